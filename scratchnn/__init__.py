@@ -1,0 +1,65 @@
+"""scratchnn: neural networks in pure Python, with no dependency at all.
+
+    from scratchnn import Model, load_csv
+
+Names are loaded when they are first used, so that ``import scratchnn`` costs next to nothing and a program
+that only predicts never loads what only training needs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives.
+_HOMES = {
+    "Model": "model",
+    "Layer": "layers",
+    "Linear": "layers",
+    "ReLU": "layers",
+    "LeakyReLU": "layers",
+    "Tanh": "layers",
+    "Sigmoid": "layers",
+    "Softmax": "layers",
+    "LogSoftmax": "layers",
+    "Dropout": "layers",
+    "Sequential": "layers",
+    "MSELoss": "losses",
+    "BCELoss": "losses",
+    "BCEWithLogitsLoss": "losses",
+    "CrossEntropyLoss": "losses",
+    "NLLLoss": "losses",
+    "SGD": "optim",
+    "Adam": "optim",
+    "StepSchedule": "optim",
+    "CosineSchedule": "optim",
+    "ReduceOnPlateau": "optim",
+    "Callback": "callbacks",
+    "EarlyStopping": "callbacks",
+    "BestWeights": "callbacks",
+    "History": "callbacks",
+    "Dataset": "datasets",
+    "load_csv": "datasets",
+    "load_idx": "datasets",
+    "load_digits": "datasets",
+    "train_test_split": "datasets",
+    "one_hot": "preprocessing",
+    "DataError": "errors",
+    "ModelFileError": "errors",
+    "NotFittedError": "errors",
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,167 @@
+"""What can look on while a model trains: the history it leaves, and callbacks that may stop it.
+
+A callback is told when training begins and ends, and after every batch and epoch. It reads the state of the run
+from ``run`` and stops training by setting ``model.stop_training = True``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+
+class History:
+    """One entry an epoch, in plain lists; the accuracies are fractions, and stay empty for regression."""
+
+    def __init__(self) -> None:
+        self.loss: list[float] = []
+        self.accuracy: list[float] = []
+        self.validation_loss: list[float] = []
+        self.validation_accuracy: list[float] = []
+        self.seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def to_dict(self) -> dict[str, list[float]]:
+        """The same lists in a dict."""
+        return {name: list(values) for name, values in vars(self).items()}
+
+    def __repr__(self) -> str:
+        last = f", last loss {self.loss[-1]:.4f}" if self.loss else ""
+        return f"History({len(self)} epochs{last})"
+
+
+class Run:
+    """Where a training run stands; what callbacks read."""
+
+    def __init__(self, epochs: int, samples: int, batches: int, lr: float) -> None:
+        self.epochs = epochs  # how many were asked for
+        self.samples = samples  # in an epoch
+        self.batches = batches  # in an epoch
+        self.lr = lr
+        self.history = History()
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the counters of an epoch to zero; ``epoch`` counts from 1."""
+        self.epoch = epoch
+        self.batch = 0
+        self.samples_done = 0
+        self.correct = 0
+        self.loss_shares: list[float] = []
+        self.classifies = False
+
+    def count(self, loss: float, samples: int, correct: int | None) -> None:
+        """Take one trained batch into account."""
+        self.batch += 1
+        self.samples_done += samples
+        self.loss_shares.append(loss * samples)
+        if correct is not None:
+            self.classifies = True
+            self.correct += correct
+
+    @property
+    def loss(self) -> float:
+        """The mean loss so far in this epoch."""
+        return math.fsum(self.loss_shares) / self.samples_done if self.samples_done else math.nan
+
+    @property
+    def accuracy(self) -> float | None:
+        """The fraction of samples classified rightly so far in this epoch; None for regression."""
+        return self.correct / self.samples_done if self.classifies and self.samples_done else None
+
+
+class Callback:
+    """Does nothing; override what you need."""
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
+        """Before the first epoch."""
+
+    def on_batch_end(self, model: Any, run: Run) -> None:
+        """After every batch."""
+
+    def on_epoch_end(self, model: Any, run: Run) -> None:
+        """After every epoch, when ``run.history`` has its new entries."""
+
+    def on_train_end(self, model: Any, run: Run) -> None:
+        """After the last epoch, also when training was stopped or failed."""
+
+
+MONITORS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
+
+
+class _Watching(Callback):
+    """Follows one list of the history and knows whether its newest entry is the best so far."""
+
+    def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
+        if monitor not in MONITORS:
+            raise ValueError(f"unknown monitor {monitor!r}: known are {', '.join(MONITORS)}")
+        self.monitor = monitor
+        self.min_delta = min_delta
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
+        self.best: float | None = None
+        self.best_epoch = 0
+
+    def improved(self, run: Run) -> bool:
+        """Whether this epoch's value beats the best one so far by more than ``min_delta``."""
+        values = getattr(run.history, self.monitor)
+        if not values:
+            needs = "validation data" if self.monitor.startswith("validation") else "a classification model"
+            raise ValueError(f"{type(self).__name__} watches {self.monitor}, which needs {needs}")
+        gain = 0.0
+        if self.best is not None:
+            gain = values[-1] - self.best if "accuracy" in self.monitor else self.best - values[-1]
+        if self.best is None or gain > self.min_delta:
+            self.best, self.best_epoch = values[-1], run.epoch
+            return True
+        return False
+
+
+class EarlyStopping(_Watching):
+    """Stops when the watched value has not improved by more than ``min_delta`` for ``patience`` epochs.
+
+    ``restore_best=True`` puts the weights of the best epoch back at the end.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "validation_loss",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        super().__init__(monitor, min_delta)
+        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
+            raise ValueError(f"patience must be a whole number of at least 1, got {patience!r}")
+        self.patience = patience
+        self.restore_best = restore_best
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
+        super().on_train_begin(model, run)
+        self.best_weights: Any = None
+
+    def on_epoch_end(self, model: Any, run: Run) -> None:
+        if self.improved(run):
+            if self.restore_best:
+                self.best_weights = model.weights
+        elif run.epoch - self.best_epoch >= self.patience:
+            model.stop_training = True
+
+    def on_train_end(self, model: Any, run: Run) -> None:
+        if self.best_weights is not None:
+            model.weights = self.best_weights
+
+
+class BestWeights(_Watching):
+    """Saves the model to ``path`` after every epoch that is the best so far by the watched value."""
+
+    def __init__(self, path: str | os.PathLike[str], monitor: str = "validation_loss") -> None:
+        super().__init__(monitor)
+        self.path = path
+
+    def on_epoch_end(self, model: Any, run: Run) -> None:
+        if self.improved(run):
+            model.save(self.path)

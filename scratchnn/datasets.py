@@ -1,0 +1,347 @@
+"""Getting data: CSV files, MNIST's own files, the digits that come along, toy sets, and parting rows for a test.
+
+    train, test = load_digits()
+    X, y = load_csv("flowers.csv", label="species")
+
+Whatever is wrong with a file is a ``DataError`` (a ``ValueError``) of one line that names file, line and column.
+The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py) and
+idx_reader.py, both on data_file.py; downloading is download.py's. ``python -m scratchnn.datasets mnist --to DIR``
+fetches MNIST. Relies on those, preprocessing.py, shuffle.py and toys.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from math import ceil
+from random import Random
+from typing import Any
+
+from .csv_layout import CsvOptions, LabelColumn
+from .csv_reader import read_csv
+from .data_file import MAX_BYTES, MAX_LINE_BYTES, Path
+from .errors import DataError
+from .idx_reader import read_idx_images, read_idx_labels
+from .preprocessing import Row, one_hot
+from .shuffle import shuffle
+from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
+
+__all__ = [
+    "Dataset",
+    "blobs",
+    "checkerboard",
+    "circles",
+    "digits_folder",
+    "load_csv",
+    "load_digits",
+    "load_idx",
+    "moons",
+    "noisy_line",
+    "one_hot",
+    "spirals",
+    "train_test_split",
+    "xor",
+]
+
+
+class Dataset:
+    """Rows with their labels, and what is known about them. ``X, y = dataset`` unpacks it.
+
+    X: the rows, ``bytes`` (0-255 pixels, one byte each) or lists of floats; all of one kind and width
+    y: a label a row, all ints or all strings; floats for regression; [] for rows without labels
+    classes: the different labels, sorted; [] for regression
+    feature_names: the columns of X by name; [] if the file had no header line
+    label_name: the label column's name, or None
+    label_position: its position among the file's columns, from 0, or None
+    source: the file it was read from, or ""
+    """
+
+    def __init__(
+        self,
+        X: list[Row],
+        y: list[Any],
+        *,
+        classes: Sequence[Any] = (),
+        feature_names: Sequence[str] = (),
+        label_name: str | None = None,
+        label_position: int | None = None,
+        source: str = "",
+    ) -> None:
+        self.X = X
+        self.y = y
+        self.classes = list(classes)
+        self.feature_names = list(feature_names)
+        self.label_name = label_name
+        self.label_position = label_position
+        self.source = source
+
+    @property
+    def width(self) -> int:
+        """The number of features a row."""
+        return len(self.X[0]) if self.X else len(self.feature_names)
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        yield self.X
+        yield self.y
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __repr__(self) -> str:
+        kind = f", {len(self.classes)} classes" if self.classes else ""
+        source = f" from {self.source!r}" if self.source else ""
+        return f"<Dataset: {len(self.X)} rows, {self.width} features{kind}{source}>"
+
+    def split(
+        self, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
+    ) -> tuple[Dataset, Dataset]:
+        """Two data sets, for training and for a test; see ``train_test_split``."""
+        stratify = stratify and bool(self.classes)
+        X_train, X_test, y_train, y_test = train_test_split(
+            self.X, self.y, test_fraction=test_fraction, seed=seed, stratify=stratify
+        )
+        return self._with(X_train, y_train), self._with(X_test, y_test)
+
+    def _with(self, X: list[Row], y: list[Any]) -> Dataset:
+        return Dataset(
+            X,
+            y,
+            classes=self.classes,
+            feature_names=self.feature_names,
+            label_name=self.label_name,
+            label_position=self.label_position,
+            source=self.source,
+        )
+
+
+def load_csv(
+    path: Path,
+    label: LabelColumn = None,
+    *,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    regression: bool = False,
+    classes: Sequence[Any] | None = None,
+    feature_names: Sequence[str] | None = None,
+    width: int | None = None,
+    label_required: bool = True,
+    like: Dataset | None = None,
+    max_bytes: int = MAX_BYTES,
+    max_line_bytes: int = MAX_LINE_BYTES,
+) -> Dataset:
+    """Read a CSV file, plain or gzipped: one row a line, one column the label, the others numbers.
+
+    The file is UTF-8 text with any line ends; fields may stand in quotes, which may hold delimiters, line ends and
+    doubled quotes. Blank lines are skipped, spaces around a field dropped.
+
+    label: the label column's name, or its position (0 is the first, -1 the last). None: a column called label,
+        class, target, species or y; else the only column of text; else the first, as in MNIST's files.
+    header: whether the first line holds names. None: it does if it is text where the other rows have numbers.
+    delimiter: what parts the fields. None: a comma, semicolon or tab, whichever fits.
+    regression: labels are numbers to be predicted as such, not classes; they become floats.
+
+    Labels that are all integers become ints, otherwise all stay strings. Rows are kept as ``bytes`` where they look
+    like pictures: at least 16 columns, whole numbers from 0 to 255 only, and either the largest above 100 or a
+    header that calls them pixel...; else they are lists of floats.
+
+    For a file that has to fit what a model was trained on, these are checked:
+
+    classes: the labels that may occur. Without it, two different ones are needed (except for regression).
+    feature_names, width: the names (if there is a header) and the number of the columns besides the label.
+    label_required: False lets the label column be absent, given ``feature_names`` or ``width``; y is then [].
+    like: the training data; stands for all of the above, with the label in the same column.
+
+    max_bytes, max_line_bytes: the longest file (after unpacking) and line that are read.
+
+    Raises ``DataError`` for a file that cannot be read or used, naming the line and column as people count them,
+    from 1; ``ValueError`` for arguments that make no sense.
+    """
+    keep_pixels = False
+    if like is not None:
+        classes = like.classes if classes is None else classes
+        feature_names = like.feature_names if feature_names is None else feature_names
+        width = like.width if width is None else width
+        keep_pixels = bool(like.X) and isinstance(like.X[0], bytes)
+        regression = regression or (bool(like.y) and not like.classes)
+
+    def options(column: LabelColumn) -> CsvOptions:
+        return CsvOptions(
+            label=column,
+            header=header,
+            delimiter=delimiter,
+            regression=regression,
+            classes=classes,
+            feature_names=feature_names,
+            label_required=label_required,
+            width=width,
+            fallback=like.label_position if like is not None else None,
+        )
+
+    table = read_csv(
+        path, options(label), keep_pixels=keep_pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes
+    )
+    layout = table.layout
+    if regression:
+        classes = []
+    elif not classes:
+        classes = sorted(set(table.labels))
+    return Dataset(
+        table.rows,
+        table.labels,
+        classes=classes,
+        feature_names=layout.feature_names(),
+        label_name=layout.names[layout.label] if layout.names and layout.label is not None else None,
+        label_position=layout.label,
+        source=os.fspath(path),
+    )
+
+
+def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: int = MAX_BYTES) -> Dataset:
+    """Read images and labels as MNIST was published: two IDX files of unsigned bytes, plain or gzipped.
+
+    Rows are ``bytes``, an image each, row by row from its top left pixel; labels are ints. Without ``labels_path``,
+    the labels are looked for beside the images under MNIST's naming (train-images-idx3-ubyte has its labels in
+    train-labels-idx1-ubyte); where the name has no "images" in it, there are no labels, and y is [].
+
+    Raises ``DataError`` unless both files are whole and fit each other.
+    """
+    if labels_path is None:
+        labels_path = _labels_beside(os.fspath(images_path))
+    rows = read_idx_images(images_path, max_bytes)
+    labels = read_idx_labels(labels_path, max_bytes) if labels_path is not None else []
+    if labels_path is not None and len(rows) != len(labels):
+        raise DataError(
+            f"{os.fspath(images_path)} holds {len(rows)} images, "
+            f"and {os.fspath(labels_path)} holds {len(labels)} labels; expected one label an image"
+        )
+    return Dataset(list(rows), labels, classes=sorted(set(labels)), source=os.fspath(images_path))
+
+
+def _labels_beside(images_path: str) -> str | None:
+    folder, name = os.path.split(images_path)
+    if "images" not in name:
+        return None
+    name = name.replace("images", "labels").replace("idx3", "idx1")
+    expected = os.path.join(folder, name)
+    other = expected[:-3] if expected.endswith(".gz") else expected + ".gz"
+    return other if os.path.exists(other) and not os.path.exists(expected) else expected
+
+
+def train_test_split(
+    X: Sequence[Any], y: Sequence[Any], *, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
+) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    """Part rows and labels at random: ``X_train, X_test, y_train, y_test``.
+
+    X: any rows, y: a label each. The test gets ``test_fraction`` of the rows, rounded up. With ``stratify``, every
+    class is in both parts in the same proportion, as nearly as whole rows allow; a class with a single row stays in
+    training. (Labels that are floats are values, not classes, and are never stratified.) The same seed gives the
+    same parts, in the same order.
+
+    Raises ``DataError`` for lengths that differ, fewer than two rows, or labels that cannot be told apart;
+    ``ValueError`` for a fraction that is not between 0 and 1.
+    """
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
+    if len(X) != len(y):
+        raise DataError(f"X and y must have the same length, got {len(X)} rows and {len(y)} labels")
+    if len(X) < 2:
+        raise DataError(f"at least two rows are needed for a training and a test part, got {len(X)}")
+    rng = Random(seed)
+    groups: dict[Any, list[int]] = {}
+    try:
+        stratify = stratify and not any(isinstance(label, float) for label in y)
+        for index, label in enumerate(y):
+            groups.setdefault(label if stratify else None, []).append(index)
+    except TypeError:
+        raise DataError("labels must be numbers or strings to be stratified; or pass stratify=False") from None
+    # 1e-9: 0.07 * 100 is a little more than 7 in floating point, and 7 rows are meant.
+    wanted = min(max(ceil(len(X) * test_fraction - 1e-9), 1), len(X) - 1)
+    train: list[int] = []
+    test: list[int] = []
+    for members, share in zip(groups.values(), _shares([len(group) for group in groups.values()], wanted)):
+        shuffle(members, rng=rng)
+        test.extend(members[:share])
+        train.extend(members[share:])
+    shuffle(train, rng=rng)
+    shuffle(test, rng=rng)
+    return [X[i] for i in train], [X[i] for i in test], [y[i] for i in train], [y[i] for i in test]
+
+
+def _shares(sizes: list[int], wanted: int) -> list[int]:
+    """How many of each group to take, ``wanted`` in all: in proportion, the rest to the largest remainders.
+
+    Every group keeps one at least; that may leave fewer than ``wanted``, where groups are tiny.
+    """
+    total = sum(sizes)
+    shares = [min(size * wanted // total, size - 1) for size in sizes]
+    order = sorted(range(len(sizes)), key=lambda i: -(sizes[i] * wanted % total))
+    while sum(shares) < wanted and any(share < size - 1 for share, size in zip(shares, sizes)):
+        for i in order:
+            if sum(shares) < wanted and shares[i] < sizes[i] - 1:
+                shares[i] += 1
+    return shares
+
+
+def digits_folder() -> str:
+    """The folder with the digits that come along: inside an installed package, or at the top of the repository.
+
+    Raises ``DataError`` if they are in neither place.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    folders = [os.path.join(here, "data"), os.path.join(os.path.dirname(here), "data")]
+    for folder in folders:
+        if os.path.isfile(os.path.join(folder, "digits_train.csv")):
+            return folder
+    raise DataError(f"the digits that come with scratchnn are missing: no digits_train.csv in {' or '.join(folders)}")
+
+
+def load_digits() -> tuple[Dataset, Dataset]:
+    """The digits that come along: 1 437 rows for training and 360 for a test, 8 x 8 pixels of 0 to 255.
+
+    From E. Alpaydin and C. Kaynak's Optical Recognition of Handwritten Digits (see data/README.md).
+    """
+    folder = digits_folder()
+    train = load_csv(os.path.join(folder, "digits_train.csv"), "label")
+    return train, load_csv(os.path.join(folder, "digits_test.csv"), "label", like=train)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m scratchnn.datasets``: returns the exit code, 0, 2 (one line says why) or 130 after Ctrl-C."""
+    import argparse
+
+    from . import download, progress
+
+    parser = argparse.ArgumentParser(prog="python -m scratchnn.datasets", description="Fetch public data sets.")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="DATASET")
+    mnist = commands.add_parser("mnist", help="70 000 handwritten digits of 28 x 28 pixels: four files, 11.6 MB")
+    mnist.add_argument("--to", required=True, metavar="DIR", help="the folder to put the files in; made if missing")
+    mnist.add_argument(
+        "--mirror", action="append", metavar="URL", help="fetch from here instead; may be given several times"
+    )
+    mnist.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each answer (30)")
+    mnist.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0
+    try:
+        paths = download.download_mnist(
+            options.to,
+            mirrors=options.mirror or download.MIRRORS,
+            progress=None if options.quiet else progress.ByteProgress,
+            timeout=options.timeout,
+        )
+        if not options.quiet:
+            print("\n".join(paths), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted; what is here already is kept, run the same command to go on", file=sys.stderr)
+        return 130
+    except (OSError, ValueError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,177 @@
+"""What the command lines share: one clear line for an error, exit codes, and pipes that close early.
+
+A command is a function that takes its arguments and returns an exit code; ``run`` calls it and turns everything
+a user can cause into a line on standard error: 2 for bad input, 130 for Ctrl-C, 141 when the reader of standard
+output has gone (as if the closed pipe had killed the command, which is what a shell expects of a filter).
+An exception that no input should cause is let through with its traceback: it is a bug, and the trace finds it.
+Relies on the standard library alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+BAD_INPUT = 2
+INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
+READER_GONE = 141  # 128 + SIGPIPE
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with 2."""
+        self.exit(BAD_INPUT, f"error: {message} (see --help)\n")
+
+    def add_version(self) -> None:
+        """Offer ``--version``."""
+        from scratchnn import __version__
+
+        self.add_argument("--version", action="version", version=f"scratchnn {__version__}")
+
+    def add_csv_format(self) -> None:
+        """Offer what a reader of CSV files may have to be told."""
+        group = self.add_argument_group("format of the CSV files", "found out from the file unless given")
+        header = group.add_mutually_exclusive_group()
+        header.add_argument("--header", action="store_true", default=None, help="the first line holds names")
+        header.add_argument("--no-header", dest="header", action="store_false", help="it holds data")
+        group.add_argument(
+            "--label",
+            metavar="COLUMN",
+            help="the label's column: its name, or its position from 0 (-1 is the last)",
+        )
+        group.add_argument(
+            "--delimiter",
+            metavar="CHARACTER",
+            type=delimiter,
+            help="what stands between two fields, such as , or ; or tab",
+        )
+
+
+def run(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None) -> int:
+    """The command's exit code, or the one that fits what stopped it."""
+    try:
+        _never_fail_to_encode(sys.stdout)
+        code = _leave_by_return(command, arguments)
+        flush()
+        return code
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        discard_output()
+        return READER_GONE
+    except MemoryError:
+        complain("error: not enough memory for this much data")
+    except (OSError, ValueError, ArithmeticError) as error:
+        complain(f"error: {describe(error)}")
+    return BAD_INPUT
+
+
+def _leave_by_return(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None) -> int:
+    """The exit code, also where argparse leaves by SystemExit: --help, --version and errors it has shown."""
+    try:
+        return command(arguments)
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0
+
+
+def flush() -> None:
+    """Send on what is buffered for standard output; if that fails, it is dropped so as not to fail again at exit."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        discard_output()
+        raise
+
+
+def describe(error: Exception) -> str:
+    """The error's message in one line; an operating system's error names its file first."""
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error, if anybody listens there."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def discard_output() -> None:
+    """Let what is buffered for a broken standard output, and what follows, go nowhere: Python can exit in peace."""
+    if sys.stdout is None:
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # not a real file: nothing is flushed at exit
+        pass
+
+
+def _never_fail_to_encode(stream: Any) -> None:
+    """Names that the output's encoding does not have are shown as escapes instead of raising."""
+    if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+
+
+# How single arguments are read. argparse puts the option's name in front of the message.
+
+
+def delimiter(text: str) -> str:
+    """A single character; ``tab`` and ``\\t`` are easier to type than the real one."""
+    character = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(character) != 1 or character in '"\r\n':
+        raise argparse.ArgumentTypeError(f"must be one character or the word tab, got {text!r}")
+    return character
+
+
+def whole_number(at_least: int) -> Callable[[str], int]:
+    """A reader of whole numbers that are not below a bound."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        if number < at_least:
+            raise argparse.ArgumentTypeError(f"must be at least {at_least}, got {text}")
+        return number
+
+    return read
+
+
+def number(*, above: float | None = None, at_least: float | None = None, below: float = math.inf) -> Callable[[str], float]:
+    """A reader of finite numbers within bounds."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+        wanted = [f"above {above:g}"] if above is not None else []
+        wanted += [f"at least {at_least:g}"] if at_least is not None else []
+        wanted += [f"below {below:g}"] if below < math.inf else ["finite"]
+        inside = math.isfinite(value) and value < below
+        inside = inside and (above is None or value > above) and (at_least is None or value >= at_least)
+        if not inside:
+            raise argparse.ArgumentTypeError(f"must be {' and '.join(wanted)}, got {text}")
+        return value
+
+    return read

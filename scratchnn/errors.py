@@ -1,0 +1,19 @@
+"""The exceptions that scratchnn raises on purpose, in one place, so that a caller can catch them by name.
+
+Each is a ``ValueError`` as well: code that only knows the standard library's exceptions still catches it.
+The message always says what was expected, what came and where. Relies on nothing.
+"""
+
+from __future__ import annotations
+
+
+class DataError(ValueError):
+    """Data that cannot be learned from or predicted on: a broken file, ragged rows, NaN, unknown labels."""
+
+
+class ModelFileError(ValueError):
+    """A file that should hold a saved model, and does not, or not a whole one."""
+
+
+class NotFittedError(ValueError):
+    """A model was asked to predict before it was fitted."""

@@ -1,0 +1,94 @@
+"""Reading IDX files, the format MNIST was published in: a magic number, the sizes, then one byte a pixel.
+
+The layout (http://yann.lecun.com/exdb/mnist/): two zero bytes, one byte for the type of the values (8: unsigned
+bytes), one byte for the number of dimensions, each size as a big-endian 32-bit integer, then the values, the last
+dimension running fastest. A size is believed only as far as the file can back it. One of the rooms behind
+datasets.py; relies on data_file.py.
+"""
+
+from __future__ import annotations
+
+from .data_file import CHUNK_BYTES, DataFile, Path
+
+_UNSIGNED_BYTES = 0x08
+_MOST_DIMENSIONS = 8
+_GZIP_BEST_RATIO = 1032  # deflate cannot pack more than 1032 bytes into one
+
+
+def _sizes(file: DataFile, magic: bytes) -> list[int]:
+    """The sizes of the dimensions, checked against what the file could hold."""
+    if len(magic) < 4:
+        raise file.problem(f"too short for an IDX file: expected at least 4 bytes, got {len(magic)}")
+    if magic[:2] != b"\0\0" or not 1 <= magic[3] <= _MOST_DIMENSIONS:
+        raise file.problem(f"not an IDX file: its first four bytes are {magic.hex(' ')}")
+    if magic[2] != _UNSIGNED_BYTES:
+        raise file.problem(f"holds values of IDX type 0x{magic[2]:02x}; only unsigned bytes (0x08) can be read")
+    header = file.read(4 * magic[3])
+    if len(header) < 4 * magic[3]:
+        raise file.problem(f"cut short in the header: expected {magic[3]} sizes")
+    sizes = [int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4)]
+    total = 1
+    for size in sizes:
+        if size == 0 or size >= 1 << 31:  # sizes were meant as signed integers: the top bit makes them negative
+            raise file.problem(f"an impossible size in the header: {' x '.join(map(str, sizes))}")
+        total *= size
+    held = file.stored_bytes * (_GZIP_BEST_RATIO if file.zipped else 1)
+    if total > held or total > file.max_bytes:
+        raise file.problem(
+            f"the header says {' x '.join(map(str, sizes))} bytes, and the file is too short for that"
+            if total > held
+            else f"holds {total} bytes; pass a larger max_bytes to read it anyway"
+        )
+    return sizes
+
+
+def _nothing_more(file: DataFile) -> None:
+    if file.read(1):
+        raise file.problem("there is more in the file than its header says")
+
+
+def _cut_short(file: DataFile, expected: int, got: int, what: str) -> Exception:
+    return file.problem(f"cut short: expected {expected} {what}, got {got}")
+
+
+def read_idx_images(path: Path, max_bytes: int) -> list[bytes]:
+    """The images of an IDX file with two dimensions or more: a list with one ``bytes`` row per image.
+
+    Raises ``DataError`` for anything but a whole and well-formed file.
+    """
+    with DataFile(path, max_bytes) as file:
+        sizes = _sizes(file, file.read(4))
+        if len(sizes) < 2:
+            raise file.problem("expected images, got one number each: is this the file with the labels?")
+        count = sizes[0]
+        pixels = 1
+        for size in sizes[1:]:
+            pixels *= size
+        rows: list[bytes] = []
+        rows_a_chunk = max(1, CHUNK_BYTES // pixels)
+        while len(rows) < count:
+            block = file.read(pixels * min(rows_a_chunk, count - len(rows)))
+            if len(block) < pixels or len(block) % pixels:
+                raise _cut_short(file, count, len(rows) + len(block) // pixels, "images")
+            rows.extend(block[i : i + pixels] for i in range(0, len(block), pixels))
+        _nothing_more(file)
+        return rows
+
+
+def read_idx_labels(path: Path, max_bytes: int) -> list[int]:
+    """The labels of an IDX file with one dimension, as ints from 0 to 255.
+
+    Raises ``DataError`` for anything but a whole and well-formed file.
+    """
+    with DataFile(path, max_bytes) as file:
+        sizes = _sizes(file, file.read(4))
+        if len(sizes) != 1:
+            raise file.problem(f"expected labels, got {len(sizes)} dimensions: is this the file with the images?")
+        labels = bytearray()
+        while len(labels) < sizes[0]:
+            block = file.read(min(CHUNK_BYTES, sizes[0] - len(labels)))
+            if not block:
+                raise _cut_short(file, sizes[0], len(labels), "labels")
+            labels += block
+        _nothing_more(file)
+        return list(labels)

@@ -1,0 +1,371 @@
+"""Layers: each one is two verbs, ``forward`` and ``backward``.
+
+``forward`` turns a batch (a matrix whose rows are samples) into the next layer's batch and remembers what the
+way back needs. ``backward`` takes dLoss/dOutput, leaves dLoss/dParameter in its parameters and returns
+dLoss/dInput. Every layer is written against the operations of ``self.ops``, a number engine such as ``linalg``,
+and never asks which one it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from . import linalg
+
+Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
+Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
+
+
+class Parameter:
+    """A matrix that training changes, and the loss's gradient with respect to it (same shape, None at first)."""
+
+    def __init__(self, name: str, value: Matrix) -> None:
+        self.name = name
+        self.value = value
+        self.gradient: Matrix = None
+
+
+def width(shape: Shape) -> int:
+    """How many numbers a sample of this shape has: its width as a flat row."""
+    return math.prod(shape)
+
+
+class Layer:
+    """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else."""
+
+    ops: Any = linalg  # the number engine; ``use`` changes it
+    training = True  # False: predicting, so that Dropout passes everything
+
+    def forward(self, x: Matrix) -> Matrix:
+        """The layer's output for a batch ``x`` (samples x features)."""
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward(x)")
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        """dLoss/dInput from dLoss/dOutput, for the batch last given to ``forward``.
+
+        ``input_gradient=False`` says that nobody will read the result (it is the first layer of a network): a layer
+        for which it costs something may then return None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method backward(gradient, input_gradient=True)")
+
+    def parameters(self) -> list[Parameter]:
+        """The matrices that training changes, in a fixed order."""
+        return []
+
+    def gradients(self) -> list[Matrix]:
+        """dLoss/dParameter for each of ``parameters()``; None before the first ``backward``."""
+        return [parameter.gradient for parameter in self.parameters()]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """The shape of an output sample for an input sample of ``input_shape``; ``ValueError`` if it does not fit."""
+        return input_shape
+
+    def walk(self) -> Iterator[Layer]:
+        """This layer and all layers inside it."""
+        yield self
+
+    def train(self) -> None:
+        """Switch to training: Dropout drops."""
+        for layer in self.walk():
+            layer.training = True
+
+    def eval(self) -> None:
+        """Switch to predicting: Dropout passes everything."""
+        for layer in self.walk():
+            layer.training = False
+
+    def initialise(self, rng: Random) -> None:
+        """Draw new starting weights from ``rng``, unless the layer was given a generator of its own."""
+
+    def use(self, ops: Any) -> None:
+        """Move this layer, its parameters and all layers inside it to another number engine."""
+        for layer in self.walk():
+            if layer.ops is not ops:
+                for parameter in layer.parameters():
+                    parameter.value = ops.from_rows(layer.ops.to_rows(parameter.value))
+                    parameter.gradient = None
+                layer.ops = ops
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make this layer again, as plain data: what a saved model holds."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
+
+
+def _he(inputs: int, outputs: int) -> float:
+    return math.sqrt(6.0 / inputs)
+
+
+def _xavier(inputs: int, outputs: int) -> float:
+    return math.sqrt(6.0 / (inputs + outputs))
+
+
+# The bound b of the uniform distribution on [-b, b] that starting weights are drawn from.
+# he: He et al. 2015, "Delving Deep into Rectifiers", section 2.2 (variance 2/inputs; for ReLU).
+# xavier: Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward networks", equation 16.
+INITIALISATIONS: dict[str, Callable[[int, int], float]] = {"he": _he, "xavier": _xavier}
+
+
+def uniform_matrix(rows: int, columns: int, bound: float, rng: Random) -> list[list[float]]:
+    """A rows x columns list of numbers drawn uniformly from [-bound, bound)."""
+    return [[bound * (2.0 * rng.random() - 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
+    """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
+    if isinstance(init, str):
+        if init not in INITIALISATIONS:
+            raise ValueError(f"unknown initialisation {init!r}: known are {', '.join(INITIALISATIONS)}, or a number")
+        return INITIALISATIONS[init](inputs, outputs)
+    if isinstance(init, bool) or not isinstance(init, (int, float)) or not 0.0 <= init < math.inf:
+        raise ValueError(f"init is the name of a rule or a number of at least 0, got {init!r}")
+    return float(init)
+
+
+def require_size(what: str, value: object, least: int = 1) -> int:
+    """``value`` as an int of at least ``least``; ``ValueError`` says which argument was wrong and how."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+class Linear(Layer):
+    """Every output is a weighted sum of all inputs plus a bias: y = x·weight + bias.
+
+    ``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``init`` is "he" (the default, for ReLU), "xavier" (for tanh
+    and sigmoid) or a number b: weights uniform in ±b. Biases start at 0. ``rng`` draws the weights at once and for
+    good; without it they come from a fixed seed until a ``Model`` draws its own.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, init: str | float = "he", rng: Random | None = None) -> None:
+        self.inputs = require_size("inputs of Linear", inputs)
+        self.outputs = require_size("outputs of Linear", outputs)
+        self.init = init
+        self.weight = Parameter("weight", None)
+        self.bias = Parameter("bias", None)
+        self.x: Matrix = None
+        self._draw(rng or Random(0))
+        self._drawn_for_good = rng is not None
+
+    def _draw(self, rng: Random) -> None:
+        bound = initial_bound(self.init, self.inputs, self.outputs)
+        self.weight.value = self.ops.from_rows(uniform_matrix(self.inputs, self.outputs, bound, rng))
+        self.bias.value = self.ops.from_rows([[0.0] * self.outputs])
+
+    def initialise(self, rng: Random) -> None:
+        if not self._drawn_for_good:
+            self._draw(rng)
+
+    def forward(self, x: Matrix) -> Matrix:
+        self.x = x
+        return self.ops.affine(x, self.weight.value, self.bias.value)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        self.weight.gradient = self.ops.matmul_tn(self.x, gradient)
+        self.bias.gradient = self.ops.sum_rows(gradient)
+        return self.ops.matmul_nt(gradient, self.weight.value) if input_gradient else None
+
+    def parameters(self) -> list[Parameter]:
+        return [self.weight, self.bias]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if width(input_shape) != self.inputs:
+            raise ValueError(
+                f"Linear({self.inputs}, {self.outputs}) expects {self.inputs} inputs, got {width(input_shape)}"
+            )
+        return (self.outputs,)
+
+    def config(self) -> dict[str, Any]:
+        return {"inputs": self.inputs, "outputs": self.outputs, "init": self.init}
+
+
+class ReLU(Layer):
+    """max(x, 0). Its derivative is 1 where x is positive and 0 elsewhere (0 at 0 itself)."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        output, self.mask = self.ops.relu(x)
+        return output
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.gate(gradient, self.mask)
+
+
+class LeakyReLU(Layer):
+    """x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
+
+    def __init__(self, slope: float = 0.01) -> None:
+        if not 0.0 <= slope < 1.0:
+            raise ValueError(f"slope of LeakyReLU must be at least 0 and below 1, got {slope!r}")
+        self.slope = slope
+
+    def forward(self, x: Matrix) -> Matrix:
+        slope = self.slope
+        self.derivative = self.ops.map(lambda v: 1.0 if v > 0.0 else slope, x)
+        return self.ops.map(lambda v: v if v > 0.0 else slope * v, x)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.hadamard(gradient, self.derivative)
+
+    def config(self) -> dict[str, Any]:
+        return {"slope": self.slope}
+
+
+class Tanh(Layer):
+    """The hyperbolic tangent; its derivative is 1 - tanh²."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        self.y = self.ops.map(math.tanh, x)
+        return self.y
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.hadamard(gradient, self.ops.map(lambda y: 1.0 - y * y, self.y))
+
+
+class Sigmoid(Layer):
+    """1 / (1 + e⁻ˣ); its derivative is y·(1 - y) for the output y."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        self.y = self.ops.map(linalg.sigmoid, x)
+        return self.y
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.hadamard(gradient, self.ops.map(lambda y: y * (1.0 - y), self.y))
+
+
+class Softmax(Layer):
+    """Each row becomes positive numbers that add up to 1: eˣ / Σ eˣ.
+
+    backward is the true Jacobian-vector product y·(g - Σ g·y), right under any loss.
+    """
+
+    def forward(self, x: Matrix) -> Matrix:
+        self.y = [linalg.softmax(row) for row in self.ops.to_rows(x)]
+        return self.ops.from_rows(self.y)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        rows = []
+        for y, g in zip(self.y, self.ops.to_rows(gradient)):
+            along = linalg.dot(g, y)
+            rows.append([p * (v - along) for p, v in zip(y, g)])
+        return self.ops.from_rows(rows)
+
+
+class LogSoftmax(Layer):
+    """log(Softmax(x)) row by row, without underflow; backward is g - softmax(x)·Σ g."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        pairs = [linalg.softmax_and_log(row) for row in self.ops.to_rows(x)]
+        self.probabilities = [softmax for softmax, _ in pairs]
+        return self.ops.from_rows([log_softmax for _, log_softmax in pairs])
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        rows = []
+        for probabilities, g in zip(self.probabilities, self.ops.to_rows(gradient)):
+            total = math.fsum(g)
+            rows.append([v - p * total for p, v in zip(probabilities, g)])
+        return self.ops.from_rows(rows)
+
+
+class Dropout(Layer):
+    """While training, each number is zeroed with probability ``rate`` and the others grow by 1 / (1 - rate).
+
+    So the expected sum stays the same, and predicting needs no change (Srivastava et al. 2014, "inverted" form).
+    ``rng`` draws the mask; without it a fixed seed does until a ``Model`` hands in a generator.
+    """
+
+    def __init__(self, rate: float = 0.5, *, rng: Random | None = None) -> None:
+        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
+            raise ValueError(f"rate of Dropout must be at least 0 and below 1, got {rate!r}")
+        self.rate = rate
+        self.rng = rng or Random(0)
+        self._drawn_for_good = rng is not None
+        self.mask: Matrix = None
+
+    def initialise(self, rng: Random) -> None:
+        if not self._drawn_for_good:
+            self.rng = Random(rng.getrandbits(64))
+
+    def forward(self, x: Matrix) -> Matrix:
+        self.mask = None
+        if not self.training or not self.rate:
+            return x
+        draw, rate, kept = self.rng.random, self.rate, 1.0 / (1.0 - self.rate)
+        rows, columns = self.ops.shape(x)
+        self.mask = self.ops.from_rows([[0.0 if draw() < rate else kept for _ in range(columns)] for _ in range(rows)])
+        return self.ops.hadamard(x, self.mask)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return gradient if self.mask is None else self.ops.hadamard(gradient, self.mask)
+
+    def config(self) -> dict[str, Any]:
+        return {"rate": self.rate}
+
+
+class Sequential(Layer):
+    """Layers one after another. It is a layer itself, so it can stand inside another Sequential."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = list(layers)
+        for position, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise ValueError(f"Sequential takes layers, got {layer!r} at position {position}")
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, position: int) -> Layer:
+        return self.layers[position]
+
+    def forward(self, x: Matrix) -> Matrix:
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        # Without a reader for the input's gradient, the way back ends at the first layer that learns.
+        first = 0
+        if not input_gradient:
+            learning = [i for i, layer in enumerate(self.layers) if layer.parameters()]
+            first = learning[0] if learning else len(self.layers)
+        for position in range(len(self.layers) - 1, first - 1, -1):
+            gradient = self.layers[position].backward(gradient, input_gradient or position > first)
+        return gradient if input_gradient else None
+
+    def parameters(self) -> list[Parameter]:
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        for position, layer in enumerate(self.layers):
+            try:
+                input_shape = layer.output_shape(input_shape)
+            except ValueError as error:
+                raise ValueError(f"layer {position}: {error}") from None
+        return input_shape
+
+    def walk(self) -> Iterator[Layer]:
+        yield self
+        for layer in self.layers:
+            yield from layer.walk()
+
+    def initialise(self, rng: Random) -> None:
+        for layer in self.layers:
+            layer.initialise(rng)
+
+    def use(self, ops: Any) -> None:
+        for layer in self.layers:
+            layer.use(ops)
+        self.ops = ops
+
+    def config(self) -> dict[str, Any]:
+        return {"layers": self.layers}
+
+    def __repr__(self) -> str:
+        return f"Sequential({self.layers!r})"

@@ -1,0 +1,230 @@
+"""Losses: how wrong a batch of outputs is, as one number, and its gradient.
+
+``forward(outputs, targets)`` gives the mean loss, ``backward()`` dLoss/dOutputs for that same batch. Both work on
+plain rows of floats, whichever engine computed them. ``weights``, one number a sample, multiplies each sample's
+share of the loss; the sum is still divided by the number of samples. Relies on ``linalg`` for the stable logarithms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Union
+
+from . import linalg
+
+Rows = list[list[float]]
+# One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).
+Targets = Sequence[Union[int, float, Sequence[float]]]
+
+
+class Loss:
+    """What every loss can do."""
+
+    task = "regression"  # what a model with this loss is for, unless it is told
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        """The mean loss of a batch: ``outputs`` is samples x outputs, ``targets`` has one entry a sample."""
+        raise NotImplementedError
+
+    def backward(self) -> Rows:
+        """dLoss/dOutputs (samples x outputs) for the batch last given to ``forward``."""
+        raise NotImplementedError
+
+    def probabilities(self, outputs: Rows) -> Rows | None:
+        """Class probabilities from a network's outputs, or None for a loss that does not know classes."""
+        return None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+def _check_batch(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
+    if not len(outputs):
+        raise ValueError("a loss needs at least one row of outputs, got none")
+    if len(outputs) != len(targets):
+        raise ValueError(
+            f"a loss needs one target for each row of outputs, got {len(outputs)} rows and {len(targets)} targets"
+        )
+    if weights is not None and len(weights) != len(outputs):
+        raise ValueError(
+            f"a loss needs one weight for each row of outputs, got {len(outputs)} rows and {len(weights)} weights"
+        )
+
+
+def _sample_factors(count: int, weights: Sequence[float] | None) -> list[float]:
+    """What each sample's loss is multiplied by: weight / number of samples."""
+    return [1.0 / count] * count if weights is None else [weight / count for weight in weights]
+
+
+def _target_rows(outputs: Rows, targets: Targets) -> Rows:
+    """Targets as rows as wide as the outputs; a bare number stands for a row of one."""
+    rows = [[float(t)] if isinstance(t, (int, float)) else [float(v) for v in t] for t in targets]
+    for number, (row, output) in enumerate(zip(rows, outputs)):
+        if len(row) != len(output):
+            raise ValueError(f"target {number} has {len(row)} numbers, its row of outputs has {len(output)}")
+    return rows
+
+
+class _ElementwiseLoss(Loss):
+    """The mean over all entries of a function of one output and its target."""
+
+    def _element(self, output: float, target: float) -> tuple[float, float]:
+        """(loss, derivative with respect to the output) of one entry."""
+        raise NotImplementedError
+
+    def _check_target(self, target: float, sample: int) -> None:
+        pass
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        _check_batch(outputs, targets, weights)
+        total, self._gradient, element = [], [], self._element
+        rows, factors = _target_rows(outputs, targets), _sample_factors(len(outputs), weights)
+        for sample, (output, target, factor) in enumerate(zip(outputs, rows, factors)):
+            for t in target:
+                self._check_target(t, sample)
+            share = factor / len(output)
+            pairs = [element(o, t) for o, t in zip(output, target)]
+            total.extend([share * loss for loss, _ in pairs])
+            self._gradient.append([share * derivative for _, derivative in pairs])
+        return math.fsum(total)
+
+    def backward(self) -> Rows:
+        return self._gradient
+
+
+class MSELoss(_ElementwiseLoss):
+    """Mean squared error: the mean over all entries of (output - target)²."""
+
+    def _element(self, output: float, target: float) -> tuple[float, float]:
+        difference = output - target
+        return difference * difference, 2.0 * difference
+
+
+def _check_probability_target(target: float, sample: int) -> None:
+    if not 0.0 <= target <= 1.0:
+        raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {target!r} for sample {sample}")
+
+
+class BCELoss(_ElementwiseLoss):
+    """Binary cross-entropy on probabilities: the mean of -(t·log p + (1-t)·log(1-p)).
+
+    Outputs must lie in [0, 1]; logarithms have a floor (see ``EDGE``), so that a probability of exactly 0 or 1 costs
+    much and not infinitely much. Prefer ``BCEWithLogitsLoss``, which needs no floor.
+    """
+
+    EDGE = 1e-12  # probabilities nearer to 0 or 1 than this are moved to it: the gradient stays below 1e12
+
+    def _element(self, output: float, target: float) -> tuple[float, float]:
+        p = min(max(output, self.EDGE), 1.0 - self.EDGE)
+        loss = -(target * linalg.log(p) + (1.0 - target) * math.log1p(-p))
+        return loss, (p - target) / (p * (1.0 - p))
+
+    def _check_target(self, target: float, sample: int) -> None:
+        _check_probability_target(target, sample)
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        for sample, row in enumerate(outputs):
+            for p in row:
+                # the small margin is for outputs that were rounded on their way here
+                if not -1e-6 <= p <= 1.0 + 1e-6:
+                    raise ValueError(
+                        f"BCELoss needs outputs from 0 to 1, got {p!r} for sample {sample}: "
+                        "end the network with Sigmoid, or use BCEWithLogitsLoss"
+                    )
+        return super().forward(outputs, targets, weights)
+
+    def probabilities(self, outputs: Rows) -> Rows | None:
+        return [[1.0 - row[0], row[0]] for row in outputs] if len(outputs[0]) == 1 else None
+
+
+class BCEWithLogitsLoss(_ElementwiseLoss):
+    """Binary cross-entropy on logits: the mean of softplus(x) - t·x, for which no probability is ever rounded to 0."""
+
+    def _element(self, output: float, target: float) -> tuple[float, float]:
+        return linalg.softplus(output) - target * output, linalg.sigmoid(output) - target
+
+    def _check_target(self, target: float, sample: int) -> None:
+        _check_probability_target(target, sample)
+
+    def probabilities(self, outputs: Rows) -> Rows | None:
+        if len(outputs[0]) != 1:
+            return None
+        return [[linalg.sigmoid(-row[0]), linalg.sigmoid(row[0])] for row in outputs]
+
+
+def _class_number(target: Any, classes: int, sample: int) -> int:
+    if not isinstance(target, int) or not 0 <= target < classes:
+        raise ValueError(f"target {sample} should be a class number from 0 to {classes - 1} or a row, got {target!r}")
+    return target
+
+
+class CrossEntropyLoss(Loss):
+    """Cross-entropy on logits, fused with log-softmax: the mean of -log softmax(logits)[class].
+
+    The gradient is softmax(logits) - target. Targets are class numbers, or rows of class probabilities (one-hot).
+    """
+
+    task = "classification"
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        _check_batch(outputs, targets, weights)
+        shares, self._gradient = [], []
+        factors = _sample_factors(len(outputs), weights)
+        for sample, (row, target, factor) in enumerate(zip(outputs, targets, factors)):
+            probabilities, logs = linalg.softmax_and_log(row)
+            if isinstance(target, (int, float)):
+                k = _class_number(target, len(row), sample)
+                shares.append(-factor * logs[k])
+                probabilities[k] -= 1.0
+                self._gradient.append([factor * p for p in probabilities])
+            else:
+                (wanted,) = _target_rows([row], [target])
+                mass = math.fsum(wanted)  # 1 for a distribution; the formula below holds for any
+                shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, logs) if t]))
+                self._gradient.append([factor * (p * mass - t) for p, t in zip(probabilities, wanted)])
+        return math.fsum(shares)
+
+    def backward(self) -> Rows:
+        return self._gradient
+
+    def probabilities(self, outputs: Rows) -> Rows | None:
+        return [linalg.softmax(row) for row in outputs]
+
+
+class NLLLoss(Loss):
+    """Negative log-likelihood on log-probabilities (the output of LogSoftmax): the mean of -output[class].
+
+    Targets are class numbers, or rows of class probabilities (one-hot).
+    """
+
+    task = "classification"
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        _check_batch(outputs, targets, weights)
+        shares, self._gradient = [], []
+        factors = _sample_factors(len(outputs), weights)
+        for sample, (row, target, factor) in enumerate(zip(outputs, targets, factors)):
+            if isinstance(target, (int, float)):
+                wanted = [0.0] * len(row)
+                wanted[_class_number(target, len(row), sample)] = 1.0
+            else:
+                (wanted,) = _target_rows([row], [target])
+            shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, row) if t]))
+            self._gradient.append([-factor * t for t in wanted])
+        return math.fsum(shares)
+
+    def backward(self) -> Rows:
+        return self._gradient
+
+    def probabilities(self, outputs: Rows) -> Rows | None:
+        return [[linalg.exp(v) for v in row] for row in outputs]
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "mse": MSELoss,
+    "bce": BCELoss,
+    "bce_with_logits": BCEWithLogitsLoss,
+    "cross_entropy": CrossEntropyLoss,
+    "nll": NLLLoss,
+}

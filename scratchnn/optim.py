@@ -1,0 +1,212 @@
+"""Update rules, from simple to complex, then schedules for the learning rate, then gradient clipping.
+
+An optimizer changes a list of ``Parameter`` in place, once a batch, with the operations of an engine. The rules and
+their defaults are those of PyTorch's documentation, so that results can be compared. Relies on ``linalg`` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from . import linalg
+
+Matrix = Any
+Rows = list[list[float]]
+
+
+def require_number(what: str, value: Any, least: float, below: float = math.inf, *, above: bool = False) -> float:
+    """``value`` as a float in [least, below) (or above ``least``); ``ValueError`` says which argument was wrong."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not (value > least if above else value >= least) or not value < below:
+        lower = f"above {least:g}" if above else f"at least {least:g}"
+        upper = f" and below {below:g}" if below != math.inf else " and finite"
+        raise ValueError(f"{what} must be a number {lower}{upper}, got {value!r}")
+    return float(value)
+
+
+class Optimizer:
+    """What every update rule can do."""
+
+    ops: Any = linalg
+
+    def __init__(self, lr: float) -> None:
+        self.lr = require_number("lr", lr, 0.0, above=True)
+
+    def step(self, parameters: Sequence[Any]) -> None:
+        """Change every parameter's value by its gradient, which ``backward`` has left in it."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what earlier steps left behind (momentum)."""
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: w ← w - lr·v, where v is the gradient or a running mix of gradients.
+
+    With ``weight_decay`` d the gradient becomes g + d·w. With ``momentum`` m, v ← m·v + g (v starts as the first g);
+    with ``nesterov`` the step goes along g + m·v instead of v (Sutskever et al. 2013).
+    """
+
+    def __init__(
+        self, lr: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False
+    ) -> None:
+        super().__init__(lr)
+        self.momentum = require_number("momentum", momentum, 0.0, 1.0)
+        self.weight_decay = require_number("weight_decay", weight_decay, 0.0)
+        if nesterov and not momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        self.nesterov = nesterov
+        self.velocities: list[Matrix] = []
+
+    def reset(self) -> None:
+        self.velocities = []
+
+    def step(self, parameters: Sequence[Any]) -> None:
+        ops = self.ops
+        directions = [self._with_decay(p) for p in parameters]
+        if self.momentum:
+            if self.velocities:
+                self.velocities = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
+            else:
+                self.velocities = list(directions)
+            if self.nesterov:
+                directions = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
+            else:
+                directions = self.velocities
+        for parameter, direction in zip(parameters, directions):
+            parameter.value = ops.add_scaled(parameter.value, direction, -self.lr)
+
+    def _with_decay(self, parameter: Any) -> Matrix:
+        if not self.weight_decay:
+            return parameter.gradient
+        return self.ops.add_scaled(parameter.gradient, parameter.value, self.weight_decay)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba 2015, algorithm 1): steps scaled by running means of the gradient and of its square.
+
+    ``weight_decay`` d adds d·w to the gradient first. The running means are kept as floats whatever the engine.
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(lr)
+        self.beta1 = require_number("beta1", beta1, 0.0, 1.0)
+        self.beta2 = require_number("beta2", beta2, 0.0, 1.0)
+        self.epsilon = require_number("epsilon", epsilon, 0.0, above=True)
+        self.weight_decay = require_number("weight_decay", weight_decay, 0.0)
+        self.reset()
+
+    def reset(self) -> None:
+        self.steps = 0
+        self.means: list[Rows] = []
+        self.squares: list[Rows] = []
+
+    def step(self, parameters: Sequence[Any]) -> None:
+        ops = self.ops
+        self.steps += 1
+        first, self.means, self.squares = not self.means, self.means, self.squares
+        for number, parameter in enumerate(parameters):
+            gradient = parameter.gradient
+            if self.weight_decay:
+                gradient = ops.add_scaled(gradient, parameter.value, self.weight_decay)
+            rows = ops.to_rows(gradient)
+            if first:
+                self.means.append([[0.0] * len(row) for row in rows])
+                self.squares.append([[0.0] * len(row) for row in rows])
+            step = [self._row_step(m, s, g) for m, s, g in zip(self.means[number], self.squares[number], rows)]
+            parameter.value = ops.add_scaled(parameter.value, ops.from_rows(step), -self.lr)
+
+    def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:
+        """m̂ / (√ŝ + ε) for one row; the running means of that row are brought up to date in place."""
+        b1, b2, epsilon = self.beta1, self.beta2, self.epsilon
+        means[:] = [b1 * m + (1.0 - b1) * g for m, g in zip(means, gradient)]
+        squares[:] = [b2 * s + (1.0 - b2) * g * g for s, g in zip(squares, gradient)]
+        c1, c2, sqrt = 1.0 - b1**self.steps, 1.0 - b2**self.steps, math.sqrt
+        return [(m / c1) / (sqrt(s / c2) + epsilon) for m, s in zip(means, squares)]
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
+
+
+class Schedule:
+    """Sets an optimizer's learning rate once an epoch, starting from the one it was made with."""
+
+    def start(self, optimizer: Optimizer) -> None:
+        """Called before the first epoch."""
+        self.base = optimizer.lr
+
+    def after_epoch(self, optimizer: Optimizer, epoch: int, loss: float) -> None:
+        """Called after epoch ``epoch`` (1, 2, ...) with the loss to judge it by (validation loss if there is one)."""
+        optimizer.lr = self.rate(epoch)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate after ``epoch`` epochs."""
+        raise NotImplementedError
+
+
+class StepSchedule(Schedule):
+    """Multiplies the learning rate by ``gamma`` every ``step_size`` epochs."""
+
+    def __init__(self, step_size: int, gamma: float = 0.1) -> None:
+        self.step_size = int(require_number("step_size", step_size, 1))
+        self.gamma = require_number("gamma", gamma, 0.0, above=True)
+
+    def rate(self, epoch: int) -> float:
+        return self.base * self.gamma ** (epoch // self.step_size)
+
+
+class CosineSchedule(Schedule):
+    """Half a cosine from the first learning rate down to ``minimum`` over ``epochs`` (Loshchilov & Hutter 2017)."""
+
+    def __init__(self, epochs: int, minimum: float = 0.0) -> None:
+        self.epochs = int(require_number("epochs", epochs, 1))
+        self.minimum = require_number("minimum", minimum, 0.0)
+
+    def rate(self, epoch: int) -> float:
+        angle = math.pi * min(epoch, self.epochs) / self.epochs
+        return self.minimum + (self.base - self.minimum) * (1.0 + math.cos(angle)) / 2.0
+
+
+class ReduceOnPlateau(Schedule):
+    """Multiplies the learning rate by ``factor`` when the loss has not fallen by ``threshold`` of itself (relative)
+    for more than ``patience`` epochs; never below ``minimum``."""
+
+    def __init__(self, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, minimum: float = 0.0) -> None:
+        self.factor = require_number("factor", factor, 0.0, 1.0, above=True)
+        self.patience = int(require_number("patience", patience, 0))
+        self.threshold = require_number("threshold", threshold, 0.0, 1.0)
+        self.minimum = require_number("minimum", minimum, 0.0)
+
+    def start(self, optimizer: Optimizer) -> None:
+        super().start(optimizer)
+        self.best = math.inf
+        self.waited = 0
+
+    def after_epoch(self, optimizer: Optimizer, epoch: int, loss: float) -> None:
+        if loss < self.best * (1.0 - self.threshold) or self.best == math.inf:
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited > self.patience:
+            optimizer.lr = max(optimizer.lr * self.factor, self.minimum)
+            self.waited = 0
+
+
+def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = linalg) -> float:
+    """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
+    they had (Pascanu et al. 2013)."""
+    require_number("the maximal gradient norm", maximum, 0.0, above=True)
+    norm = math.sqrt(math.fsum(v * v for p in parameters for row in ops.to_rows(p.gradient) for v in row))
+    if norm > maximum:
+        for parameter in parameters:
+            parameter.gradient = ops.scale(parameter.gradient, maximum / norm)
+    return norm

@@ -1,0 +1,137 @@
+"""Predicts from the command line: ``python -m scratchnn.predict model.pkl rows.csv``, made for pipes.
+
+A prediction a row goes to standard output, quoted as CSV where a label needs it; what is said about them goes to
+standard error. This door reads arguments and prints; the work is done by ``Model`` and ``datasets``. Relies on
+``doors`` for errors and exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from . import doors
+
+ROWS_AT_A_TIME = 256  # enough to keep the model busy, few enough for `| head` to be served at once
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, 2 for bad input, 141 when the reader of the output has gone."""
+    return doors.run(_predict, arguments)
+
+
+def _predict(arguments: Sequence[str] | None) -> int:
+    options = _parse(arguments)
+    from .model import Model
+
+    model = Model.load(options.model)
+    if options.proba and not model.classes:
+        raise ValueError("--proba needs a model that predicts classes, and this one predicts numbers")
+    data = _read(options, model)
+    if options.output is None:
+        _write(_standard_output(), options, model, data)
+    else:
+        from . import storage
+
+        text = io.StringIO()
+        _write(text, options, model, data)
+        storage.write_atomically(options.output, text.getvalue().encode("utf-8"))
+    if options.score:
+        score = model.score(data.X, data.y)
+        doors.complain(f"accuracy: {score:.2%}" if model.classes else f"R2: {score:.4f}")
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = doors.Parser(
+        prog="python -m scratchnn.predict",
+        description="Write the model's prediction for each row of a CSV file to standard output.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")
+    parser.add_argument("rows", metavar="CSV", help="the rows, with or without a label column; - for standard input")
+    parser.add_argument(
+        "--proba", action="store_true", help="every class's probability, as CSV under a header line"
+    )
+    parser.add_argument("--score", action="store_true", help="say on standard error how well labels were met")
+    parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
+    parser.add_csv_format()
+    parser.add_version()
+    return parser.parse_args(arguments)
+
+
+def _read(options: argparse.Namespace, model: Any) -> Any:
+    """The rows as a dataset; its labels are compared with the model's classes only if they are to be scored."""
+    if options.rows == "-":
+        with _standard_input() as path:
+            return _load(options, model, path)
+    return _load(options, model, options.rows)
+
+
+def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
+    from .datasets import load_csv
+
+    return load_csv(
+        path,
+        model.label_name if options.label is None else options.label,
+        header=options.header,
+        delimiter=options.delimiter,
+        regression=not model.classes,
+        classes=model.classes if options.score else None,
+        feature_names=model.feature_names or None,
+        label_required=options.score,
+        width=model.input_size,
+    )
+
+
+@contextmanager
+def _standard_input() -> Iterator[str]:
+    """A file with what comes from standard input; errors call it by that name."""
+    import shutil
+    import tempfile
+
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "rows.csv")
+        with open(path, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            yield path
+        except ValueError as error:
+            raise type(error)(str(error).replace(path, "standard input")) from None
+
+
+def _standard_output() -> TextIO:
+    """Standard output; into a file or a pipe it writes UTF-8 wherever it runs, as the rows are read as UTF-8."""
+    if sys.stdout is None:
+        raise OSError("standard output is closed")
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None and not sys.stdout.isatty():
+        reconfigure(encoding="utf-8")
+    return sys.stdout
+
+
+def _write(stream: TextIO, options: argparse.Namespace, model: Any, data: Any) -> None:
+    """Write a line a row, in blocks, so that a reader gets the first ones early."""
+    import csv
+
+    writer = csv.writer(stream, lineterminator="\n")
+    if options.proba:
+        writer.writerow(["prediction", *model.classes])
+    for start in range(0, len(data.X), ROWS_AT_A_TIME):
+        rows = data.X[start : start + ROWS_AT_A_TIME]
+        if options.proba:
+            for prediction, probabilities in zip(model.predict(rows), model.predict_proba(rows)):
+                writer.writerow([prediction, *(f"{p:.6g}" for p in probabilities)])
+        else:
+            writer.writerows([prediction] for prediction in model.predict(rows))
+        stream.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,256 @@
+"""What stands between a user's data and the network: checking rows and labels, and scaling features.
+
+Rows may be lists, tuples, ``bytes`` (one byte a pixel), arrays, or anything whose ``tolist()`` gives such rows. What
+was learned from the training rows (``Scaling``) is kept with the model, so that raw rows can be given to ``predict``.
+Relies on ``linalg`` for means and deviations.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, Union
+
+from . import linalg
+from .errors import DataError
+
+Row = Union[bytes, list[float]]
+Label = Union[int, str, float, bool]
+
+_NUMBERS = {float, int, bool}
+
+
+# --- rows --------------------------------------------------------------------------------------------------
+
+
+def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
+    """The rows of ``X`` as a list of ``bytes`` and lists of numbers, all of one width and finite.
+
+    Rows that are ``bytes`` stay so; nothing is copied that need not be. ``width`` is the number of columns expected.
+    Raises ``DataError`` naming the row and column, what was expected and what came.
+    """
+    rows = _listed(X, name)
+    if not rows:
+        raise DataError(f"{name} is empty: at least one row is needed")
+    checked = [row if type(row) is bytes else _as_row(row, number, name) for number, row in enumerate(rows)]
+    expected = len(checked[0]) if width is None else width
+    if set(map(len, checked)) != {expected}:
+        number, length = next((i, len(row)) for i, row in enumerate(checked) if len(row) != expected)
+        if width is not None:
+            raise DataError(f"{name}: row {number} has {length} features, expected {expected}")
+        raise DataError(
+            f"{name}: rows of one length are needed, row 0 has {expected} numbers, row {number} has {length}"
+        )
+    if not expected:
+        raise DataError(f"{name}: rows have no numbers")
+    return checked
+
+
+def _listed(values: Any, name: str) -> list[Any]:
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    elif hasattr(values, "to_numpy"):
+        values = values.to_numpy().tolist()
+    if isinstance(values, (str, bytes, bytearray, dict)) or not isinstance(values, Iterable):
+        raise DataError(f"{name} must be a sequence of rows, got {_kind(values)}")
+    return values if isinstance(values, list) else list(values)
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__name__} {_short(value)}"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _as_row(row: Any, number: int, name: str) -> Row:
+    if isinstance(row, (bytearray, memoryview)) or (isinstance(row, array) and row.typecode == "B"):
+        return bytes(row)
+    if hasattr(row, "tolist"):
+        row = row.tolist()
+    if isinstance(row, (str, dict)) or not isinstance(row, Iterable):
+        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {_kind(row)}")
+    values = row if type(row) is list else list(row)
+    if not _NUMBERS.issuperset(map(type, values)):
+        values = [_as_number(v, number, column, name) for column, v in enumerate(values)]
+    # A sum over the row is finite unless an entry is not (or the sum itself overflows): look closer only then.
+    try:
+        finite = math.isfinite(sum(values))
+    except OverflowError:
+        finite = False
+    if not finite:
+        for column, v in enumerate(values):
+            _require_finite(v, number, column, name)
+    return values
+
+
+def _as_number(value: Any, number: int, column: int, name: str) -> float:
+    """A number that is not one of Python's own types (a NumPy scalar, a Fraction) as a float."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {_kind(value)}")
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {_kind(value)}") from None
+
+
+def _require_finite(value: Any, number: int, column: int, name: str) -> None:
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise DataError(f"{name}: row {number}, column {column} must be a finite number, got {_short(value)}")
+
+
+# --- labels ------------------------------------------------------------------------------------------------
+
+
+def as_labels(y: Any, name: str = "y", length: int | None = None) -> list[Label]:
+    """The labels of ``y`` as a list of ints, strings, floats or bools; ``length`` is how many are expected."""
+    labels = [label.item() if hasattr(label, "item") else label for label in _listed(y, name)]
+    if length is not None and len(labels) != length:
+        raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(labels)} labels")
+    for number, label in enumerate(labels):
+        if not isinstance(label, (int, str, float)):
+            raise DataError(f"{name}: label {number} must be a number or a string, got {_kind(label)}")
+        if isinstance(label, float) and not math.isfinite(label):
+            raise DataError(f"{name}: label {number} must be finite, got {label}")
+    return labels
+
+
+def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -> list[list[float]]:
+    """Regression targets: one number a sample (where ``width`` is 1) or one row of ``width`` numbers a sample."""
+    values = _listed(y, name)
+    if length is not None and len(values) != length:
+        raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(values)} targets")
+    rows = [
+        v if hasattr(v, "__len__") or (hasattr(v, "tolist") and not hasattr(v, "__float__")) else [v] for v in values
+    ]
+    return [list(map(float, row)) for row in as_rows(rows, name, width)]
+
+
+def find_classes(labels: Sequence[Label]) -> list[Label]:
+    """The different labels in order; whole floats count as ints. Raises ``DataError`` for a mix of strings and
+    numbers."""
+    kinds = set(map(type, labels))
+    if str in kinds and len(kinds) > 1:
+        odd = next(i for i, label in enumerate(labels) if type(label) is not type(labels[0]))
+        raise DataError(
+            f"labels must be all strings or all numbers: label 0 is {_short(labels[0])}, "
+            f"label {odd} is {_short(labels[odd])}"
+        )
+    if float in kinds:
+        odd_value = next((v for v in labels if isinstance(v, float) and not v.is_integer()), None)
+        if odd_value is not None:
+            raise DataError(
+                f"a class label must be a whole number or a string, got {odd_value!r}; "
+                "for numbers to be predicted use regression"
+            )
+    return sorted({int(v) if isinstance(v, float) else v for v in labels})
+
+
+def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str = "y") -> list[int]:
+    """The position of each label in ``classes``; ``DataError`` for one that is not there."""
+    positions = {label: number for number, label in enumerate(classes)}
+    try:
+        return [positions[label] for label in labels]
+    except KeyError:
+        odd = next(i for i, label in enumerate(labels) if label not in positions)
+        known = ", ".join(map(repr, classes[:12])) + (", ..." if len(classes) > 12 else "")
+        raise DataError(
+            f"{name}: label {odd} is {_short(labels[odd])}, which is not a class of the training data ({known})"
+        ) from None
+
+
+def one_hot(labels: Sequence[Label], classes: Sequence[Label] | None = None) -> list[list[float]]:
+    """One row a label, 1.0 at the label's class and 0.0 elsewhere; classes are found from the labels unless given."""
+    classes = find_classes(labels) if classes is None else classes
+    width = len(classes)
+    return [[1.0 if j == k else 0.0 for j in range(width)] for k in class_numbers(labels, classes)]
+
+
+# --- scaling -----------------------------------------------------------------------------------------------
+
+PIXEL_FACTOR = 1.0 / 255.0
+_PIXEL_COLUMNS = 16  # fewer columns than this are no picture, ...
+_PIXEL_LARGEST = 100  # ... and neither are numbers that never come near 255
+
+
+class Scaling:
+    """How raw features become the network's inputs, learned from the training rows alone.
+
+    ``kind`` is "pixels" (0-255 become 0-1), "standard" (each column to mean 0 and standard deviation 1) or "none".
+    """
+
+    KINDS = ("auto", "pixels", "standard", "none")
+
+    def __init__(self, kind: str, means: list[float] | None = None, deviations: list[float] | None = None) -> None:
+        self.kind = kind
+        self.means = means or []
+        self.deviations = deviations or []
+
+    @classmethod
+    def fit(cls, rows: Sequence[Row], kind: str = "auto") -> Scaling:
+        """Learn from training rows. "auto" chooses: rows of ``bytes``, or at least 16 columns of whole numbers from 0
+        to
+        255 that reach beyond 100, are pixels; rows within [-1, 1] are left alone; all others are standardised."""
+        if kind not in cls.KINDS:
+            raise ValueError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
+        if kind == "auto":
+            kind = cls._choose(rows)
+        if kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):
+            raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
+        if kind != "standard":
+            return cls(kind)
+        columns = list(zip(*rows))
+        means = [linalg.mean(column) for column in columns]
+        # A column that never changes carries nothing: it becomes 0, and is not divided by 0.
+        return cls(kind, means, [linalg.standard_deviation(column) or 1.0 for column in columns])
+
+    @staticmethod
+    def _choose(rows: Sequence[Row]) -> str:
+        if all(type(row) is bytes for row in rows):
+            return "pixels"
+        largest, smallest = max(map(max, rows)), min(map(min, rows))
+        if len(rows[0]) >= _PIXEL_COLUMNS and largest > _PIXEL_LARGEST and all(map(_pixels, rows)):
+            return "pixels"
+        return "none" if smallest >= -1.0 and largest <= 1.0 else "standard"
+
+    def raw(self, rows: Sequence[Row]) -> tuple[Sequence[Row], float]:
+        """(rows, factor) such that rows times factor are the scaled rows: pixels stay one byte each."""
+        if self.kind == "pixels":
+            return [
+                row if type(row) is bytes or not _pixels(row) else bytes(map(int, row)) for row in rows
+            ], PIXEL_FACTOR
+        if self.kind == "none":
+            return rows, 1.0
+        means, deviations = self.means, self.deviations
+        return [[(v - m) / d for v, m, d in zip(row, means, deviations)] for row in rows], 1.0
+
+    def transform(self, rows: Sequence[Row]) -> list[list[float]]:
+        """Scaled rows as lists of floats."""
+        ready, factor = self.raw(rows)
+        return [[v * factor for v in row] for row in ready]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for a saved model."""
+        return {"kind": self.kind, "means": self.means, "deviations": self.deviations}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Scaling:
+        """From what ``to_dict`` gave."""
+        return cls(data["kind"], data["means"], data["deviations"])
+
+    def __repr__(self) -> str:
+        return f"Scaling({self.kind!r})"
+
+
+def _pixels(row: Row) -> bool:
+    """Whether every entry is a whole number from 0 to 255."""
+    if type(row) is bytes:
+        return True
+    return min(row) >= 0 and max(row) <= 255 and all(v == int(v) for v in row)

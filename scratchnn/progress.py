@@ -1,0 +1,332 @@
+"""Shows how far a training run or a download has come: a live line on a terminal, plain lines elsewhere.
+
+Nothing here knows how training works. ``TrainingProgress`` has the four methods that training calls
+(``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
+The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
+that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
+Relies on the standard library alone.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+REDRAW_INTERVAL = 0.1
+"""Seconds between two drawings of the live line: ten a second look smooth and cost training nothing."""
+
+_WIDEST_BAR = 30
+_NARROWEST_BAR = 5
+_GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+
+
+class LiveLine:
+    """One line of a terminal that is drawn over and over, and lasting lines above it.
+
+    Parameters:
+        stream: where to write; None is standard error as it is now.
+        live: draw the live line; None asks whether the stream is a terminal, and not a dumb one.
+        colour: colour the bar; None is yes on a live line, unless ``NO_COLOR`` is set.
+        clock: gives seconds that never go back; tests hand in their own.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        live: bool | None = None,
+        colour: bool | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.stream: TextIO | None = sys.stderr if stream is None else stream
+        self.clock = clock
+        self.live = _is_smart_terminal(self.stream) if live is None else live
+        self.colour = (self.live and _colours_welcome()) if colour is None else colour
+        self._full, self._empty = _bar_characters(self.stream)
+        self._drawn = 0  # columns the live line covers now
+        self._drawn_at: float | None = None
+
+    def due(self) -> bool:
+        """Whether the live line may be drawn again: False off a terminal and just after a drawing."""
+        if not self.live or self.stream is None:
+            return False
+        return self._drawn_at is None or self.clock() - self._drawn_at >= REDRAW_INTERVAL
+
+    def draw(self, before: str, fraction: float | None, after: Sequence[str]) -> None:
+        """Draw ``before [bar] after...`` over the line, leaving out what the terminal has no room for.
+
+        ``fraction`` (0 to 1) fills the bar; None draws no bar. The entries of ``after`` are sorted from the
+        most to the least important: on a narrow terminal the last ones go first, then the bar.
+        """
+        width = _columns(self.stream) - 1  # writing into the last column makes some terminals wrap
+        shown, bar_width = _fit(before, fraction is not None, list(after), width)
+        bar, plain_bar = self._bar(fraction or 0.0, bar_width)
+        text = "  ".join([before + plain_bar, *shown])[:width]
+        padding = " " * (self._drawn - len(text))
+        self._write("\r" + text.replace(plain_bar, bar, 1) + padding)
+        self._drawn = max(len(text), self._drawn)
+        self._drawn_at = self.clock()
+
+    def erase(self) -> None:
+        """Leave the line empty, with the cursor at its start."""
+        if self._drawn:
+            self._write("\r" + " " * self._drawn + "\r")
+        self._drawn = 0
+        self._drawn_at = None
+
+    def say(self, text: str) -> None:
+        """Write one lasting line; the live line, if there is one, is erased first."""
+        self.erase()
+        self._write(text + "\n")
+
+    def _bar(self, fraction: float, width: int) -> tuple[str, str]:
+        """The bar with and without colour codes; both empty when there is no room for one."""
+        if not width:
+            return "", ""
+        filled = int(min(1.0, max(0.0, fraction)) * width)
+        full, empty = self._full * filled, self._empty * (width - filled)
+        plain = f" [{full}{empty}]"
+        return (f" [{_GREEN}{full}{_PLAIN}{empty}]" if self.colour and full else plain), plain
+
+    def _write(self, text: str) -> None:
+        if self.stream is None:
+            return
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        try:
+            self.stream.write(text.encode(encoding, "replace").decode(encoding))
+            self.stream.flush()
+        except (OSError, ValueError):  # the reader has gone, or the stream is closed
+            self.stream = None
+
+
+class TrainingProgress:
+    """Shows a training run: hand it to ``Model.fit(callbacks=[...])``.
+
+    On a terminal there is a live line with a bar, the epoch, loss, accuracy, rate and time left; elsewhere a
+    plain line an epoch. Loss and accuracy in the live line are those of the epoch so far.
+
+    Parameters:
+        stream: where to write; None is standard error at the moment training begins.
+        every: write a lasting line each ``every`` epochs, and for the last one.
+        live: draw the live line; None asks whether the stream is a terminal.
+        colour: None follows the terminal and ``NO_COLOR``.
+        lasting: False keeps a terminal to the live line alone; elsewhere nothing changes.
+        clock: gives seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        every: int = 1,
+        live: bool | None = None,
+        colour: bool | None = None,
+        *,
+        lasting: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1 epoch, got {every}")
+        self.every = every
+        self.lasting = lasting
+        self._line_arguments = (stream, live, colour, clock)
+        self._line = LiveLine(*self._line_arguments)
+        self._started = 0.0
+        self._unsaid: str | None = None  # the last epoch's line, while it has not been written
+
+    def on_train_begin(self, model: Any, run: Any) -> None:
+        """Start the clock."""
+        self._line = LiveLine(*self._line_arguments)
+        self._started = self._line.clock()
+        self._unsaid = None
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        """Draw the live line, unless it was drawn a moment ago."""
+        if not self._line.due():
+            return
+        done = (run.epoch - 1) * run.samples + run.samples_done
+        rate, left = self._pace(done, run.epochs * run.samples)
+        after = [f"loss {_short(run.loss)}"]
+        if run.accuracy is not None:
+            after.append(f"accuracy {run.accuracy:6.1%}")
+        after += [f"{left} left", f"{rate} samples/s"]
+        self._line.draw(_epoch(run), done / max(1, run.epochs * run.samples), after)
+
+    def on_epoch_end(self, model: Any, run: Any) -> None:
+        """Write the epoch's lasting line, each ``every`` epochs."""
+        self._unsaid = self._epoch_line(run)
+        if run.epoch % self.every == 0 or run.epoch == run.epochs:
+            self._say_epoch()
+
+    def on_train_end(self, model: Any, run: Any) -> None:
+        """Write the last epoch's line if it is still missing, and erase the live line."""
+        self._say_epoch()
+        self.close()
+
+    def close(self) -> None:
+        """Erase the live line: after the end of training, or when an exception came first. Harmless twice."""
+        self._line.erase()
+
+    def _say_epoch(self) -> None:
+        if self._unsaid is not None and (self.lasting or not self._line.live):
+            self._line.say(self._unsaid)
+        self._unsaid = None
+
+    def _epoch_line(self, run: Any) -> str:
+        history = run.history
+        parts = [_epoch(run), f"loss {_short(history.loss[-1] if history.loss else run.loss)}"]
+        accuracy = history.accuracy[-1] if history.accuracy else run.accuracy
+        if accuracy is not None:
+            parts.append(f"accuracy {accuracy:.1%}")
+        if history.validation_loss and history.validation_loss[-1] is not None:
+            parts.append(f"validation loss {_short(history.validation_loss[-1])}")
+        if history.validation_accuracy and history.validation_accuracy[-1] is not None:
+            parts.append(f"validation accuracy {history.validation_accuracy[-1]:.1%}")
+        rate, left = self._pace(run.epoch * run.samples, run.epochs * run.samples)
+        return "  ".join([*parts, f"{rate} samples/s", f"{left} left"])
+
+    def _pace(self, done: int, total: int) -> tuple[str, str]:
+        """Samples a second and the time left, both from the whole run so far, as text."""
+        elapsed = self._line.clock() - self._started
+        if elapsed <= 0 or not done:
+            return "-", "-:--"
+        rate = done / elapsed
+        return (f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"), _duration((total - done) / rate)
+
+
+class ByteProgress:
+    """Shows a download: ``with ByteProgress("file.gz", total) as progress: progress.update(bytes_so_far)``.
+
+    Leaving the block without an exception writes one lasting line with name and size; after an exception the
+    live line is erased and nothing else is said. Off a terminal the lasting line is all there is.
+
+    Parameters:
+        name: what is being fetched.
+        total: its size in bytes, or None when nobody knows.
+        stream, live, colour, clock: as for ``TrainingProgress``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: int | None = None,
+        stream: TextIO | None = None,
+        live: bool | None = None,
+        colour: bool | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.total = total
+        self.done = 0
+        self._line = LiveLine(stream, live, colour, clock)
+        self._first: tuple[float, int] | None = None  # a resumed download does not begin at byte 0
+
+    def update(self, done: int) -> None:
+        """Say that ``done`` bytes of the whole are there by now (not: that many more)."""
+        self.done = done
+        now = self._line.clock()
+        if self._first is None:
+            self._first = (now, done)
+        if not self._line.due():
+            return
+        started, at_start = self._first
+        rate = (done - at_start) / (now - started) if now > started else 0.0
+        after = [_bytes(done) if self.total is None else f"{_bytes(done)} of {_bytes(self.total)}"]
+        if self.total is not None and rate > 0:
+            after.append(f"{_duration((self.total - done) / rate)} left")
+        if rate > 0:
+            after.append(f"{_bytes(rate)}/s")
+        self._line.draw(self.name, done / self.total if self.total else None, after)
+
+    def finish(self) -> None:
+        """Write the lasting line: the download is complete."""
+        self._line.say(f"{self.name}: {_bytes(self.done)}")
+
+    def close(self) -> None:
+        """Erase the live line and say nothing. Harmless twice."""
+        self._line.erase()
+
+    def __enter__(self) -> ByteProgress:
+        return self
+
+    def __exit__(self, exception_type: type[BaseException] | None, *details: object) -> None:
+        if exception_type is None:
+            self.finish()
+        else:
+            self.close()
+
+
+def _is_smart_terminal(stream: TextIO | None) -> bool:
+    """A terminal that understands a carriage return; ``TERM=dumb`` says that it does not."""
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # not quite a file, or a closed one
+        return False
+
+
+def _colours_welcome() -> bool:
+    """Follows https://no-color.org; old Windows consoles print colour codes instead of obeying them."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return os.name != "nt" or "WT_SESSION" in os.environ
+
+
+def _bar_characters(stream: TextIO | None) -> tuple[str, str]:
+    """Blocks where the stream's encoding has them, otherwise ASCII."""
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    try:
+        "█░".encode(encoding)
+    except UnicodeEncodeError:
+        return "#", "."
+    return "█", "░"
+
+
+def _columns(stream: TextIO | None) -> int:
+    """Columns of the terminal behind the stream; ``COLUMNS`` overrides, and 80 is the guess."""
+    try:
+        # shutil asks about standard output, which may be a file while the progress is on a terminal.
+        if stream is not None and "COLUMNS" not in os.environ:
+            return max(2, os.get_terminal_size(stream.fileno()).columns or 80)
+    except (AttributeError, OSError, ValueError):
+        pass
+    import shutil
+
+    return max(2, shutil.get_terminal_size().columns)
+
+
+def _fit(before: str, bar: bool, after: list[str], width: int) -> tuple[list[str], int]:
+    """What of ``after`` fits into ``width`` columns, and how many columns are left for the bar (0: none)."""
+    while True:
+        room = width - len("  ".join([before, *after]))
+        bar_width = room - 3  # a space and two brackets
+        if bar and bar_width >= _NARROWEST_BAR:
+            return after, min(bar_width, _WIDEST_BAR)
+        if (not bar and room >= 0) or not after:
+            return after, 0
+        if len(after) == 1:  # the most important number beats the bar
+            return (after if room >= 0 else []), 0
+        after = after[:-1]
+
+
+def _epoch(run: Any) -> str:
+    return f"epoch {run.epoch:>{len(str(run.epochs))}}/{run.epochs}"
+
+
+def _short(number: float) -> str:
+    return f"{number:.4f}" if 0.001 <= abs(number) < 1000 else f"{number:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, second = divmod(int(seconds + 0.5), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -1,0 +1,36 @@
+"""Fisher-Yates: every order of n things with the same probability 1/n!.
+
+The generator is handed in, so that the same seed gives the same order; the global one is never touched.
+Relies on ``random`` for the type of the generator alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+from random import Random
+from typing import Any
+
+
+def shuffle(*sequences: MutableSequence[Any], rng: Random) -> None:
+    """Shuffle one sequence in place, or several of the same length in step.
+
+    Durstenfeld's form of the algorithm (Communications of the ACM 7(7), 1964): the last place gets one of the
+    things not placed yet, *itself among them*, then the place before it, and so on. Drawing from all n places
+    each time, or leaving the place itself out, are the two classic mistakes: both make some orders likelier.
+
+    Raises ``ValueError`` where the lengths differ.
+    """
+    lengths = [len(sequence) for sequence in sequences]
+    if len(set(lengths)) > 1:
+        raise ValueError(f"shuffling in step needs sequences of one length, got lengths {lengths}")
+    for last in range((lengths[0] if lengths else 0) - 1, 0, -1):
+        chosen = rng.randrange(last + 1)
+        for sequence in sequences:
+            sequence[last], sequence[chosen] = sequence[chosen], sequence[last]
+
+
+def shuffled_indices(count: int, rng: Random) -> list[int]:
+    """The numbers 0 to count - 1 in a random order."""
+    indices = list(range(count))
+    shuffle(indices, rng=rng)
+    return indices

@@ -1,0 +1,414 @@
+"""Trains a network from the command line: ``python -m scratchnn.train [CSV] [--test CSV]``.
+
+Without a file it learns the handwritten digits that come with the package. This door reads arguments and prints;
+learning is ``Model``'s work, reading files that of ``datasets``. What the run is about goes to standard output, how
+far it has come to standard error. Relies on ``doors`` for errors and exit codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from . import doors
+from .progress import TrainingProgress
+
+TEST_FRACTION = 0.2
+EARLY_STOPPING_FRACTION = 0.1
+"""What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, 2 for bad input, 130 after Ctrl-C."""
+    return doors.run(_train, arguments)
+
+
+def _train(arguments: Sequence[str] | None) -> int:
+    options = _parse(arguments)
+    _check_names(options)
+    from . import storage
+
+    storage.check_writable(options.save)
+    training, validation, test = _read(options)
+    chatty = not (options.quiet or options.json)
+    if chatty:
+        _say(_describe_data(options, training, validation, test))
+    model = _build(options, training)
+    if chatty:
+        _say(model.summary())
+    with Interruption() as interruption:
+        history = _fit(options, model, training, validation, interruption)
+        model.save(options.save)
+    if interruption.asked:
+        doors.complain(f"interrupted: what was learned so far is saved in {options.save}")
+        return doors.INTERRUPTED
+    results = _results(options, model, history, training, test)
+    if options.json:
+        import json
+
+        _say(json.dumps(_without_nan(results), allow_nan=False))
+    else:
+        _say(_describe_results(options, results, test))
+    return 0
+
+
+# Arguments
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = doors.Parser(
+        prog="python -m scratchnn.train",
+        description="Train a neural network on a CSV file, or on handwritten digits if no file is given.",
+    )
+    _add_data(parser)
+    parser.add_csv_format()
+    _add_network(parser)
+    _add_training(parser)
+    _add_output(parser)
+    options = parser.parse_args(arguments)
+    _check_together(parser, options)
+    return options
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data")
+    group.add_argument("csv", metavar="CSV", nargs="?", help="rows to learn from; default: the digits shipped")
+    group.add_argument("--test", metavar="CSV", help="rows to test on; default: a stratified fifth is held out")
+    group.add_argument("--regression", action="store_true", help="learn a number instead of a class")
+    group.add_argument(
+        "--scaling", default="auto", help="of the features: auto (default), pixels, standard or none"
+    )
+    group.add_argument("--class-weight", choices=["balanced"], help="balanced: rare classes count as much")
+    group.add_argument(
+        "--validation-split",
+        metavar="FRACTION",
+        type=doors.number(at_least=0, below=1),
+        help="part of the training rows to watch the training with, not to learn from",
+    )
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("network")
+    group.add_argument(
+        "--hidden",
+        metavar="SIZES",
+        type=_sizes,
+        default=[100],
+        help="neurons in each hidden layer, such as 100 (the default) or 128,64; none for no hidden layer",
+    )
+    group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh or sigmoid")
+    group.add_argument(
+        "--dropout",
+        metavar="RATE",
+        type=doors.number(at_least=0, below=1),
+        default=0.0,
+        help="part of the hidden neurons to leave out at random while training",
+    )
+    group.add_argument("--engine", help="what computes: linalg (lists of floats)")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    positive = doors.number(above=0)
+    count = doors.whole_number(at_least=1)
+    group = parser.add_argument_group("training")
+    group.add_argument("--epochs", metavar="N", type=count, default=20, help="times to see every row (20)")
+    group.add_argument("--batch-size", metavar="N", type=_batch_size, default=32, help="rows a step (32), or full")
+    group.add_argument("--optimizer", default="sgd", help="sgd (default) or adam")
+    group.add_argument("--lr", metavar="RATE", type=positive, help="learning rate: 0.1, or 0.001 for adam")
+    group.add_argument("--momentum", metavar="M", type=doors.number(at_least=0, below=1), default=0.0, help="of sgd")
+    group.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
+    group.add_argument(
+        "--weight-decay", metavar="D", type=doors.number(at_least=0), default=0.0, help="pulls weights to 0"
+    )
+    group.add_argument("--schedule", choices=["step", "cosine", "plateau"], help="how the learning rate falls")
+    group.add_argument("--clip-norm", metavar="NORM", type=positive, help="largest norm of a gradient")
+    group.add_argument(
+        "--early-stopping",
+        metavar="PATIENCE",
+        nargs="?",
+        type=_patience,
+        const=10,
+        help="stop when the validation loss has not improved for PATIENCE epochs (10), and keep the best",
+    )
+    group.add_argument("--seed", metavar="N", type=int, default=0, help="same seed, same result (0)")
+
+
+def _add_output(parser: doors.Parser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument("--save", metavar="FILE", default="model.pkl", help="where the model goes (model.pkl)")
+    group.add_argument("--quiet", action="store_true", help="no progress, nothing but the results")
+    group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
+    parser.add_version()
+
+
+def _sizes(text: str) -> list[int]:
+    """Sizes of hidden layers."""
+    if text.strip().lower() == "none":
+        return []
+    try:
+        sizes = [int(size) for size in text.split(",")]
+    except ValueError:
+        sizes = [0]
+    if min(sizes) < 1:
+        raise argparse.ArgumentTypeError(f"must be sizes such as 100 or 128,64, or none; got {text!r}")
+    return sizes
+
+
+def _batch_size(text: str) -> int | None:
+    return None if text == "full" else doors.whole_number(at_least=1)(text)
+
+
+def _patience(text: str) -> int:
+    try:
+        return doors.whole_number(at_least=1)(text)
+    except argparse.ArgumentTypeError as error:
+        hint = "; put the data file before the option" if os.path.exists(text) else ""
+        raise argparse.ArgumentTypeError(f"{error}{hint}") from None
+
+
+def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """What is wrong with the options as a whole, found before any file is read."""
+    if options.csv is None:
+        for name in ("test", "label", "delimiter", "header", "regression"):
+            if getattr(options, name) not in (None, False) or (name == "header" and options.header is not None):
+                parser.error(f"--{name} is about a CSV file, and none was given to learn from")
+    if options.optimizer == "adam" and (options.momentum or options.nesterov):
+        parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
+    if options.nesterov and not options.momentum:
+        parser.error("--nesterov needs a --momentum, such as 0.9")
+    if options.regression and options.class_weight:
+        parser.error("--class-weight is for classes, and --regression has none")
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
+    from .model import ACTIVATIONS, ENGINES
+    from .optim import OPTIMIZERS
+    from .preprocessing import Scaling
+
+    choices = {"activation": ACTIVATIONS, "engine": ENGINES, "optimizer": OPTIMIZERS, "scaling": Scaling.KINDS}
+    for option, known in choices.items():
+        chosen = getattr(options, option)
+        if chosen is not None and chosen not in known:
+            raise ValueError(f"unknown {option} {chosen!r}: known are {', '.join(known)}")
+
+
+# Data, network, training
+
+
+def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+    """The rows to learn from, to validate with (None if not asked for) and to test on."""
+    from .datasets import load_csv, load_digits
+
+    if options.csv is None:
+        training, test = load_digits()
+    else:
+        told = {"header": options.header, "delimiter": options.delimiter, "regression": options.regression}
+        training = load_csv(options.csv, options.label, **told)
+        if options.test is None:
+            training, test = _split(options, training, TEST_FRACTION)
+        else:
+            known = {"classes": training.classes or None, "feature_names": training.feature_names}
+            test = load_csv(options.test, options.label, **told, **known)
+    fraction = options.validation_split
+    if fraction is None:
+        fraction = EARLY_STOPPING_FRACTION if options.early_stopping else 0.0
+    if not fraction:
+        return training, None, test
+    training, validation = _split(options, training, fraction)
+    return training, validation, test
+
+
+def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
+    larger, smaller = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
+    return larger, smaller
+
+
+def _build(options: argparse.Namespace, training: Any) -> Any:
+    from .model import DEFAULT_ENGINE, Model
+
+    model = Model(
+        len(training.X[0]),
+        options.hidden,
+        1 if options.regression else len(training.classes),
+        activation=options.activation,
+        dropout=options.dropout,
+        task="regression" if options.regression else "classification",
+        scaling=options.scaling,
+        engine=options.engine or DEFAULT_ENGINE,
+        seed=options.seed,
+    )
+    model.feature_names = training.feature_names
+    model.label_name = training.label_name
+    return model
+
+
+def _fit(
+    options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption
+) -> Any:
+    from .callbacks import EarlyStopping
+
+    progress = TrainingProgress(lasting=False)
+    callbacks: list[Any] = [interruption] if options.quiet else [progress, interruption]
+    if options.early_stopping:
+        callbacks.append(EarlyStopping(patience=options.early_stopping))
+    return model.fit(
+        training.X,
+        training.y,
+        epochs=options.epochs,
+        lr=options.lr,
+        batch_size=options.batch_size,
+        optimizer=options.optimizer,
+        momentum=options.momentum,
+        nesterov=options.nesterov,
+        weight_decay=options.weight_decay,
+        schedule=_schedule(options),
+        clip_norm=options.clip_norm,
+        class_weight=options.class_weight,
+        validation_data=None if validation is None else (validation.X, validation.y),
+        callbacks=callbacks,
+    )
+
+
+def _schedule(options: argparse.Namespace) -> Any:
+    """Schedules that make sense over the epochs asked for."""
+    from .optim import CosineSchedule, ReduceOnPlateau, StepSchedule
+
+    if options.schedule == "step":
+        return StepSchedule(math.ceil(options.epochs / 3))
+    if options.schedule == "cosine":
+        return CosineSchedule(options.epochs)
+    return ReduceOnPlateau(patience=3) if options.schedule == "plateau" else None
+
+
+class Interruption:
+    """Ctrl-C while the network learns: the first asks it to stop after this batch, the second stops at once.
+
+    Use it in a ``with`` block and as a callback of ``fit``. ``asked`` says whether Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+        self._installed = False
+
+    def __enter__(self) -> Interruption:
+        # A process started in the background ignores Ctrl-C on purpose: then this leaves it alone.
+        self._before = signal.getsignal(signal.SIGINT)
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        self._installed = in_main_thread and self._before is signal.default_int_handler
+        if self._installed:
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._installed:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _handle(self, *signal_and_frame: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    def on_train_begin(self, model: Any, run: Any) -> None:
+        """Nothing to do yet."""
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        """Ask the model to stop, if Ctrl-C was pressed."""
+        if self.asked:
+            model.stop_training = True
+
+    def on_epoch_end(self, model: Any, run: Any) -> None:
+        """The same: Ctrl-C may have come while the epoch was evaluated."""
+        self.on_batch_end(model, run)
+
+    def on_train_end(self, model: Any, run: Any) -> None:
+        """Nothing left to do."""
+
+
+# Results
+
+
+def _results(options: argparse.Namespace, model: Any, history: Any, training: Any, test: Any) -> dict[str, Any]:
+    """Everything there is to say about the run, as plain data."""
+    results: dict[str, Any] = {
+        "data": str(training.source),
+        "test_data": str(test.source),
+        "training_rows": len(training),
+        "test_rows": len(test),
+        "features": len(training.X[0]),
+        "classes": list(training.classes),
+        "parameters": model.parameter_count,
+        "epochs": len(history.loss),
+        "seconds": round(sum(history.seconds), 3),
+    }
+    for name, data in (("train", training), ("test", test)):
+        loss, accuracy = model.evaluate(data.X, data.y)
+        if options.regression:
+            results[f"{name}_mean_squared_error"] = loss
+            results[f"{name}_r2"] = model.score(data.X, data.y)
+        else:
+            results[f"{name}_loss"] = loss
+            results[f"{name}_accuracy"] = accuracy
+    results.update(history=history.to_dict(), seed=options.seed, model=options.save)
+    return results
+
+
+def _describe_data(options: argparse.Namespace, training: Any, validation: Any, test: Any) -> str:
+    rows = f"{len(training):,} rows to learn from"
+    if validation is not None:
+        rows += f", {len(validation):,} to validate with"
+    rows += f", {len(test):,} to test on" + (" (held out)" if options.csv and options.test is None else "")
+    lines = [f"{training.source}", f"  {rows}", f"  {len(training.X[0]):,} features"]
+    if options.regression:
+        lines[-1] += f", to predict the number {training.label_name or 'in the label column'}"
+    else:
+        names = [str(name) for name in training.classes]
+        shown = " ".join(names if len(names) <= 12 else [*names[:10], "...", names[-1]])
+        lines[-1] += f", {len(names)} classes: {shown}"
+    return "\n".join(lines) + "\n"
+
+
+def _describe_results(options: argparse.Namespace, results: dict[str, Any], test: Any) -> str:
+    lines = []
+    for name in ("train", "test"):
+        if options.regression:
+            error, fit = results[f"{name}_mean_squared_error"], results[f"{name}_r2"]
+            lines.append(f"{name} mean squared error: {error:.6g} (R2 {fit:.4f})")
+        else:
+            lines.append(f"{name} accuracy: {results[f'{name}_accuracy']:.2%}")
+    lines.append(f"model saved in {options.save}")
+    if not options.quiet:
+        count, seconds = results["epochs"], results["seconds"]
+        lines.insert(0, f"\nlearned for {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} seconds")
+        import shlex
+
+        command = shlex.join(["python", "-m", "scratchnn.predict", options.save, str(test.source)])
+        lines.append(f"try it: {command}")
+    return "\n".join(lines)
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN and no infinity: they become null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _say(text: str) -> None:
+    """Print to standard output. A reader that has gone is no reason not to train and save."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        doors.discard_output()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,204 @@
+"""The training loop that ``Model.fit`` runs: epochs, shuffled batches, forward, backward, step.
+
+``Training`` holds what one run needs, all of it checked before the first batch; ``Model`` prepares the data and owns
+the network. Relies on ``optim`` for the update rules, on ``callbacks`` for those who look on, and on ``shuffle``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from .callbacks import History, Run
+from .errors import DataError
+from .layers import require_size
+from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm, require_number
+from .preprocessing import Label, as_labels
+from .shuffle import shuffle
+
+DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
+
+
+def make_optimizer(
+    optimizer: str | Optimizer, lr: float | None, sgd_settings: Mapping[str, Any], weight_decay: float
+) -> Optimizer:
+    """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong."""
+    if isinstance(optimizer, Optimizer):
+        if lr is not None:
+            optimizer.lr = require_number("lr", lr, 0.0, above=True)
+        return optimizer
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}, or an Optimizer object")
+    rate = DEFAULT_RATES[optimizer] if lr is None else lr
+    if optimizer == "sgd":
+        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **sgd_settings)  # type: ignore[call-arg]
+    odd = [name for name, value in sgd_settings.items() if value]
+    if odd:
+        raise ValueError(f"{' and '.join(odd)} belong to the optimizer 'sgd', not to {optimizer!r}")
+    return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
+
+
+def sample_weights(
+    labels: Sequence[Label],
+    classes: Sequence[Label],
+    sample_weight: Any = None,
+    class_weight: Mapping[Label, float] | str | None = None,
+) -> list[float] | None:
+    """One weight a sample, 1 on average, from both kinds of weights; None where neither is given.
+
+    "balanced" gives a class of n_c out of n samples the weight n / (number of classes · n_c).
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = [1.0] * len(labels)
+    if sample_weight is not None:
+        given = as_labels(sample_weight, "sample_weight", len(labels))
+        weights = [require_number(f"sample_weight[{i}]", w, 0.0) for i, w in enumerate(given)]
+    if class_weight is not None:
+        by_class = _class_weights(labels, classes, class_weight)
+        weights = [w * by_class[label] for w, label in zip(weights, labels)]
+    total = sum(weights)
+    if not total > 0.0:
+        raise ValueError("the sample weights add up to 0: nothing would be learned")
+    return [w * len(weights) / total for w in weights]
+
+
+def _class_weights(
+    labels: Sequence[Label], classes: Sequence[Label], class_weight: Mapping[Label, float] | str
+) -> dict[Label, float]:
+    if not classes:
+        raise ValueError("class_weight needs classes: this model does regression")
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
+        counts = dict.fromkeys(classes, 0)
+        for label in labels:
+            counts[label] += 1
+        present = [c for c in classes if counts[c]]
+        return {c: len(labels) / (len(present) * counts[c]) for c in present}
+    unknown = [c for c in class_weight if c not in classes]
+    if unknown:
+        raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class: {', '.join(map(repr, classes))}")
+    return {c: require_number(f"class_weight[{c!r}]", class_weight.get(c, 1.0), 0.0) for c in classes}
+
+
+class TrainingData:
+    """Rows as the engine likes to read them, one target a row, and a weight a row or None."""
+
+    def __init__(self, prepared: Any, targets: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+        self.prepared = prepared
+        self.targets = targets
+        self.weights = weights
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+class Training:
+    """One run over the data. All settings are checked when it is made; ``run`` does the work."""
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Optimizer,
+        *,
+        epochs: int,
+        batch_size: int | None,
+        schedule: Schedule | None,
+        clip_norm: float | None,
+        shuffled: bool,
+        callbacks: Sequence[Any],
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.optimizer.ops = model.ops
+        self.epochs = require_size("epochs", epochs)
+        self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
+        if schedule is not None and not isinstance(schedule, Schedule):
+            raise ValueError(f"schedule must be a Schedule such as StepSchedule(30), got {schedule!r}")
+        self.schedule = schedule
+        self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
+        self.shuffled = shuffled
+        self.callbacks = list(callbacks)
+        self.parameters = model.network.parameters()
+
+    def run(
+        self, data: TrainingData, validate: Callable[[], tuple[float, float | None]] | None, rng: Random
+    ) -> History:
+        """Train; ``validate`` gives (loss, accuracy) on validation data after every epoch."""
+        batch_size = min(self.batch_size or len(data), len(data))
+        run = Run(self.epochs, len(data), -(-len(data) // batch_size), self.optimizer.lr)
+        self.model.stop_training = False
+        if self.schedule:
+            self.schedule.start(self.optimizer)
+        self._tell("on_train_begin", run)
+        try:
+            for epoch in range(1, self.epochs + 1):
+                run.start_epoch(epoch)
+                if not self._epoch(data, batch_size, run, validate, rng) or self.model.stop_training:
+                    break
+        finally:
+            self._tell("on_train_end", run)
+        return run.history
+
+    def _tell(self, event: str, run: Run) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self.model, run)
+
+    def _epoch(
+        self,
+        data: TrainingData,
+        batch_size: int,
+        run: Run,
+        validate: Callable[[], tuple[float, float | None]] | None,
+        rng: Random,
+    ) -> bool:
+        """One pass over the data; False if it was stopped on the way, and then it leaves no trace in the history."""
+        start = time.perf_counter()
+        order = list(range(len(data)))
+        if self.shuffled:
+            shuffle(order, rng=rng)
+        self.model.network.train()
+        for first in range(0, len(order), batch_size):
+            self._batch(data, order[first : first + batch_size], run)
+            self._tell("on_batch_end", run)
+            if self.model.stop_training and run.batch < run.batches:
+                return False
+        history = run.history
+        history.loss.append(run.loss)
+        if run.accuracy is not None:
+            history.accuracy.append(run.accuracy)
+        if validate:
+            loss, accuracy = validate()
+            history.validation_loss.append(loss)
+            if accuracy is not None:
+                history.validation_accuracy.append(accuracy)
+        history.seconds.append(time.perf_counter() - start)
+        if self.schedule:
+            self.schedule.after_epoch(self.optimizer, run.epoch, (history.validation_loss or history.loss)[-1])
+            run.lr = self.optimizer.lr
+        self._tell("on_epoch_end", run)
+        return True
+
+    def _batch(self, data: TrainingData, indices: Sequence[int], run: Run) -> None:
+        network, ops, loss = self.model.network, self.model.ops, self.model.loss
+        targets = [data.targets[i] for i in indices]
+        weights = None if data.weights is None else [data.weights[i] for i in indices]
+        outputs = ops.to_rows(network.forward(ops.take_rows(data.prepared, indices)))
+        value = loss.forward(outputs, targets, weights)
+        network.backward(ops.from_rows(loss.backward()), input_gradient=False)
+        if self.clip_norm is not None:
+            clip_gradient_norm(self.parameters, self.clip_norm, ops)
+        self.optimizer.step(self.parameters)
+        run.count(value, len(indices), self.model.count_correct(outputs, targets))
+
+
+def check_pair(pair: Any, what: str) -> tuple[Any, Any]:
+    """``pair`` as (X, y); ``DataError`` if it is not two things."""
+    try:
+        X, y = pair
+    except (TypeError, ValueError):
+        raise DataError(f"{what} must be a pair (X, y), got {type(pair).__name__}") from None
+    return X, y

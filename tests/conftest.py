@@ -1,0 +1,44 @@
+"""What every test file may use: the oracles, or a clear skip where one is not installed, and the outside data.
+
+Relies on pytest and hypothesis, which every run needs; NumPy, mpmath and scikit-learn are only asked for when a
+test wants them, so that the rest of the suite runs on an interpreter that has none of them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import settings
+
+# The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session")
+def np() -> ModuleType:
+    """NumPy, or skip."""
+    return pytest.importorskip("numpy")
+
+
+@pytest.fixture(scope="session")
+def mpmath() -> ModuleType:
+    """mpmath, set to 60 decimal digits, or skip."""
+    module = pytest.importorskip("mpmath")
+    module.mp.dps = 60
+    return module
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder that holds mnist/ and mini-mnist/, or skip."""
+    folder = os.environ.get("SCRATCHNN_SHARED")
+    if not folder:
+        pytest.skip("the environment variable SCRATCHNN_SHARED does not name the data folder")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"SCRATCHNN_SHARED names {folder}, which is not a folder")
+    return path
