@@ -1,7 +1,7 @@
 """What can look on while a model trains: the history it leaves, and callbacks that may stop it.
 
 A callback is told when training begins and ends, and after every batch and epoch. It reads the state of the run
-from ``run`` and stops training by setting ``model.stop_training = True``.
+from ``run`` and stops training by setting ``model.stop_training = True``. Relies on ``storage`` for a place to save to.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 import os
 from typing import Any
+
+from . import storage
+from .arguments import require_number
 
 
 class History:
@@ -36,11 +39,15 @@ class History:
 class Run:
     """Where a training run stands; what callbacks read."""
 
-    def __init__(self, epochs: int, samples: int, batches: int, lr: float) -> None:
+    def __init__(
+        self, epochs: int, samples: int, batches: int, lr: float, *, classifies: bool, validates: bool
+    ) -> None:
         self.epochs = epochs  # how many were asked for
         self.samples = samples  # in an epoch
         self.batches = batches  # in an epoch
-        self.lr = lr
+        self.lr = self.first_lr = lr
+        self.classifies = classifies  # whether there are accuracies
+        self.validates = validates  # whether there are validation data
         self.history = History()
         self.start_epoch(0)
 
@@ -51,16 +58,13 @@ class Run:
         self.samples_done = 0
         self.correct = 0
         self.loss_shares: list[float] = []
-        self.classifies = False
 
     def count(self, loss: float, samples: int, correct: int | None) -> None:
         """Take one trained batch into account."""
         self.batch += 1
         self.samples_done += samples
         self.loss_shares.append(loss * samples)
-        if correct is not None:
-            self.classifies = True
-            self.correct += correct
+        self.correct += correct or 0
 
     @property
     def loss(self) -> float:
@@ -99,23 +103,26 @@ class _Watching(Callback):
         if monitor not in MONITORS:
             raise ValueError(f"unknown monitor {monitor!r}: known are {', '.join(MONITORS)}")
         self.monitor = monitor
-        self.min_delta = min_delta
+        self.min_delta = require_number("min_delta", min_delta, 0.0)
 
     def on_train_begin(self, model: Any, run: Run) -> None:
+        missing = "validation data" if self.monitor.startswith("validation") and not run.validates else ""
+        missing = "a classification model" if "accuracy" in self.monitor and not run.classifies else missing
+        if missing:
+            raise ValueError(f"{type(self).__name__} watches {self.monitor}, which needs {missing}")
         self.best: float | None = None
         self.best_epoch = 0
 
     def improved(self, run: Run) -> bool:
         """Whether this epoch's value beats the best one so far by more than ``min_delta``."""
-        values = getattr(run.history, self.monitor)
-        if not values:
-            needs = "validation data" if self.monitor.startswith("validation") else "a classification model"
-            raise ValueError(f"{type(self).__name__} watches {self.monitor}, which needs {needs}")
-        gain = 0.0
+        value = getattr(run.history, self.monitor)[-1]
+        if math.isnan(value):
+            return False
+        gain = math.inf
         if self.best is not None:
-            gain = values[-1] - self.best if "accuracy" in self.monitor else self.best - values[-1]
-        if self.best is None or gain > self.min_delta:
-            self.best, self.best_epoch = values[-1], run.epoch
+            gain = value - self.best if "accuracy" in self.monitor else self.best - value
+        if gain > self.min_delta:
+            self.best, self.best_epoch = value, run.epoch
             return True
         return False
 
@@ -161,6 +168,10 @@ class BestWeights(_Watching):
     def __init__(self, path: str | os.PathLike[str], monitor: str = "validation_loss") -> None:
         super().__init__(monitor)
         self.path = path
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
+        super().on_train_begin(model, run)
+        storage.check_writable(self.path)
 
     def on_epoch_end(self, model: Any, run: Run) -> None:
         if self.improved(run):

@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from .data_file import DataFile, listed, shown
+from .errors import DataError
 
 LABEL_NAMES = ("label", "class", "target", "species", "y")
-HEAD_LINES = 50  # lines looked at to find the layout
+HEAD_LINES = 20  # lines looked at to find the layout
 _DELIMITERS = ("\t", ";", ",")  # the comma last: it also turns up inside numbers and text
+
+_NO_DELIMITERS = "0123456789+-._eE'\"\r\n\0"
+_MISSING = ("", "?", "na", "n/a", "null", "none")
 
 Record = tuple[int, "list[str]"]  # the line it starts on, its fields
 LabelColumn = Union[int, str, None]
@@ -35,8 +39,9 @@ class CsvOptions:
         feature_names: Sequence[str] | None = None,
         label_required: bool = True,
         width: int | None = None,
+        usual_label: int | None = None,
     ) -> None:
-        if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in _NO_DELIMITERS):
             raise ValueError(f"delimiter must be one character, like ',', ';' or a tab; got {delimiter!r}")
         if isinstance(label, bool) or not isinstance(label, (int, str, type(None))):
             raise ValueError(f"label must be a column's name or its position, got {label!r}")
@@ -47,6 +52,7 @@ class CsvOptions:
         self.classes = list(classes) if classes else None
         self.feature_names = list(feature_names) if feature_names else None
         self.label_required = label_required
+        self.usual_label = usual_label  # where the label stood in the training file
         self.width = width if width is not None else len(self.feature_names) if self.feature_names else None
 
 
@@ -76,15 +82,12 @@ class Layout:
 
 
 def is_number(field: str) -> bool:
-    """Whether a field can stand in a column of numbers; an empty one can, as a number that is missing."""
-    text = field.strip()
-    if not text or text == "?":
-        return True
+    """Whether a field can stand in a column of numbers; a missing one can."""
     try:
-        float(text)
+        float(field)
     except ValueError:
-        return text.lower() in ("na", "n/a", "null", "none")
-    return "_" not in text
+        return field.strip().lower() in _MISSING
+    return "_" not in field  # float() takes 1_000
 
 
 def is_whole_number(text: str) -> bool:
@@ -112,7 +115,7 @@ def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
     """The character that parts the most records into the same number of fields, two or more."""
 
     def merit(delimiter: str) -> tuple[int, int]:
-        sizes = [len(fields) for _, fields in head_records(lines, delimiter)]
+        sizes = [len(fields) for _, fields in head_records(lines[:10], delimiter)]
         return (sizes.count(sizes[0]), sizes[0]) if sizes and sizes[0] > 1 else (0, 0)
 
     best = max(_DELIMITERS, key=merit)  # of equals, the first
@@ -141,9 +144,10 @@ def _has_header(records: Sequence[Record], options: CsvOptions) -> bool:
         return True
     text_columns = _text_columns(rows, len(names))
     for index, name in enumerate(names):
-        if name.lower() in LABEL_NAMES and not any(fields[index : index + 1] == [name] for _, fields in rows):
-            if len(name) > 1 or index not in text_columns:  # "y" may also be a label: yes
-                return True
+        repeated = any(fields[index : index + 1] == [name] for _, fields in rows)
+        short = len(name) == 1 and index in text_columns  # "y" may also be a label: yes
+        if name.lower() in LABEL_NAMES and not repeated and not short:
+            return True
     above_numbers = [name for index, name in enumerate(names) if index not in text_columns]
     texts = sum(not is_number(name) for name in above_numbers)
     if not above_numbers:
@@ -180,7 +184,8 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
     if len(texts) > 1:
         columns = ", ".join(layout.column(index) for index in texts[:10])
         raise file.problem(
-            f"{len(texts)} columns hold text, not numbers: {columns}; say which holds the label, and leave the others out",
+            f"{len(texts)} columns hold text, not numbers: {columns}; "
+            "say which holds the label, and leave the others out",
             rows[0][0],
         )
     if texts:
@@ -197,27 +202,43 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
     return 0
 
 
+def _wrong_count(file: DataFile, layout: Layout, options: CsvOptions) -> DataError:
+    """What to say of a file with too few or too many columns for the training data."""
+    label = "and a label" if options.label_required else "with or without a label"
+    what = f"expected {options.width} feature columns {label}, got {layout.columns} columns in all"
+    known = options.feature_names or []
+    missing = [name for name in known if layout.names and name not in layout.names]
+    unknown = [name for name in layout.names if known and name not in known and name != options.label]
+    if missing:
+        what += f"; missing: {listed(missing)}"
+    elif layout.columns == options.width:
+        what += "; the label is missing"
+    elif unknown:
+        what += f"; not among the training columns: {listed(unknown)}"
+    return file.problem(what, layout.first_line)
+
+
 def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options: CsvOptions) -> int | None:
     """The position of the label column, after a check that the number of columns can be right."""
     width, columns = options.width, layout.columns
     named = isinstance(options.label, str) and options.label in layout.names
-    expected = "" if width is None else f"expected {width} feature columns" + (
-        " and a label" if options.label_required else " with or without a label"
-    )
-    if width is not None and not named and columns == width:
-        if not options.label_required:
+    if width is not None:
+        if columns == width and not named and not options.label_required:
             return None
-        raise file.problem(f"{expected}, got {columns} columns in all: the label is missing", layout.first_line)
-    if width is not None and columns != width + 1:
-        raise file.problem(f"{expected}, got {columns} columns in all", layout.first_line)
-    if options.label is not None:
-        if options.label_required or width is not None or named:
-            return _label_by_name_or_position(file, layout, options.label)
-        return None
-    if options.feature_names:
+        if columns != width + 1:
+            raise _wrong_count(file, layout, options)
+    # A name is of no use where there is no header line: a file to test or predict on is then looked at as if untold.
+    told = options.label is not None and not (isinstance(options.label, str) and not layout.names and width)
+    if options.label is not None and told:
+        if not options.label_required and width is None and not named:
+            return None
+        return _label_by_name_or_position(file, layout, options.label)
+    if options.feature_names and layout.names:
         others = [index for index, name in enumerate(layout.names) if name not in options.feature_names]
         if len(others) == 1:
             return others[0]
+    if options.usual_label is not None:
+        return options.usual_label
     return _detected_label(file, layout, rows, options)
 
 
@@ -231,9 +252,7 @@ def _check_names(file: DataFile, layout: Layout, expected: list[str] | None) -> 
     if missing or unknown:
         what = [f"missing: {listed(missing)}"] if missing else []
         what += [f"not expected: {listed(unknown)}"] if unknown else []
-        raise file.problem(
-            f"the columns differ from the training columns; {'; '.join(what)}", layout.first_line
-        )
+        raise file.problem(f"the columns differ from the training columns; {'; '.join(what)}", layout.first_line)
     for index, name in enumerate(layout.names):
         position = index - (layout.label is not None and layout.label < index)
         if index != layout.label and (position >= len(expected) or name != expected[position]):

@@ -1,30 +1,29 @@
 """Reading CSV files: fast where a file is plain, patient where it is not, exact about what is wrong.
 
-Every row is first tried the quick way: cut at the delimiter, and each field looked up in a table of the 256 ways to
-write a pixel, which makes a ``bytes`` row; or, once a field was no pixel, turned into floats. Only a row that fails
-is looked at closely (quotes? an empty field? one field too many?), and either read after all or refused with the
-file, the line and the column. The file is read once and in pieces, so a pipe will do, and memory goes to the rows
-alone. One of the rooms behind datasets.py; relies on csv_layout.py and data_file.py.
+Every row is first tried the quick way: as pixels, whole numbers from 0 to 255, which make a ``bytes`` row (see
+pixel_text.py); or, once a field was no pixel, as floats. Only a row that fails is looked at closely (quotes? an empty
+field? one field too many?), and either read after all or refused with the file, the line and the column. The file is
+read once and in pieces, so a pipe will do, and memory goes to the rows alone. One of the rooms behind datasets.py;
+relies on csv_layout.py, pixel_text.py and data_file.py.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from math import isfinite
 from typing import Any
 
 from .csv_layout import HEAD_LINES, CsvOptions, Layout, find_layout, is_whole_number
 from .data_file import CHUNK_BYTES, MAX_BYTES, MAX_LINE_BYTES, DataFile, Path, listed, shown
+from .pixel_text import PixelText
 from .preprocessing import Row
 
 NumberedLines = Iterator[tuple[int, bytes]]
 
 MIN_PIXELS = 16  # fewer columns of small whole numbers are more likely counts than a picture
 MIN_BRIGHTNESS = 100  # a picture without any value above this may be no picture at all
-
-_PIXELS = {str(value).encode(): value for value in range(256)}
 
 
 class CsvTable:
@@ -78,7 +77,8 @@ class _Parser:
         self.rows: list[Row] = []
         self.labels: list[Any] = []
         self.pixels = True  # every field so far was a whole number from 0 to 255
-        self.seen: dict[bytes, Any] = {}  # label as written in the file -> label
+        # Label as written in the file -> label. Without a label column, nothing is written and there is no label.
+        self.seen: dict[bytes, Any] = {b"": None} if layout.label is None else {}
         self.classes: dict[Any, Any] | None = None
         if options.classes is not None:
             self.classes = {str(label): label for label in options.classes}
@@ -87,30 +87,46 @@ class _Parser:
 
     def read(self, lines: NumberedLines, header: bool) -> None:
         """Read all lines; the first record is passed over if it is a header."""
-        width, label_at = self.layout.width, self.layout.label
         delimiter = self.layout.delimiter.encode()
-        pixel = _PIXELS.__getitem__
-        seen, append_row, append_label = self.seen, self.rows.append, self.labels.append
-        if header:
-            for number, line in lines:
-                if not self._blank(line):
-                    self._record(number, line, lines)
-                    break
-        for number, line in lines:
+        cut, known = self._cutter(delimiter), self.seen
+        read_pixels = PixelText(self.layout.width, delimiter).read
+        for number, line in self._below_header(lines) if header else lines:
             if self.pixels:
-                fields = line.rstrip(b"\r\n").split(delimiter)
-                try:
-                    label = None if label_at is None else seen[fields.pop(label_at)]
-                    row = bytes(map(pixel, fields))
-                except (KeyError, IndexError):
-                    pass
-                else:
-                    if len(row) == width:
-                        append_row(row)
-                        if label_at is not None:
-                            append_label(label)
-                        continue
+                written, fields = cut(line.rstrip(b"\r\n"))
+                row = read_pixels(fields) if written in known else None
+                if row is not None:
+                    self.rows.append(row)
+                    self.labels.append(known[written])
+                    continue
             self._look_closer(number, line, lines)
+
+    def _below_header(self, lines: NumberedLines) -> NumberedLines:
+        for number, line in lines:
+            if not self._blank(line):
+                self._record(number, line, lines)
+                break
+        return lines
+
+    def _cutter(self, delimiter: bytes) -> Callable[[bytes], tuple[bytes, bytes]]:
+        """The function that cuts a line into its label as written and the other fields."""
+        label_at = self.layout.label
+        if label_at is None:
+            return lambda line: (b"", line)
+
+        def first(line: bytes) -> tuple[bytes, bytes]:
+            label, _, fields = line.partition(delimiter)
+            return label, fields
+
+        def last(line: bytes) -> tuple[bytes, bytes]:
+            fields, _, label = line.rpartition(delimiter)
+            return label, fields
+
+        def inside(line: bytes) -> tuple[bytes, bytes]:
+            fields = line.split(delimiter)
+            label = fields.pop(label_at) if len(fields) > label_at else b""
+            return label, delimiter.join(fields)
+
+        return first if label_at == 0 else last if label_at == self.layout.columns - 1 else inside
 
     def _look_closer(self, number: int, line: bytes, lines: NumberedLines) -> None:
         """Read a row that is not all pixels with a label met before."""
@@ -121,21 +137,31 @@ class _Parser:
         plain = len(fields) == self.layout.columns  # so far: no delimiter inside quotes
         written = fields.pop(label_at) if plain and label_at is not None else b""
         if plain and b'"' not in line:
-            row = self._numbers(fields)
+            row = self._numbers(fields, line)
             if row is not None:
                 if label_at is not None:
-                    self.labels.append(self._label(written, number))
+                    label = self.seen.get(written)
+                    if label is None:
+                        text = self.file.text(line, number).split(self.layout.delimiter)[label_at]
+                        label = self._label(text, number)
+                        self._remember(written, label)
+                    self.labels.append(label)
                 self._add(row)
                 return
         texts = self._record(number, line, lines)
         if len(texts) != self.layout.columns:
             raise self._ragged(number, len(texts))
         if label_at is not None:
-            label = self._label(texts[label_at].encode(), number)
+            label = self._label(texts[label_at], number)
             self.labels.append(label)
-            if plain and not self.regression:
-                self.seen[written] = label  # the label in its quotes
+            if plain and written.count(b'"') % 2 == 0:
+                self._remember(written, label)
         self._add([self._number(texts[i], i, number) for i in range(len(texts)) if i != label_at])
+
+    def _remember(self, written: bytes, label: Any) -> None:
+        """Let the quick way know a label by the way it is written, with its quotes; values seldom come twice."""
+        if not self.regression:
+            self.seen[written] = label
 
     def _blank(self, line: bytes) -> bool:
         """Whether a line is to be skipped; one of tabs alone is a row of empty fields where tabs part fields."""
@@ -147,14 +173,15 @@ class _Parser:
         self.rows.append(bytes(map(int, row)) if self.pixels else row)
 
     @staticmethod
-    def _numbers(fields: list[bytes]) -> list[float] | None:
+    def _numbers(fields: list[bytes], line: bytes) -> list[float] | None:
         """The fields as finite floats; None if one of them needs a closer look."""
         try:
             row = list(map(float, fields))
         except ValueError:
             return None
-        # The sum is not finite if one value is not (it may also overflow). float() would take 1_000 for a number.
-        return row if isfinite(sum(row)) and b"_" not in b"".join(fields) else None
+        if b"_" in line and b"_" in b"".join(fields):  # float() takes 1_000 for a number
+            return None
+        return row if isfinite(sum(row)) else None  # a sum is not finite if one value is not (or it overflows)
 
     def _record(self, number: int, line: bytes, lines: NumberedLines) -> list[str]:
         """The fields of the record that starts on this line; a quoted field may take further lines."""
@@ -172,9 +199,7 @@ class _Parser:
                 yield self.file.text(more, more_number)
 
         try:
-            return next(
-                csv.reader(texts(), delimiter=self.layout.delimiter, strict=True, skipinitialspace=True)
-            )
+            return next(csv.reader(texts(), delimiter=self.layout.delimiter, strict=True, skipinitialspace=True))
         except csv.Error as error:
             reason = str(error)
             if "unexpected end" in reason:
@@ -202,11 +227,9 @@ class _Parser:
             raise self.file.problem(f"expected a finite number, got {shown(field)}", line, column)
         return value
 
-    def _label(self, written: bytes, line: int) -> Any:
-        """The label for what stands in the file: a float for regression, else a class or a text."""
-        if written in self.seen:
-            return self.seen[written]
-        text = self.file.text(written, line).strip()
+    def _label(self, written: str, line: int) -> Any:
+        """The label for what stands in a field: a float for regression, else a class or a text."""
+        text = written.strip()
         index = self.layout.label or 0
         if self.regression:
             return self._number(text, index, line)
@@ -224,20 +247,19 @@ class _Parser:
                     line,
                     self.layout.column(index),
                 )
-        self.seen[written] = label
         return label
 
     def _ragged(self, line: int, got: int) -> Exception:
         expected = self.layout.columns
-        return self.file.problem(
-            f"expected {expected} fields, as in line {self.layout.first_line}, got {got}", line
-        )
+        return self.file.problem(f"expected {expected} fields, as in line {self.layout.first_line}, got {got}", line)
 
     def table(self, keep_pixels: bool) -> CsvTable:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""
         if not self.rows:
             raise self.file.problem("only a header line; expected rows below it", self.layout.first_line)
-        if not self.regression and self.classes is None and self.layout.label is not None:
+        if self.layout.label is None:
+            self.labels = []
+        elif not self.regression and self.classes is None:
             kinds = set(self.labels)
             if all(map(is_whole_number, kinds)):
                 ints = {text: int(text) for text in kinds}

@@ -58,7 +58,7 @@ class DataFile:
         self.bytes_read = 0
         self.stored_bytes = 0
         try:
-            self._raw = open(self.path, "rb")
+            self._raw = open(self.path, "rb")  # noqa: SIM115 (closed by __exit__)
         except (OSError, ValueError) as error:
             raise self._cannot_open(error) from None
         self.zipped = False
@@ -111,9 +111,7 @@ class DataFile:
         self.bytes_read += len(chunk)
         if self.bytes_read > self.max_bytes:
             after = " when unpacked" if self.zipped else ""
-            raise self.problem(
-                f"longer than {self.max_bytes} bytes{after}; pass a larger max_bytes to read it anyway"
-            )
+            raise self.problem(f"longer than {self.max_bytes} bytes{after}; pass a larger max_bytes to read it anyway")
         return chunk
 
     def lines(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:

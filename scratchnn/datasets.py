@@ -4,9 +4,9 @@
     X, y = load_csv("flowers.csv", label="species")
 
 Whatever is wrong with a file is a ``DataError`` (a ``ValueError``) of one line that names file, line and column.
-The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py) and
-idx_reader.py, both on data_file.py; downloading is download.py's. ``python -m scratchnn.datasets mnist --to DIR``
-fetches MNIST. Relies on those, preprocessing.py, shuffle.py and toys.py.
+The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py and
+pixel_text.py) and idx_reader.py, all on data_file.py; the downloading in download.py, by the command
+``python -m scratchnn.datasets mnist --to DIR``. Relies on those, preprocessing.py, shuffle.py and toys.py.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ class Dataset:
         source = f" from {self.source!r}" if self.source else ""
         return f"<Dataset: {len(self.X)} rows, {self.width} features{kind}{source}>"
 
-    def split(
-        self, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
-    ) -> tuple[Dataset, Dataset]:
+    def split(self, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True) -> tuple[Dataset, Dataset]:
         """Two data sets, for training and for a test; see ``train_test_split``."""
         stratify = stratify and bool(self.classes)
         X_train, X_test, y_train, y_test = train_test_split(
@@ -165,22 +163,18 @@ def load_csv(
         keep_pixels = bool(like.X) and isinstance(like.X[0], bytes)
         regression = regression or (bool(like.y) and not like.classes)
 
-    def options(column: LabelColumn) -> CsvOptions:
-        return CsvOptions(
-            label=column,
-            header=header,
-            delimiter=delimiter,
-            regression=regression,
-            classes=classes,
-            feature_names=feature_names,
-            label_required=label_required,
-            width=width,
-            fallback=like.label_position if like is not None else None,
-        )
-
-    table = read_csv(
-        path, options(label), keep_pixels=keep_pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes
+    options = CsvOptions(
+        label=label,
+        header=header,
+        delimiter=delimiter,
+        regression=regression,
+        classes=classes,
+        feature_names=feature_names,
+        label_required=label_required,
+        width=width,
+        usual_label=like.label_position if like is not None else None,
     )
+    table = read_csv(path, options, keep_pixels=keep_pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
     layout = table.layout
     if regression:
         classes = []

@@ -46,6 +46,7 @@ class Parser(argparse.ArgumentParser):
         group.add_argument(
             "--label",
             metavar="COLUMN",
+            type=column,
             help="the label's column: its name, or its position from 0 (-1 is the last)",
         )
         group.add_argument(
@@ -131,7 +132,22 @@ def _never_fail_to_encode(stream: Any) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
+def spare_inputs(target: str, *inputs: str | None) -> None:
+    """Refuse to write where one of the command's own inputs is; ``ValueError`` says which."""
+    for path in inputs:
+        if path is not None and os.path.exists(path) and os.path.realpath(path) == os.path.realpath(target):
+            raise ValueError(f"{target}: this would overwrite what is read, choose another file to write to")
+
+
 # How single arguments are read. argparse puts the option's name in front of the message.
+
+
+def column(text: str) -> str | int:
+    """A column's position, if the text is a whole number, or else its name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def delimiter(text: str) -> str:
@@ -157,7 +173,9 @@ def whole_number(at_least: int) -> Callable[[str], int]:
     return read
 
 
-def number(*, above: float | None = None, at_least: float | None = None, below: float = math.inf) -> Callable[[str], float]:
+def number(
+    *, above: float | None = None, at_least: float | None = None, below: float = math.inf
+) -> Callable[[str], float]:
     """A reader of finite numbers within bounds."""
 
     def read(text: str) -> float:

@@ -40,7 +40,8 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        return self.worst < self.tolerance
+        """Whether there was something to check, and all of it agreed."""
+        return self.entries > 0 and self.worst < self.tolerance
 
     def compare(self, where: str, analytic: float, numeric: float) -> None:
         """Take one more entry into account."""
@@ -81,6 +82,10 @@ def slope(f: Callable[[], float], row: list[float], j: int) -> float:
 
 
 def _compare_matrix(report: GradientReport, name: str, f: Callable[[], float], values: Rows, gradient: Rows) -> None:
+    expected = [len(row) for row in values]
+    if gradient is None or [len(row) for row in gradient] != expected:
+        came = "None" if gradient is None else f"rows of {[len(row) for row in gradient]} numbers"
+        raise ValueError(f"the gradient of {name} should have rows of {expected} numbers, backward gave {came}")
     for i, row in enumerate(values):
         for j in range(len(row)):
             report.compare(f"{name}[{i}][{j}]", gradient[i][j], slope(f, row, j))

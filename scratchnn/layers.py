@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
+from .arguments import require_size
 
 Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
 Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
@@ -77,8 +78,11 @@ class Layer:
         for layer in self.walk():
             layer.training = False
 
-    def initialise(self, rng: Random) -> None:
-        """Draw new starting weights from ``rng``, unless the layer was given a generator of its own."""
+    def initialise(self, rng: Random | None) -> None:
+        """Draw new starting weights from ``rng``, unless the layer was given a generator of its own.
+
+        None stands for zeros: for weights that are about to be replaced by saved ones.
+        """
 
     def use(self, ops: Any) -> None:
         """Move this layer, its parameters and all layers inside it to another number engine."""
@@ -127,13 +131,6 @@ def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     return float(init)
 
 
-def require_size(what: str, value: object, least: int = 1) -> int:
-    """``value`` as an int of at least ``least``; ``ValueError`` says which argument was wrong and how."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
-    return value
-
-
 class Linear(Layer):
     """Every output is a weighted sum of all inputs plus a bias: y = x·weight + bias.
 
@@ -149,19 +146,24 @@ class Linear(Layer):
         self.weight = Parameter("weight", None)
         self.bias = Parameter("bias", None)
         self.x: Matrix = None
-        self._draw(rng or Random(0))
+        self._bound = initial_bound(init, inputs, outputs)
         self._drawn_for_good = rng is not None
+        if rng is not None:
+            self._draw(rng)
 
-    def _draw(self, rng: Random) -> None:
-        bound = initial_bound(self.init, self.inputs, self.outputs)
-        self.weight.value = self.ops.from_rows(uniform_matrix(self.inputs, self.outputs, bound, rng))
-        self.bias.value = self.ops.from_rows([[0.0] * self.outputs])
+    def _draw(self, rng: Random | None) -> None:
+        zeros = [[0.0] * self.outputs]
+        weights = zeros * self.inputs if rng is None else uniform_matrix(self.inputs, self.outputs, self._bound, rng)
+        self.weight.value = self.ops.from_rows(weights)
+        self.bias.value = self.ops.from_rows(zeros)
 
-    def initialise(self, rng: Random) -> None:
+    def initialise(self, rng: Random | None) -> None:
         if not self._drawn_for_good:
             self._draw(rng)
 
     def forward(self, x: Matrix) -> Matrix:
+        if self.weight.value is None:
+            self._draw(Random(0))
         self.x = x
         return self.ops.affine(x, self.weight.value, self.bias.value)
 
@@ -171,6 +173,8 @@ class Linear(Layer):
         return self.ops.matmul_nt(gradient, self.weight.value) if input_gradient else None
 
     def parameters(self) -> list[Parameter]:
+        if self.weight.value is None:
+            self._draw(Random(0))
         return [self.weight, self.bias]
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -286,8 +290,8 @@ class Dropout(Layer):
         self._drawn_for_good = rng is not None
         self.mask: Matrix = None
 
-    def initialise(self, rng: Random) -> None:
-        if not self._drawn_for_good:
+    def initialise(self, rng: Random | None) -> None:
+        if rng is not None and not self._drawn_for_good:
             self.rng = Random(rng.getrandbits(64))
 
     def forward(self, x: Matrix) -> Matrix:
@@ -314,6 +318,10 @@ class Sequential(Layer):
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise ValueError(f"Sequential takes layers, got {layer!r} at position {position}")
+        parts = [id(part) for part in self.walk()]
+        if len(set(parts)) < len(parts):
+            # A layer remembers one batch for its way back: in two places it would give a wrong gradient.
+            raise ValueError("the same layer object stands in the network twice: make a new one for each place")
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -355,7 +363,7 @@ class Sequential(Layer):
         for layer in self.layers:
             yield from layer.walk()
 
-    def initialise(self, rng: Random) -> None:
+    def initialise(self, rng: Random | None) -> None:
         for layer in self.layers:
             layer.initialise(rng)
 

@@ -176,7 +176,8 @@ def add_scaled(a: Matrix, b: Matrix, factor: float) -> Matrix:
 def relu(m: Matrix) -> tuple[Matrix, Matrix]:
     """(max(m, 0), mask): the mask is 1 where ``m`` is positive and 0 elsewhere, and is meant for ``gate``."""
     shape(m)
-    return [[v if v > 0.0 else 0.0 for v in row] for row in m], [[1.0 if v > 0.0 else 0.0 for v in row] for row in m]
+    # "not <=" instead of ">" lets NaN pass, so that it is not hidden.
+    return [[0.0 if v <= 0.0 else v for v in row] for row in m], [[0.0 if v <= 0.0 else 1.0 for v in row] for row in m]
 
 
 def gate(m: Matrix, mask: Matrix) -> Matrix:
@@ -188,16 +189,24 @@ def gate(m: Matrix, mask: Matrix) -> Matrix:
 # --- rows and columns --------------------------------------------------------------------------------------
 
 
+def total(values: Sequence[float]) -> float:
+    """The sum of the numbers, rounded once; infinite or NaN where the sum is."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):  # beyond the largest double on the way, or inf - inf
+        return sum(values, 0.0)
+
+
 def row_sums(m: Matrix) -> Vector:
     """The sum of each row: as many numbers as ``m`` has rows."""
     shape(m)
-    return [math.fsum(row) for row in m]
+    return [total(row) for row in m]
 
 
 def column_sums(m: Matrix) -> Vector:
     """The sum of each column: as many numbers as ``m`` has columns."""
     shape(m)
-    return [math.fsum(column) for column in zip(*m)]
+    return [total(column) for column in zip(*m)]
 
 
 def sum_rows(m: Matrix) -> Matrix:

@@ -57,10 +57,10 @@ def _sample_factors(count: int, weights: Sequence[float] | None) -> list[float]:
     return [1.0 / count] * count if weights is None else [weight / count for weight in weights]
 
 
-def _target_rows(outputs: Rows, targets: Targets) -> Rows:
-    """Targets as rows as wide as the outputs; a bare number stands for a row of one."""
+def _target_rows(outputs: Rows, targets: Targets, first: int = 0) -> Rows:
+    """Targets as rows as wide as the outputs; a bare number stands for a row of one. ``first`` numbers the first."""
     rows = [[float(t)] if isinstance(t, (int, float)) else [float(v) for v in t] for t in targets]
-    for number, (row, output) in enumerate(zip(rows, outputs)):
+    for number, (row, output) in enumerate(zip(rows, outputs), first):
         if len(row) != len(output):
             raise ValueError(f"target {number} has {len(row)} numbers, its row of outputs has {len(output)}")
     return rows
@@ -139,10 +139,14 @@ class BCELoss(_ElementwiseLoss):
 
 
 class BCEWithLogitsLoss(_ElementwiseLoss):
-    """Binary cross-entropy on logits: the mean of softplus(x) - t·x, for which no probability is ever rounded to 0."""
+    """Binary cross-entropy on logits: the mean of t·softplus(-x) + (1-t)·softplus(x).
+
+    No probability is ever rounded to 0 or 1, and nothing cancels where an answer is sure and right.
+    """
 
     def _element(self, output: float, target: float) -> tuple[float, float]:
-        return linalg.softplus(output) - target * output, linalg.sigmoid(output) - target
+        loss = target * linalg.softplus(-output) + (1.0 - target) * linalg.softplus(output)
+        return loss, linalg.sigmoid(output) - target
 
     def _check_target(self, target: float, sample: int) -> None:
         _check_probability_target(target, sample)
@@ -179,7 +183,7 @@ class CrossEntropyLoss(Loss):
                 probabilities[k] -= 1.0
                 self._gradient.append([factor * p for p in probabilities])
             else:
-                (wanted,) = _target_rows([row], [target])
+                (wanted,) = _target_rows([row], [target], sample)
                 mass = math.fsum(wanted)  # 1 for a distribution; the formula below holds for any
                 shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, logs) if t]))
                 self._gradient.append([factor * (p * mass - t) for p, t in zip(probabilities, wanted)])
@@ -209,7 +213,7 @@ class NLLLoss(Loss):
                 wanted = [0.0] * len(row)
                 wanted[_class_number(target, len(row), sample)] = 1.0
             else:
-                (wanted,) = _target_rows([row], [target])
+                (wanted,) = _target_rows([row], [target], sample)
             shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, row) if t]))
             self._gradient.append([-factor * t for t in wanted])
         return math.fsum(shares)

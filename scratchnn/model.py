@@ -9,40 +9,33 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Union
 
-from . import layers as layer_module
 from . import linalg, storage
+from .architecture import (
+    ACTIVATIONS,
+    choose,
+    hidden_sizes,
+    layer_from_plain,
+    layer_to_plain,
+    perceptron,
+    shape_text,
+    summary_rows,
+)
+from .arguments import require_size
 from .callbacks import History
 from .errors import DataError, ModelFileError, NotFittedError
-from .layers import (
-    Dropout,
-    Layer,
-    LeakyReLU,
-    Linear,
-    ReLU,
-    Sequential,
-    Shape,
-    Sigmoid,
-    Tanh,
-    require_size,
-    width,
-)
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
-from .training import Training, TrainingData, check_pair, make_optimizer, sample_weights
+from .training import Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
 
-ACTIVATIONS: dict[str, type[Layer]] = {
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "tanh": Tanh,
-    "sigmoid": Sigmoid,
-}
 TASKS = ("classification", "regression")
 ENGINES = ("linalg",)
 DEFAULT_ENGINE = "linalg"
@@ -54,29 +47,6 @@ def find_engine(name: str) -> Any:
     if name == "linalg":
         return linalg
     raise ValueError(f"unknown engine {name!r}: known are {', '.join(ENGINES)}")
-
-
-def _choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        raise ValueError(f"unknown {what} {name!r}: known are {', '.join(known)}")
-    return known[name]
-
-
-def _hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
-    sizes = [hidden_size] if isinstance(hidden_size, int) else hidden_size
-    if isinstance(sizes, str) or not isinstance(sizes, Sequence):
-        raise ValueError(f"hidden_size must be a whole number or a list of them, got {hidden_size!r}")
-    return [require_size("hidden_size", size) for size in sizes]
-
-
-def _perceptron(sizes: Sequence[int], activation: type[Layer], dropout: float, init: str | float) -> Sequential:
-    """Linear, activation, (dropout,) again and again, and a last Linear."""
-    stack: list[Layer] = []
-    for inputs, outputs in zip(sizes[:-2], sizes[1:-1]):
-        stack += [Linear(inputs, outputs, init=init), activation()]
-        if dropout:
-            stack.append(Dropout(dropout))
-    return Sequential([*stack, Linear(sizes[-2], sizes[-1], init=init)])
 
 
 class Model:
@@ -106,20 +76,20 @@ class Model:
         engine: str = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> None:
-        kind: type[Layer] = _choose("activation", activation, ACTIVATIONS)
-        _choose("task", task, dict.fromkeys(TASKS))
+        kind: type[Layer] = choose("activation", activation, ACTIVATIONS)
+        choose("task", task, dict.fromkeys(TASKS))
         Dropout(dropout)  # checks the rate
         if init == "auto":
             init = "he" if kind in (ReLU, LeakyReLU) else "xavier"
         sizes = [
             require_size("input_size", input_size),
-            *_hidden_sizes(hidden_size),
+            *hidden_sizes(hidden_size),
             require_size("output_size", output_size),
         ]
         loss: Loss = MSELoss()
         if task == "classification":
             loss = CrossEntropyLoss() if output_size > 1 else BCEWithLogitsLoss()
-        self._assemble(_perceptron(sizes, kind, dropout, init), loss, task, (sizes[0],), scaling, engine, seed)
+        self._assemble(perceptron(sizes, kind, dropout, init), loss, task, (sizes[0],), scaling, engine, seed)
 
     @classmethod
     def from_layers(
@@ -141,7 +111,7 @@ class Model:
         Weights are drawn from ``seed``, but for layers that were given a generator of their own.
         """
         if isinstance(loss, str):
-            loss = _choose("loss", loss, LOSSES)()
+            loss = choose("loss", loss, LOSSES)()
         if not isinstance(loss, Loss):
             raise ValueError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {loss!r}")
         network = Sequential(layers)
@@ -152,9 +122,11 @@ class Model:
         if task is None:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
             task = "classification" if binary else loss.task
-        _choose("task", task, dict.fromkeys(TASKS))
-        if task == "classification" and loss.probabilities([[0.0] * outputs]) is None:
-            raise ValueError(f"{loss} with {outputs} outputs does not tell classes apart: use CrossEntropyLoss")
+        choose("task", task, dict.fromkeys(TASKS))
+        if task == "classification" and len((loss.probabilities([[0.0] * outputs]) or [[]])[0]) < 2:
+            better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
+            count = f"{outputs} outputs" if outputs > 1 else "one output"
+            raise ValueError(f"{loss} with {count} does not tell classes apart: use {better}")
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, engine, seed)
         return model
@@ -178,6 +150,7 @@ class Model:
         scaling: str,
         engine: str,
         seed: int | None,
+        drawn: bool = True,
     ) -> None:
         self.network = network
         self.loss = loss
@@ -188,19 +161,20 @@ class Model:
         self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
-            raise ValueError(f"seed must be a whole number, or None for a different one each time, got {seed!r}")
+        if seed is not None:
+            seed = require_size("seed", seed, 0)
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit
         self.classes: list[Label] = []  # learned by the first fit, too
         self.feature_names: list[str] = []
         self.label_name: str | None = None
+        self.label_position: int | None = None  # of the label's column in the file that was learned from
         self.stop_training = False
         # Two generators, so that the starting weights do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
+        network.initialise(self._weight_rng if drawn else None)
         network.use(self.ops)
-        network.initialise(self._weight_rng)
 
     # --- what it is ----------------------------------------------------------------------------------------
 
@@ -240,8 +214,8 @@ class Model:
 
     def summary(self) -> str:
         """A table as text: each layer, its output shape and its number of parameters."""
-        table = [("layer", "output shape", "parameters"), ("input", _shape_text(self.input_shape), "")]
-        table += _summary_rows(self.network, self.input_shape, self.ops, "")
+        table = [("layer", "output shape", "parameters"), ("input", shape_text(self.input_shape), "")]
+        table += summary_rows(self.network, self.input_shape, self.ops)
         table.append(("total", "", f"{self.parameter_count:,}"))
         widths = [max(len(row[column]) for row in table) for column in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in table]
@@ -253,16 +227,14 @@ class Model:
 
     # --- data in -------------------------------------------------------------------------------------------
 
-    def _learn_data(self, rows: Sequence[Row], y: Any) -> list[Target]:
-        """Learn scaling and classes from the first training data, and turn ``y`` into targets."""
+    def _learn_data(self, rows: Sequence[Row], y: Any) -> tuple[list[Label], Scaling, list[Target]]:
+        """(classes, scaling, targets) of training data; classes and scaling of the first data hold for good."""
         classes: list[Label] = []
         if self.task == "classification":
-            labels = as_labels(y, "y", len(rows))
-            classes = self.classes or self._fitting_classes(labels)
-        scaling = self.scaling or Scaling.fit(rows, self.scaling_kind)
-        targets = self._targets(y, classes, len(rows))
-        self.classes, self.scaling = classes, scaling
-        return targets
+            y = as_labels(y, "y", len(rows))
+            classes = self.classes or self._fitting_classes(y)
+        targets = self._targets(y, classes, "y", len(rows))
+        return classes, self.scaling or Scaling.fit(rows, self.scaling_kind), targets
 
     def _fitting_classes(self, labels: Sequence[Label]) -> list[Label]:
         """The classes of the labels. Labels that are numbers from 0 on may leave some of the outputs' classes out."""
@@ -279,10 +251,10 @@ class Model:
             f"y has {len(found)} classes, but the model has outputs for {expected}: set output_size={len(found)}"
         )
 
-    def _targets(self, y: Any, classes: Sequence[Label], length: int) -> list[Target]:
+    def _targets(self, y: Any, classes: Sequence[Label], name: str, length: int) -> list[Target]:
         if self.task == "regression":
-            return list(as_targets(y, self.output_size, "y", length))
-        numbers = class_numbers(as_labels(y, "y", length), classes)
+            return list(as_targets(y, self.output_size, name, length))
+        numbers = class_numbers(as_labels(y, name, length), classes, name)
         return [[float(k)] for k in numbers] if self.output_size == 1 else list(numbers)
 
     def _require_fitted(self) -> Scaling:
@@ -293,8 +265,8 @@ class Model:
     def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Target]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""
         rows = as_rows(X, "X", self.input_size)
-        targets = self._learn_data(rows, y)
-        return self._require_fitted().transform(rows), targets
+        _, scaling, targets = self._learn_data(rows, y)
+        return scaling.transform(rows), targets
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -334,11 +306,11 @@ class Model:
         rows = as_rows(X, "X", self.input_size)
         sgd_settings = {"momentum": momentum, "nesterov": nesterov}
         rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
-        looking_on = list(callbacks)
+        looking_on: list[Any] = []
         if show_training_info:
             from .progress import TrainingProgress
 
-            looking_on.insert(0, TrainingProgress(every=eval))
+            looking_on.append(TrainingProgress(every=eval))
         training = Training(
             self,
             rule,
@@ -347,21 +319,31 @@ class Model:
             schedule=schedule,
             clip_norm=clip_norm,
             shuffled=shuffle,
-            callbacks=looking_on,
+            callbacks=[*looking_on, *checked_callbacks(callbacks)],
         )
-        targets = self._learn_data(rows, y)
-        labels = as_labels(y, "y", len(rows)) if self.classes else [0] * len(rows)
-        weights = sample_weights(labels, self.classes, sample_weight, class_weight)
-        data = TrainingData(self._prepare(rows), targets, weights)
-        validate = None
-        if validation_data is not None:
-            pair = check_pair(validation_data, "validation_data")
-            held_out = self._evaluation_data(*pair, "validation_data")
-            validate = lambda: self._evaluate(held_out)  # noqa: E731
+        before = self.classes, self.scaling
+        try:
+            data = self._training_data(rows, y, sample_weight, class_weight)
+            held_out = None
+            if validation_data is not None:
+                held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
+        except BaseException:
+            self.classes, self.scaling = before  # nothing is learned from data that were refused
+            raise
+        validate = None if held_out is None else partial(self._evaluate, held_out)
         try:
             return training.run(data, validate, self._order_rng)
         finally:
             self.network.eval()
+
+    def _training_data(self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any) -> TrainingData:
+        """What ``fit`` trains on; from here on the model has classes and scaling."""
+        if self.task == "classification":
+            y = as_labels(y, "y", len(rows))
+        self.classes, self.scaling, targets = self._learn_data(rows, y)
+        labels = y if self.classes else [0] * len(rows)
+        weights = sample_weights(labels, self.classes, sample_weight, class_weight)
+        return TrainingData(self._prepare(rows), targets, weights)
 
     def _prepare(self, rows: Sequence[Row]) -> Any:
         return self.ops.prepare(*self._require_fitted().raw(rows))
@@ -382,11 +364,14 @@ class Model:
     # --- using it ------------------------------------------------------------------------------------------
 
     def _outputs(self, prepared: Any) -> Rows:
+        training = self.network.training  # a callback may predict in the middle of an epoch
         self.network.eval()
         outputs: Rows = []
         for first in range(0, len(prepared), CHUNK):
             indices = range(first, min(first + CHUNK, len(prepared)))
             outputs += self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
+        if training:
+            self.network.train()
         return outputs
 
     def _raw_outputs(self, X: Any) -> Rows:
@@ -412,7 +397,8 @@ class Model:
     def _evaluation_data(self, X: Any, y: Any, name: str) -> TrainingData:
         rows = as_rows(X, f"X of {name}" if name else "X", self.input_size)
         self._require_fitted()
-        return TrainingData(self._prepare(rows), self._targets(y, self.classes, len(rows)))
+        targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
+        return TrainingData(self._prepare(rows), targets)
 
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
         outputs = self._outputs(data.prepared)
@@ -457,14 +443,16 @@ class Model:
         if loss_name is None:
             raise ValueError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
         description = {
-            "layers": [_layer_to_plain(layer) for layer in self.network],
+            "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,
             "task": self.task,
             "input_shape": list(self.input_shape),
             "classes": list(self.classes),
+            "scaling_kind": self.scaling_kind,
             "scaling": self.scaling.to_dict() if self.scaling else None,
-            "feature_names": list(self.feature_names),
-            "label_name": self.label_name,
+            "feature_names": list(map(str, self.feature_names)),
+            "label_name": None if self.label_name is None else str(self.label_name),
+            "label_position": self.label_position,
             "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
         }
         storage.save(path, description)
@@ -481,11 +469,11 @@ class Model:
 
     @classmethod
     def _from_description(cls, description: dict[str, Any], engine: str) -> Model:
-        network = Sequential([_layer_from_plain(plain) for plain in description["layers"]])
+        network = Sequential([layer_from_plain(plain) for plain in description["layers"]])
         shape = tuple(require_size("input_shape", number) for number in description["input_shape"])
         model = cls.__new__(cls)
         loss = LOSSES[description["loss"]]()
-        model._assemble(network, loss, description["task"], shape, "auto", engine, 0)
+        model._assemble(network, loss, description["task"], shape, description["scaling_kind"], engine, 0, drawn=False)
         packed = description["weights"]
         parameters = network.parameters()
         if len(packed) != len(parameters):
@@ -501,58 +489,6 @@ class Model:
         model.scaling = Scaling.from_dict(description["scaling"]) if description["scaling"] else None
         model.feature_names = list(description["feature_names"])
         model.label_name = description["label_name"]
+        model.label_position = description["label_position"]
         network.eval()
         return model
-
-
-def _layer_to_plain(layer: Layer) -> dict[str, Any]:
-    """A layer as plain data: the name of its class and its arguments."""
-    kind = type(layer).__name__
-    if getattr(layer_module, kind, None) is not type(layer):
-        raise ValueError(f"only layers of scratchnn can be saved, not {kind}")
-    if isinstance(layer, Sequential):
-        return {"kind": kind, "layers": [_layer_to_plain(inner) for inner in layer]}
-    return {"kind": kind, **layer.config()}
-
-
-SAVEABLE = (
-    "Linear",
-    "ReLU",
-    "LeakyReLU",
-    "Tanh",
-    "Sigmoid",
-    "Softmax",
-    "LogSoftmax",
-    "Dropout",
-    "Sequential",
-)
-
-
-def _layer_from_plain(plain: dict[str, Any]) -> Layer:
-    """The layer that ``_layer_to_plain`` described."""
-    arguments = dict(plain)
-    kind = arguments.pop("kind")
-    if kind not in SAVEABLE:
-        raise ValueError(f"unknown layer {kind!r}")
-    if kind == "Sequential":
-        return Sequential([_layer_from_plain(inner) for inner in arguments["layers"]])
-    layer: Layer = getattr(layer_module, kind)(**arguments)
-    return layer
-
-
-def _shape_text(shape: Shape) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str) -> list[tuple[str, str, str]]:
-    rows = []
-    for layer in network:
-        output = layer.output_shape(shape)
-        if isinstance(layer, Sequential):
-            rows.append((f"{indent}Sequential", _shape_text(output), ""))
-            rows += _summary_rows(layer, shape, ops, indent + "  ")
-        else:
-            count = sum(math.prod(ops.shape(p.value)) for p in layer.parameters())
-            rows.append((f"{indent}{type(layer).__name__}", _shape_text(output), f"{count:,}"))
-        shape = output
-    return rows

@@ -11,19 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg
+from .arguments import require_number, require_size
 
 Matrix = Any
 Rows = list[list[float]]
-
-
-def require_number(what: str, value: Any, least: float, below: float = math.inf, *, above: bool = False) -> float:
-    """``value`` as a float in [least, below) (or above ``least``); ``ValueError`` says which argument was wrong."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not (value > least if above else value >= least) or not value < below:
-        lower = f"above {least:g}" if above else f"at least {least:g}"
-        upper = f" and below {below:g}" if below != math.inf else " and finite"
-        raise ValueError(f"{what} must be a number {lower}{upper}, got {value!r}")
-    return float(value)
 
 
 class Optimizer:
@@ -113,7 +104,7 @@ class Adam(Optimizer):
     def step(self, parameters: Sequence[Any]) -> None:
         ops = self.ops
         self.steps += 1
-        first, self.means, self.squares = not self.means, self.means, self.squares
+        first = not self.means
         for number, parameter in enumerate(parameters):
             gradient = parameter.gradient
             if self.weight_decay:
@@ -157,7 +148,7 @@ class StepSchedule(Schedule):
     """Multiplies the learning rate by ``gamma`` every ``step_size`` epochs."""
 
     def __init__(self, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = int(require_number("step_size", step_size, 1))
+        self.step_size = require_size("step_size", step_size)
         self.gamma = require_number("gamma", gamma, 0.0, above=True)
 
     def rate(self, epoch: int) -> float:
@@ -168,7 +159,7 @@ class CosineSchedule(Schedule):
     """Half a cosine from the first learning rate down to ``minimum`` over ``epochs`` (Loshchilov & Hutter 2017)."""
 
     def __init__(self, epochs: int, minimum: float = 0.0) -> None:
-        self.epochs = int(require_number("epochs", epochs, 1))
+        self.epochs = require_size("epochs", epochs)
         self.minimum = require_number("minimum", minimum, 0.0)
 
     def rate(self, epoch: int) -> float:
@@ -182,7 +173,7 @@ class ReduceOnPlateau(Schedule):
 
     def __init__(self, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, minimum: float = 0.0) -> None:
         self.factor = require_number("factor", factor, 0.0, 1.0, above=True)
-        self.patience = int(require_number("patience", patience, 0))
+        self.patience = require_size("patience", patience, 0)
         self.threshold = require_number("threshold", threshold, 0.0, 1.0)
         self.minimum = require_number("minimum", minimum, 0.0)
 
@@ -197,7 +188,7 @@ class ReduceOnPlateau(Schedule):
             return
         self.waited += 1
         if self.waited > self.patience:
-            optimizer.lr = max(optimizer.lr * self.factor, self.minimum)
+            optimizer.lr = min(optimizer.lr, max(optimizer.lr * self.factor, self.minimum))
             self.waited = 0
 
 
@@ -205,7 +196,7 @@ def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = lin
     """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
     they had (Pascanu et al. 2013)."""
     require_number("the maximal gradient norm", maximum, 0.0, above=True)
-    norm = math.sqrt(math.fsum(v * v for p in parameters for row in ops.to_rows(p.gradient) for v in row))
+    norm = math.hypot(*[v for p in parameters for row in ops.to_rows(p.gradient) for v in row])
     if norm > maximum:
         for parameter in parameters:
             parameter.gradient = ops.scale(parameter.gradient, maximum / norm)

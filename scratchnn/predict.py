@@ -27,8 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _predict(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
+    from . import storage
     from .model import Model
 
+    if options.output is not None:
+        doors.spare_inputs(options.output, options.model, options.rows)
+        storage.check_writable(options.output)
     model = Model.load(options.model)
     if options.proba and not model.classes:
         raise ValueError("--proba needs a model that predicts classes, and this one predicts numbers")
@@ -36,8 +40,6 @@ def _predict(arguments: Sequence[str] | None) -> int:
     if options.output is None:
         _write(_standard_output(), options, model, data)
     else:
-        from . import storage
-
         text = io.StringIO()
         _write(text, options, model, data)
         storage.write_atomically(options.output, text.getvalue().encode("utf-8"))
@@ -54,9 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")
     parser.add_argument("rows", metavar="CSV", help="the rows, with or without a label column; - for standard input")
-    parser.add_argument(
-        "--proba", action="store_true", help="every class's probability, as CSV under a header line"
-    )
+    parser.add_argument("--proba", action="store_true", help="every class's probability, as CSV under a header line")
     parser.add_argument("--score", action="store_true", help="say on standard error how well labels were met")
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
     parser.add_csv_format()
@@ -73,18 +73,26 @@ def _read(options: argparse.Namespace, model: Any) -> Any:
 
 
 def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
-    from .datasets import load_csv
+    from .datasets import Dataset, load_csv
 
+    # What training knew of its file; classes only matter where labels are compared with them.
+    trained_on = Dataset(
+        [],
+        [],
+        classes=model.classes if options.score else [],
+        feature_names=model.feature_names,
+        label_name=model.label_name,
+        label_position=model.label_position,
+    )
     return load_csv(
         path,
-        model.label_name if options.label is None else options.label,
+        options.label,
         header=options.header,
         delimiter=options.delimiter,
         regression=not model.classes,
-        classes=model.classes if options.score else None,
-        feature_names=model.feature_names or None,
         label_required=options.score,
         width=model.input_size,
+        like=trained_on,
     )
 
 

@@ -8,6 +8,7 @@ Relies on ``linalg`` for means and deviations.
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Union
@@ -17,8 +18,10 @@ from .errors import DataError
 
 Row = Union[bytes, list[float]]
 Label = Union[int, str, float, bool]
+_LABEL_TYPES = {int, str, float, bool}
 
 _NUMBERS = {float, int, bool}
+_UNORDERED_OR_TEXT = (str, dict, set, frozenset)  # can be gone through, but are no sequence of numbers
 
 
 # --- rows --------------------------------------------------------------------------------------------------
@@ -30,6 +33,8 @@ def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
     Rows that are ``bytes`` stay so; nothing is copied that need not be. ``width`` is the number of columns expected.
     Raises ``DataError`` naming the row and column, what was expected and what came.
     """
+    if isinstance(X, (bytes, bytearray)):
+        raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}")
     rows = _listed(X, name)
     if not rows:
         raise DataError(f"{name} is empty: at least one row is needed")
@@ -47,13 +52,13 @@ def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
     return checked
 
 
-def _listed(values: Any, name: str) -> list[Any]:
+def _listed(values: Any, name: str, things: str = "rows") -> list[Any]:
     if hasattr(values, "tolist"):
         values = values.tolist()
     elif hasattr(values, "to_numpy"):
         values = values.to_numpy().tolist()
-    if isinstance(values, (str, bytes, bytearray, dict)) or not isinstance(values, Iterable):
-        raise DataError(f"{name} must be a sequence of rows, got {_kind(values)}")
+    if isinstance(values, _UNORDERED_OR_TEXT) or not isinstance(values, Iterable):
+        raise DataError(f"{name} must be a sequence of {things}, got {_kind(values)}")
     return values if isinstance(values, list) else list(values)
 
 
@@ -67,11 +72,11 @@ def _short(value: object) -> str:
 
 
 def _as_row(row: Any, number: int, name: str) -> Row:
-    if isinstance(row, (bytearray, memoryview)) or (isinstance(row, array) and row.typecode == "B"):
+    if isinstance(row, bytearray) or (isinstance(row, array) and row.typecode == "B"):
         return bytes(row)
     if hasattr(row, "tolist"):
         row = row.tolist()
-    if isinstance(row, (str, dict)) or not isinstance(row, Iterable):
+    if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
         raise DataError(f"{name}: row {number} must be a sequence of numbers, got {_kind(row)}")
     values = row if type(row) is list else list(row)
     if not _NUMBERS.issuperset(map(type, values)):
@@ -111,7 +116,7 @@ def _require_finite(value: Any, number: int, column: int, name: str) -> None:
 
 def as_labels(y: Any, name: str = "y", length: int | None = None) -> list[Label]:
     """The labels of ``y`` as a list of ints, strings, floats or bools; ``length`` is how many are expected."""
-    labels = [label.item() if hasattr(label, "item") else label for label in _listed(y, name)]
+    labels = [label.item() if hasattr(label, "item") else label for label in _listed(y, name, "labels")]
     if length is not None and len(labels) != length:
         raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(labels)} labels")
     for number, label in enumerate(labels):
@@ -119,14 +124,19 @@ def as_labels(y: Any, name: str = "y", length: int | None = None) -> list[Label]
             raise DataError(f"{name}: label {number} must be a number or a string, got {_kind(label)}")
         if isinstance(label, float) and not math.isfinite(label):
             raise DataError(f"{name}: label {number} must be finite, got {label}")
-    return labels
+    return [label if type(label) in _LABEL_TYPES else _plain_label(label) for label in labels]
+
+
+def _plain_label(label: Any) -> Label:
+    """A label of a type of its own (a member of an Enum, say) as the plain value it stands for."""
+    return str.__str__(label) if isinstance(label, str) else int(label) if isinstance(label, int) else float(label)
 
 
 def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -> list[list[float]]:
     """Regression targets: one number a sample (where ``width`` is 1) or one row of ``width`` numbers a sample."""
-    values = _listed(y, name)
+    values = _listed(y, name, "numbers")
     if length is not None and len(values) != length:
-        raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(values)} targets")
+        raise DataError(f"X and {name} must be of the same length, got {length} and {len(values)}")
     rows = [
         v if hasattr(v, "__len__") or (hasattr(v, "tolist") and not hasattr(v, "__float__")) else [v] for v in values
     ]
@@ -136,20 +146,19 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
 def find_classes(labels: Sequence[Label]) -> list[Label]:
     """The different labels in order; whole floats count as ints. Raises ``DataError`` for a mix of strings and
     numbers."""
-    kinds = set(map(type, labels))
-    if str in kinds and len(kinds) > 1:
-        odd = next(i for i, label in enumerate(labels) if type(label) is not type(labels[0]))
+    text = [isinstance(label, str) for label in labels]
+    if len(set(text)) > 1:
+        odd = text.index(not text[0])
         raise DataError(
             f"labels must be all strings or all numbers: label 0 is {_short(labels[0])}, "
             f"label {odd} is {_short(labels[odd])}"
         )
-    if float in kinds:
-        odd_value = next((v for v in labels if isinstance(v, float) and not v.is_integer()), None)
-        if odd_value is not None:
-            raise DataError(
-                f"a class label must be a whole number or a string, got {odd_value!r}; "
-                "for numbers to be predicted use regression"
-            )
+    fraction = next((v for v in labels if isinstance(v, float) and not v.is_integer()), None)
+    if fraction is not None:
+        raise DataError(
+            f"a class label must be a whole number or a string, got {fraction!r}; "
+            "for numbers to be predicted use regression"
+        )
     return sorted({int(v) if isinstance(v, float) else v for v in labels})
 
 
@@ -168,6 +177,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str =
 
 def one_hot(labels: Sequence[Label], classes: Sequence[Label] | None = None) -> list[list[float]]:
     """One row a label, 1.0 at the label's class and 0.0 elsewhere; classes are found from the labels unless given."""
+    labels = as_labels(labels, "labels")
     classes = find_classes(labels) if classes is None else classes
     width = len(classes)
     return [[1.0 if j == k else 0.0 for j in range(width)] for k in class_numbers(labels, classes)]
@@ -178,6 +188,7 @@ def one_hot(labels: Sequence[Label], classes: Sequence[Label] | None = None) -> 
 PIXEL_FACTOR = 1.0 / 255.0
 _PIXEL_COLUMNS = 16  # fewer columns than this are no picture, ...
 _PIXEL_LARGEST = 100  # ... and neither are numbers that never come near 255
+_ROUNDING = 4.0 * sys.float_info.epsilon  # a deviation this small, relative to the mean, is rounding and nothing else
 
 
 class Scaling:
@@ -196,8 +207,7 @@ class Scaling:
     @classmethod
     def fit(cls, rows: Sequence[Row], kind: str = "auto") -> Scaling:
         """Learn from training rows. "auto" chooses: rows of ``bytes``, or at least 16 columns of whole numbers from 0
-        to
-        255 that reach beyond 100, are pixels; rows within [-1, 1] are left alone; all others are standardised."""
+        to 255 that reach beyond 100, are pixels; rows within [-1, 1] are left alone; all others are standardised."""
         if kind not in cls.KINDS:
             raise ValueError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
@@ -206,10 +216,8 @@ class Scaling:
             raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
         if kind != "standard":
             return cls(kind)
-        columns = list(zip(*rows))
-        means = [linalg.mean(column) for column in columns]
-        # A column that never changes carries nothing: it becomes 0, and is not divided by 0.
-        return cls(kind, means, [linalg.standard_deviation(column) or 1.0 for column in columns])
+        pairs = [_mean_and_deviation(column, number) for number, column in enumerate(zip(*rows))]
+        return cls(kind, [mean for mean, _ in pairs], [deviation for _, deviation in pairs])
 
     @staticmethod
     def _choose(rows: Sequence[Row]) -> str:
@@ -247,6 +255,16 @@ class Scaling:
 
     def __repr__(self) -> str:
         return f"Scaling({self.kind!r})"
+
+
+def _mean_and_deviation(column: Sequence[float], number: int) -> tuple[float, float]:
+    """What a column is standardised with."""
+    try:
+        mean, deviation = linalg.mean(column), linalg.standard_deviation(column)
+    except OverflowError:
+        raise DataError(f"X: column {number} has numbers too large to be standardised") from None
+    # A column that never changes, but for rounding, carries nothing: it becomes 0, and is not divided by 0.
+    return mean, deviation if deviation > _ROUNDING * abs(mean) else 1.0
 
 
 def _pixels(row: Row) -> bool:

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import pickle
+import stat
 import sys
 from array import array
 from typing import Any
@@ -65,6 +66,7 @@ def unpack_matrix(packed: dict[str, Any]) -> list[list[float]]:
 def save(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
     """Write a model's description; an old file is replaced only when the new one is complete on disk."""
     payload = pickle.dumps(description, protocol=4)
+    _load_plain(payload, os.fspath(path))  # what could not be read again is not written, least of all over what can
     outer = {
         "format": FORMAT,
         "version": VERSION,
@@ -105,10 +107,13 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """
     name = os.fspath(path)
     folder = os.path.dirname(os.path.realpath(name))
-    if os.path.isdir(name):
-        raise IsADirectoryError(f"{name}: a directory, expected a file to save to")
+    if os.path.isdir(name) or not os.path.basename(name):
+        raise IsADirectoryError(f"{name or repr(name)}: a directory, expected a file to save to")
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
+    _refuse_read_only(name)
+    if _is_device(name):
+        return
     # Permission bits do not tell the whole truth (read-only file systems): try, where the file would be written.
     trial = _beside(name)
     try:
@@ -125,12 +130,33 @@ def _beside(name: str) -> str:
     return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
 
 
+def _refuse_read_only(name: str) -> None:
+    """A file can be replaced although it is read-only; whoever made it so did not want that."""
+    if os.path.exists(name) and not os.access(name, os.W_OK):
+        raise PermissionError(f"{name}: cannot be written: the file is read-only")
+
+
+def _is_device(name: str) -> bool:
+    """Whether there is something that is no file, such as /dev/null or a pipe: it is written to, never replaced."""
+    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
+
+
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` beside ``path``, make sure that it is on disk, then put it in place in one step."""
+    """Write ``data`` beside ``path``, make sure that it is on disk, then put it in place in one step.
+
+    A file that is replaced hands on its permissions. Raises ``OSError`` naming ``path``, and leaves nothing behind.
+    """
     name = os.fspath(path)
+    _refuse_read_only(name)
+    if _is_device(name):
+        with open(name, "wb") as device:
+            device.write(data)
+        return
     part = _beside(name)
     try:
         with open(part, "wb") as file:
+            if os.path.isfile(name):
+                os.chmod(part, stat.S_IMODE(os.stat(name).st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

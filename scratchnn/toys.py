@@ -33,9 +33,7 @@ def _circle_of_points(count: int, radius: float) -> Points:
     return [[radius * cos(2 * pi * i / count), radius * sin(2 * pi * i / count)] for i in range(count)]
 
 
-def blobs(
-    samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed: int = 0
-) -> tuple[Points, list[int]]:
+def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed: int = 0) -> tuple[Points, list[int]]:
     """Round Gaussian clouds, one class each.
 
     ``centers``: the clouds' middles, a list of points of any dimension, or how many to place evenly on a circle of
@@ -94,9 +92,7 @@ def moons(samples: int = 200, *, noise: float = 0.1, seed: int = 0) -> tuple[Poi
     return X, y
 
 
-def circles(
-    samples: int = 200, *, factor: float = 0.5, noise: float = 0.05, seed: int = 0
-) -> tuple[Points, list[int]]:
+def circles(samples: int = 200, *, factor: float = 0.5, noise: float = 0.05, seed: int = 0) -> tuple[Points, list[int]]:
     """A circle of radius 1 (class 0) around one of radius ``factor`` (class 1)."""
     _check(samples, noise)
     if not 0 < factor < 1:

@@ -18,6 +18,11 @@ from typing import Any
 from . import doors
 from .progress import TrainingProgress
 
+# What suits the digits and most tables: momentum brings them far in a few epochs, the cosine settles them there.
+EPOCHS = 10
+HIDDEN = 64
+MOMENTUM = 0.9
+REGRESSION_CLIP_NORM = 1.0  # a number to be predicted may be large, and so is the first error then
 TEST_FRACTION = 0.2
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
@@ -33,6 +38,7 @@ def _train(arguments: Sequence[str] | None) -> int:
     _check_names(options)
     from . import storage
 
+    doors.spare_inputs(options.save, options.csv, options.test)
     storage.check_writable(options.save)
     training, validation, test = _read(options)
     chatty = not (options.quiet or options.json)
@@ -43,11 +49,14 @@ def _train(arguments: Sequence[str] | None) -> int:
         _say(model.summary())
     with Interruption() as interruption:
         history = _fit(options, model, training, validation, interruption)
+        _require_finite(model, history)
         model.save(options.save)
     if interruption.asked:
-        doors.complain(f"interrupted: what was learned so far is saved in {options.save}")
-        return doors.INTERRUPTED
-    results = _results(options, model, history, training, test)
+        return _interrupted(options)
+    try:
+        results = _results(options, model, history, training, test)
+    except KeyboardInterrupt:
+        return _interrupted(options)
     if options.json:
         import json
 
@@ -55,6 +64,11 @@ def _train(arguments: Sequence[str] | None) -> int:
     else:
         _say(_describe_results(options, results, test))
     return 0
+
+
+def _interrupted(options: argparse.Namespace) -> int:
+    doors.complain(f"interrupted: what was learned so far is saved in {options.save}")
+    return doors.INTERRUPTED
 
 
 # Arguments
@@ -80,9 +94,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument("csv", metavar="CSV", nargs="?", help="rows to learn from; default: the digits shipped")
     group.add_argument("--test", metavar="CSV", help="rows to test on; default: a stratified fifth is held out")
     group.add_argument("--regression", action="store_true", help="learn a number instead of a class")
-    group.add_argument(
-        "--scaling", default="auto", help="of the features: auto (default), pixels, standard or none"
-    )
+    group.add_argument("--scaling", default="auto", help="of the features: auto (default), pixels, standard or none")
     group.add_argument("--class-weight", choices=["balanced"], help="balanced: rare classes count as much")
     group.add_argument(
         "--validation-split",
@@ -98,8 +110,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         metavar="SIZES",
         type=_sizes,
-        default=[100],
-        help="neurons in each hidden layer, such as 100 (the default) or 128,64; none for no hidden layer",
+        default=[HIDDEN],
+        help=f"neurons in each hidden layer, such as {HIDDEN} (the default) or 128,64; none for no hidden layer",
     )
     group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh or sigmoid")
     group.add_argument(
@@ -116,17 +128,27 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     positive = doors.number(above=0)
     count = doors.whole_number(at_least=1)
     group = parser.add_argument_group("training")
-    group.add_argument("--epochs", metavar="N", type=count, default=20, help="times to see every row (20)")
+    group.add_argument("--epochs", metavar="N", type=count, default=EPOCHS, help=f"times to see every row ({EPOCHS})")
     group.add_argument("--batch-size", metavar="N", type=_batch_size, default=32, help="rows a step (32), or full")
     group.add_argument("--optimizer", default="sgd", help="sgd (default) or adam")
     group.add_argument("--lr", metavar="RATE", type=positive, help="learning rate: 0.1, or 0.001 for adam")
-    group.add_argument("--momentum", metavar="M", type=doors.number(at_least=0, below=1), default=0.0, help="of sgd")
+    group.add_argument("--momentum", metavar="M", type=doors.number(at_least=0, below=1), help=f"of sgd ({MOMENTUM})")
     group.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
     group.add_argument(
         "--weight-decay", metavar="D", type=doors.number(at_least=0), default=0.0, help="pulls weights to 0"
     )
-    group.add_argument("--schedule", choices=["step", "cosine", "plateau"], help="how the learning rate falls")
-    group.add_argument("--clip-norm", metavar="NORM", type=positive, help="largest norm of a gradient")
+    group.add_argument(
+        "--schedule",
+        choices=["cosine", "step", "plateau", "none"],
+        default="cosine",
+        help="how the learning rate falls (cosine)",
+    )
+    group.add_argument(
+        "--clip-norm",
+        metavar="NORM",
+        type=positive,
+        help="largest norm of a gradient; 1 for regression, none otherwise",
+    )
     group.add_argument(
         "--early-stopping",
         metavar="PATIENCE",
@@ -179,15 +201,16 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
                 parser.error(f"--{name} is about a CSV file, and none was given to learn from")
     if options.optimizer == "adam" and (options.momentum or options.nesterov):
         parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
-    if options.nesterov and not options.momentum:
-        parser.error("--nesterov needs a --momentum, such as 0.9")
+    if options.nesterov and options.momentum == 0:
+        parser.error("--nesterov needs a --momentum above 0")
     if options.regression and options.class_weight:
         parser.error("--class-weight is for classes, and --regression has none")
 
 
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
-    from .model import ACTIVATIONS, ENGINES
+    from .architecture import ACTIVATIONS
+    from .model import ENGINES
     from .optim import OPTIMIZERS
     from .preprocessing import Scaling
 
@@ -213,8 +236,7 @@ def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         if options.test is None:
             training, test = _split(options, training, TEST_FRACTION)
         else:
-            known = {"classes": training.classes or None, "feature_names": training.feature_names}
-            test = load_csv(options.test, options.label, **told, **known)
+            test = load_csv(options.test, options.label, like=training, **told)
     fraction = options.validation_split
     if fraction is None:
         fraction = EARLY_STOPPING_FRACTION if options.early_stopping else 0.0
@@ -245,34 +267,48 @@ def _build(options: argparse.Namespace, training: Any) -> Any:
     )
     model.feature_names = training.feature_names
     model.label_name = training.label_name
+    model.label_position = training.label_position
     return model
 
 
-def _fit(
-    options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption
-) -> Any:
+def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption) -> Any:
     from .callbacks import EarlyStopping
 
     progress = TrainingProgress(lasting=False)
     callbacks: list[Any] = [interruption] if options.quiet else [progress, interruption]
     if options.early_stopping:
         callbacks.append(EarlyStopping(patience=options.early_stopping))
-    return model.fit(
-        training.X,
-        training.y,
-        epochs=options.epochs,
-        lr=options.lr,
-        batch_size=options.batch_size,
-        optimizer=options.optimizer,
-        momentum=options.momentum,
-        nesterov=options.nesterov,
-        weight_decay=options.weight_decay,
-        schedule=_schedule(options),
-        clip_norm=options.clip_norm,
-        class_weight=options.class_weight,
-        validation_data=None if validation is None else (validation.X, validation.y),
-        callbacks=callbacks,
-    )
+    try:
+        return model.fit(
+            training.X,
+            training.y,
+            validation_data=None if validation is None else (validation.X, validation.y),
+            callbacks=callbacks,
+            **_settings(options),
+        )
+    finally:
+        progress.close()
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say about training, as ``Model.fit`` takes it."""
+    momentum, clip_norm = options.momentum, options.clip_norm
+    if momentum is None:
+        momentum = MOMENTUM if options.optimizer == "sgd" else 0.0
+    if clip_norm is None and options.regression:
+        clip_norm = REGRESSION_CLIP_NORM
+    return {
+        "epochs": options.epochs,
+        "lr": options.lr,
+        "batch_size": options.batch_size,
+        "optimizer": options.optimizer,
+        "momentum": momentum,
+        "nesterov": options.nesterov,
+        "weight_decay": options.weight_decay,
+        "schedule": _schedule(options),
+        "clip_norm": clip_norm,
+        "class_weight": options.class_weight,
+    }
 
 
 def _schedule(options: argparse.Namespace) -> Any:
@@ -284,6 +320,17 @@ def _schedule(options: argparse.Namespace) -> Any:
     if options.schedule == "cosine":
         return CosineSchedule(options.epochs)
     return ReduceOnPlateau(patience=3) if options.schedule == "plateau" else None
+
+
+def _require_finite(model: Any, history: Any) -> None:
+    """A network that has run off to infinity has nothing to say and must not replace a saved one that has."""
+    for values in model.weights:
+        for row in values if isinstance(values[0], list) else [values]:
+            if not all(map(math.isfinite, row)):
+                epoch = sum(map(math.isfinite, history.loss)) + 1
+                raise ArithmeticError(
+                    f"training diverged in epoch {epoch}, nothing was saved: try a smaller --lr or a --clip-norm"
+                )
 
 
 class Interruption:
@@ -364,7 +411,7 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
     if validation is not None:
         rows += f", {len(validation):,} to validate with"
     rows += f", {len(test):,} to test on" + (" (held out)" if options.csv and options.test is None else "")
-    lines = [f"{training.source}", f"  {rows}", f"  {len(training.X[0]):,} features"]
+    lines = [_shown(training.source), f"  {rows}", f"  {len(training.X[0]):,} features"]
     if options.regression:
         lines[-1] += f", to predict the number {training.label_name or 'in the label column'}"
     else:
@@ -388,9 +435,16 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
         lines.insert(0, f"\nlearned for {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} seconds")
         import shlex
 
-        command = shlex.join(["python", "-m", "scratchnn.predict", options.save, str(test.source)])
+        command = shlex.join(["python", "-m", "scratchnn.predict", options.save, _shown(test.source)])
         lines.append(f"try it: {command}")
     return "\n".join(lines)
+
+
+def _shown(path: str) -> str:
+    """A path as short as it can be and still be typed: from here, for a file below this folder."""
+    path = os.path.abspath(path)
+    below = os.path.join(os.getcwd(), "")
+    return path[len(below) :] if path.startswith(below) else path
 
 
 def _without_nan(value: Any) -> Any:

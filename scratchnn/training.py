@@ -7,15 +7,15 @@ the network. Relies on ``optim`` for the update rules, on ``callbacks`` for thos
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from .callbacks import History, Run
+from .arguments import require_number, require_size
+from .callbacks import Callback, History, Run
 from .errors import DataError
-from .layers import require_size
-from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm, require_number
-from .preprocessing import Label, as_labels
+from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
+from .preprocessing import Label, as_targets
 from .shuffle import shuffle
 
 DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
@@ -26,17 +26,20 @@ def make_optimizer(
 ) -> Optimizer:
     """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong."""
     if isinstance(optimizer, Optimizer):
+        given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
+        if given:
+            raise ValueError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
         if lr is not None:
             optimizer.lr = require_number("lr", lr, 0.0, above=True)
         return optimizer
-    if optimizer not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise ValueError(f"unknown optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}, or an Optimizer object")
     rate = DEFAULT_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
         return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **sgd_settings)  # type: ignore[call-arg]
     odd = [name for name, value in sgd_settings.items() if value]
     if odd:
-        raise ValueError(f"{' and '.join(odd)} belong to the optimizer 'sgd', not to {optimizer!r}")
+        raise ValueError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
     return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
 
 
@@ -54,8 +57,8 @@ def sample_weights(
         return None
     weights = [1.0] * len(labels)
     if sample_weight is not None:
-        given = as_labels(sample_weight, "sample_weight", len(labels))
-        weights = [require_number(f"sample_weight[{i}]", w, 0.0) for i, w in enumerate(given)]
+        given = as_targets(sample_weight, 1, "sample_weight", len(labels))
+        weights = [require_number(f"sample_weight[{i}]", w, 0.0) for i, (w,) in enumerate(given)]
     if class_weight is not None:
         by_class = _class_weights(labels, classes, class_weight)
         weights = [w * by_class[label] for w, label in zip(weights, labels)]
@@ -70,9 +73,9 @@ def _class_weights(
 ) -> dict[Label, float]:
     if not classes:
         raise ValueError("class_weight needs classes: this model does regression")
+    if class_weight != "balanced" and not isinstance(class_weight, Mapping):
+        raise ValueError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
     if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
         counts = dict.fromkeys(classes, 0)
         for label in labels:
             counts[label] += 1
@@ -82,6 +85,16 @@ def _class_weights(
     if unknown:
         raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class: {', '.join(map(repr, classes))}")
     return {c: require_number(f"class_weight[{c!r}]", class_weight.get(c, 1.0), 0.0) for c in classes}
+
+
+def checked_callbacks(callbacks: Any) -> list[Any]:
+    """Callbacks as a list; ``ValueError`` for what does not listen to every event."""
+    events = [name for name in vars(Callback) if name.startswith("on_")]
+    listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in listed:
+        if isinstance(callback, type) or not all(hasattr(callback, event) for event in events):
+            raise ValueError(f"callbacks must be Callback objects, with methods {', '.join(events)}; got {callback!r}")
+    return listed
 
 
 class TrainingData:
@@ -129,7 +142,15 @@ class Training:
     ) -> History:
         """Train; ``validate`` gives (loss, accuracy) on validation data after every epoch."""
         batch_size = min(self.batch_size or len(data), len(data))
-        run = Run(self.epochs, len(data), -(-len(data) // batch_size), self.optimizer.lr)
+        run = Run(
+            self.epochs,
+            len(data),
+            -(-len(data) // batch_size),
+            self.optimizer.lr,
+            classifies=self.model.task == "classification",
+            validates=validate is not None,
+        )
+        self.optimizer.reset()  # momentum belongs to one run: it may even come from another network
         self.model.stop_training = False
         if self.schedule:
             self.schedule.start(self.optimizer)
@@ -140,6 +161,7 @@ class Training:
                 if not self._epoch(data, batch_size, run, validate, rng) or self.model.stop_training:
                     break
         finally:
+            self.optimizer.lr = run.first_lr  # what a schedule did to it ends with the run
             self._tell("on_train_end", run)
         return run.history
 

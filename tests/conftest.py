@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("repeatable", max_examples=50, derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
 
@@ -26,9 +26,9 @@ def np() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def mpmath() -> ModuleType:
-    """mpmath, set to 60 decimal digits, or skip."""
+    """mpmath, set to 40 decimal digits, or skip."""
     module = pytest.importorskip("mpmath")
-    module.mp.dps = 60
+    module.mp.dps = 40
     return module
 
 

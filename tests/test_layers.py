@@ -55,7 +55,9 @@ LAYERS: dict[str, Callable[[int], Layer]] = {
     "Dropout": lambda features: Dropout(0.3, rng=Random(3)),
     "Dropout of nothing": lambda features: Dropout(0.0, rng=Random(3)),
     "Sequential of nothing": lambda features: Sequential([]),
-    "Sequential": lambda features: Sequential([Linear(features, 4, rng=Random(4)), Tanh(), Linear(4, 2, rng=Random(5))]),
+    "Sequential": lambda features: Sequential(
+        [Linear(features, 4, rng=Random(4)), Tanh(), Linear(4, 2, rng=Random(5))]
+    ),
     "Sequential in Sequential": lambda features: Sequential(
         [
             Sequential([Linear(features, 4, rng=Random(6)), Dropout(0.2, rng=Random(7)), LeakyReLU()]),
@@ -98,7 +100,12 @@ def test_every_layer_is_checked() -> None:
 
 
 def classifier(*end: Layer) -> Sequential:
-    hidden: list[Layer] = [Linear(4, 6, rng=Random(1)), ReLU(), Dropout(0.25, rng=Random(2)), Linear(6, 3, rng=Random(3))]
+    hidden: list[Layer] = [
+        Linear(4, 6, rng=Random(1)),
+        ReLU(),
+        Dropout(0.25, rng=Random(2)),
+        Linear(6, 3, rng=Random(3)),
+    ]
     return Sequential(hidden + list(end))
 
 

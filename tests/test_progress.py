@@ -180,9 +180,7 @@ def test_the_live_line_has_bar_epoch_loss_accuracy_rate_and_time_left() -> None:
     run.epoch, run.samples_done = 2, 50
     progress.on_batch_end(None, run)
     (line,) = screen(terminal.getvalue())
-    assert line == (
-        "epoch 2/3 [" + "█" * 15 + "░" * 15 + "]  loss 0.5000  accuracy  75.0%  0:03 left  50 samples/s"
-    )
+    assert line == ("epoch 2/3 [" + "█" * 15 + "░" * 15 + "]  loss 0.5000  accuracy  75.0%  0:03 left  50 samples/s")
 
 
 def test_eighty_columns_have_room_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:

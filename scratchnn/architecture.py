@@ -1,0 +1,100 @@
+"""What stands between a user's words for a network and its layers: building, describing, and summing up.
+
+A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here are
+ever made from a file. Relies on ``layers``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .arguments import require_size
+from .layers import (
+    Dropout,
+    Layer,
+    LeakyReLU,
+    Linear,
+    LogSoftmax,
+    ReLU,
+    Sequential,
+    Shape,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+
+ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
+
+# The layers that a model file may name.
+LAYERS: dict[str, type[Layer]] = {
+    kind.__name__: kind for kind in (Linear, ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax, Dropout, Sequential)
+}
+
+
+def choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
+    """What ``known`` has under ``name``; ``ValueError`` lists all names."""
+    if not isinstance(name, str) or name not in known:
+        raise ValueError(f"unknown {what} {name!r}: known are {', '.join(known)}")
+    return known[name]
+
+
+def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
+    """One size a hidden layer, from a single number or a list of them."""
+    if isinstance(hidden_size, str) or (
+        not isinstance(hidden_size, (int, Sequence)) and not hasattr(hidden_size, "__index__")
+    ):
+        raise ValueError(f"hidden_size must be a whole number or a list of them, got {hidden_size!r}")
+    sizes = hidden_size if isinstance(hidden_size, Sequence) else [hidden_size]
+    return [require_size("hidden_size", size) for size in sizes]
+
+
+def perceptron(sizes: Sequence[int], activation: type[Layer], dropout: float, init: str | float) -> Sequential:
+    """Linear, activation, (dropout,) again and again, and a last Linear; ``sizes`` goes from inputs to outputs."""
+    stack: list[Layer] = []
+    for inputs, outputs in zip(sizes[:-2], sizes[1:-1]):
+        stack += [Linear(inputs, outputs, init=init), activation()]
+        if dropout:
+            stack.append(Dropout(dropout))
+    return Sequential([*stack, Linear(sizes[-2], sizes[-1], init=init)])
+
+
+def layer_to_plain(layer: Layer) -> dict[str, Any]:
+    """A layer as plain data: the name of its class and its arguments."""
+    kind = type(layer).__name__
+    if LAYERS.get(kind) is not type(layer):
+        raise ValueError(f"only layers of scratchnn can be saved, not {kind}")
+    if isinstance(layer, Sequential):
+        return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
+    return {"kind": kind, **layer.config()}
+
+
+def layer_from_plain(plain: dict[str, Any]) -> Layer:
+    """The layer that ``layer_to_plain`` described."""
+    arguments = dict(plain)
+    kind = choose("layer", arguments.pop("kind"), LAYERS)
+    if kind is Sequential:
+        return Sequential([layer_from_plain(inner) for inner in arguments["layers"]])
+    layer: Layer = kind(**arguments)
+    return layer
+
+
+def shape_text(shape: Shape) -> str:
+    """(1, 28, 28) as 1 x 28 x 28."""
+    return " x ".join(map(str, shape))
+
+
+def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") -> list[tuple[str, str, str]]:
+    """(layer, output shape, parameters) for every layer of a network whose input samples have this shape."""
+    rows = []
+    for layer in network:
+        output = layer.output_shape(shape)
+        if isinstance(layer, Sequential):
+            rows.append((f"{indent}Sequential", shape_text(output), ""))
+            rows += summary_rows(layer, shape, ops, indent + "  ")
+        else:
+            count = sum(math.prod(ops.shape(p.value)) for p in layer.parameters())
+            rows.append((f"{indent}{type(layer).__name__}", shape_text(output), f"{count:,}"))
+        shape = output
+    return rows

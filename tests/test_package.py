@@ -1,0 +1,298 @@
+"""The rules of the house, read off the source: who may import whom, what may happen at import, who may write where.
+
+A new file has to be put on its floor here before it may stand; that is intended.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import scratchnn
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "scratchnn"
+
+# A file imports from its own floor or a lower one.
+FLOORS: dict[int, set[str]] = {
+    4: {"train", "predict", "doors"},
+    3: {"model", "training"},
+    2: {"layers", "losses", "optim", "gradcheck", "callbacks", "architecture"},
+    1: {
+        "preprocessing",
+        "datasets",
+        "csv_layout",
+        "csv_reader",
+        "data_file",
+        "idx_reader",
+        "pixel_text",
+        "toys",
+        "download",
+        "storage",
+        "progress",
+    },
+    0: {"arguments", "errors", "linalg", "shuffle"},
+}
+FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
+
+COMMANDS = {"train", "predict", "doors", "datasets"}  # each has a main(), or serves those that have one
+READERS_OF_DATA = {"datasets", "csv_layout", "csv_reader", "data_file", "idx_reader", "pixel_text"}
+
+FILES = sorted(PACKAGE.glob("*.py"))
+CORE = sorted(path for path in PACKAGE.rglob("*.py") if "interop" not in path.relative_to(PACKAGE).parts)
+MODULES = [path.stem for path in FILES if path.stem != "__init__"]
+
+every_file = pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module a file imports, inside functions and ``try`` as well; the package's own as "scratchnn.name"."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = ".".join(["scratchnn"] * bool(node.level) + [node.module] * bool(node.module))
+            if origin == "scratchnn":
+                yield from (f"scratchnn.{alias.name}" for alias in node.names)
+            else:
+                yield origin
+
+
+def imported_by(name: str) -> set[str]:
+    """The modules of the package that the module ``name`` imports."""
+    names = {module.split(".")[1] for module in imports(PACKAGE / f"{name}.py") if module.startswith("scratchnn.")}
+    return names & set(MODULES)
+
+
+def run(code: str) -> str:
+    """What ``code`` prints in a fresh interpreter that sees the standard library and this package, nothing else."""
+    setup = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+    command = [sys.executable, "-I", "-S", "-W", "error", "-c", setup + code]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout
+
+
+# --- floors ------------------------------------------------------------------------------------------------------
+
+
+def test_every_module_has_one_floor() -> None:
+    assert set(MODULES) <= set(FLOOR_OF), "put the new file on its floor"
+    assert sum(len(names) for names in FLOORS.values()) == len(FLOOR_OF)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_imports_upwards(name: str) -> None:
+    upwards = {other for other in imported_by(name) if FLOOR_OF[other] > FLOOR_OF[name]}
+    assert not upwards, f"{name} is on floor {FLOOR_OF[name]}"
+
+
+def test_imports_go_round_in_no_circle() -> None:
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " imports ".join([*path, name])
+        if name not in finished:
+            for other in sorted(imported_by(name)):
+                visit(other, (*path, name))
+            finished.add(name)
+
+    for name in MODULES:
+        visit(name, ())
+
+
+# --- nothing but the standard library ----------------------------------------------------------------------------
+
+
+@every_file
+def test_the_core_imports_the_standard_library_and_itself_alone(path: Path) -> None:
+    if sys.version_info < (3, 10):
+        pytest.skip("Python 3.9 has no list of its standard library's modules")
+    foreign = {name for name in imports(path) if name.split(".")[0] not in {*sys.stdlib_module_names, "scratchnn"}}
+    assert not foreign
+
+
+@every_file
+def test_the_core_does_not_know_the_wing_for_other_projects(path: Path) -> None:
+    assert not [name for name in imports(path) if name.startswith("scratchnn.interop")]
+
+
+@every_file
+def test_no_module_is_imported_by_a_name_in_a_string(path: Path) -> None:
+    """That would go past the checks above. The package itself does it, for its own names, to be lazy."""
+    calls = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
+    dynamic = {call for call in calls if call.split(".")[-1] in ("import_module", "__import__")}
+    assert dynamic == ({"import_module"} if path.stem == "__init__" else set())
+
+
+# --- what happens at import --------------------------------------------------------------------------------------
+
+
+def test_every_module_imports_in_silence_and_draws_no_random_number() -> None:
+    code = f"""
+import random
+state = random.getstate()
+from importlib import import_module
+for name in {MODULES!r}:
+    import_module("scratchnn." + name)
+assert random.getstate() == state
+"""
+    assert run(code) == ""
+
+
+HEAVY = {
+    *("argparse", "asyncio", "csv", "ctypes", "dataclasses", "email", "gzip", "http", "inspect", "json", "logging"),
+    *("multiprocessing", "pathlib", "pickle", "ssl", "subprocess", "tempfile", "unittest", "urllib", "zipfile"),
+}
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"before = set(sys.modules)\n{statement}\nprint(*sorted(set(sys.modules) - before))"
+    return set(run(code).split())
+
+
+def test_importing_the_package_costs_next_to_nothing() -> None:
+    loaded = loaded_by("import scratchnn")
+    assert not loaded & HEAVY
+    assert {name for name in loaded if name.startswith("scratchnn")} == {"scratchnn"}
+
+
+def test_a_network_loads_nothing_that_reads_files_or_command_lines() -> None:
+    loaded = loaded_by("from scratchnn import CrossEntropyLoss, Linear, ReLU, SGD, Sequential")
+    assert not loaded & HEAVY
+    assert not loaded & {f"scratchnn.{name}" for name in COMMANDS | READERS_OF_DATA | {"model", "storage", "progress"}}
+
+
+def test_a_model_loads_nothing_that_reads_data_files_or_command_lines() -> None:
+    loaded = loaded_by("from scratchnn import Model")
+    assert not loaded & (HEAVY - {"pickle"})
+    assert not loaded & {f"scratchnn.{name}" for name in COMMANDS | READERS_OF_DATA}
+
+
+# --- state -------------------------------------------------------------------------------------------------------
+
+
+@every_file
+def test_no_function_writes_to_its_module(path: Path) -> None:
+    assert not [node.names for node in ast.walk(tree_of(path)) if isinstance(node, ast.Global)]
+
+
+@every_file
+def test_no_module_keeps_a_container_to_be_filled(path: Path) -> None:
+    def is_empty_container(value: ast.expr | None) -> bool:
+        if isinstance(value, (ast.List, ast.Set)):
+            return not value.elts
+        if isinstance(value, ast.Dict):
+            return not value.keys
+        if isinstance(value, ast.Call):
+            return ast.unparse(value.func) in ("list", "dict", "set", "deque", "defaultdict", "bytearray")
+        return False
+
+    assignments = [node for node in tree_of(path).body if isinstance(node, (ast.Assign, ast.AnnAssign))]
+    assert not [ast.unparse(node) for node in assignments if is_empty_container(node.value)]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_owns_a_generator(name: str) -> None:
+    values = vars(import_module(f"scratchnn.{name}"))
+    assert not [key for key, value in values.items() if isinstance(value, random.Random)]
+
+
+@every_file
+def test_random_numbers_come_from_a_generator_handed_in(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ImportFrom) and node.module == "random":
+            assert {alias.name for alias in node.names} == {"Random"}
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
+            assert node.attr == "Random"
+
+
+@every_file
+def test_only_seed_none_is_seeded_by_the_clock(path: Path) -> None:
+    nodes = list(ast.walk(tree_of(path)))
+    unseeded = {n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n) in ("Random()", "random.Random()")}
+    asked_for = {n.body for n in nodes if isinstance(n, ast.IfExp) and ast.unparse(n.test) == "seed is None"}
+    assert not [node.lineno for node in unseeded - asked_for]
+
+
+# --- who may do what ---------------------------------------------------------------------------------------------
+
+
+@every_file
+def test_only_storage_unpickles(path: Path) -> None:
+    unpicklers = {"pickle", "_pickle", "cPickle", "dill", "marshal", "shelve"}
+    assert path.stem == "storage" or not {name.split(".")[0] for name in imports(path)} & unpicklers
+
+
+@every_file
+def test_only_the_data_readers_parse_data_files(path: Path) -> None:
+    if path.stem in READERS_OF_DATA:
+        return
+    parsers = {
+        ast.unparse(node)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node) in ("csv.reader", "csv.DictReader", "csv.Sniffer", "gzip.open", "gzip.GzipFile")
+    }
+    assert not parsers
+
+
+@every_file
+def test_only_progress_and_the_commands_write_to_a_terminal(path: Path) -> None:
+    if path.stem in COMMANDS | {"progress"}:
+        return
+    streams = {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
+    for node in ast.walk(tree_of(path)):
+        assert not (isinstance(node, ast.Attribute) and ast.unparse(node) in streams), f"line {node.lineno}"
+        assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), f"line {node.lineno}"
+
+
+@every_file
+def test_every_file_opens_by_saying_what_it_is_for(path: Path) -> None:
+    docstring = ast.get_docstring(tree_of(path))
+    assert docstring, "no docstring"
+    assert docstring.split("\n")[0].rstrip().endswith((".", ":", ",")) or "\n" in docstring, docstring
+
+
+# --- names and packaging -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in scratchnn.__all__ if not name.startswith("__")])
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(scratchnn, name)
+    assert value.__name__ == name
+    assert value.__doc__
+
+
+def test_public_names_are_listed() -> None:
+    assert set(scratchnn.__all__) <= set(dir(scratchnn))
+    assert len(scratchnn.__all__) == len(set(scratchnn.__all__))
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"'scratchnn' has no attribute 'Modell'"):
+        scratchnn.Modell  # noqa: B018
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_every_subpackage_is_in_the_wheel() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    folders = {path.parent.relative_to(ROOT).as_posix().replace("/", ".") for path in PACKAGE.rglob("*.py")}
+    missing = [name for name in sorted(folders) if f'"{name}"' not in project]
+    assert not missing
+    assert '"scratchnn.data" = "data"' in project

@@ -1,0 +1,640 @@
+"""``python -m scratchnn.train``: what it prints, what it saves, and what it says when something is wrong.
+
+Most tests call the command as a function. The ones about signals, pipes and terminals start it as a process.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scratchnn import Model, __version__, train
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-m", "scratchnn.train"]
+
+Result = tuple[int, str, str]
+Runner = Callable[..., Result]
+
+
+def write_flowers(path: Path, *, rows: int = 60, separator: str = ",", header: bool = True) -> Path:
+    """Three kinds of flowers that two numbers tell apart, the kind in the last column."""
+    lines = [separator.join(["length", "width", "species"])] if header else []
+    for number in range(rows):
+        kind = number % 3
+        numbers = [kind * 3 + number % 7 / 10, kind * 2 - number % 5 / 10]
+        lines.append(separator.join([*(f"{v:.2f}" for v in numbers), ("daisy", "rose", "tulip")[kind]]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    return write_flowers(tmp_path / "flowers.csv")
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def usual_interrupts() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Runner:
+    """Runs the command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: object) -> Result:
+        code = train.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def start(*arguments: object, **settings: Any) -> subprocess.Popen[str]:
+    """Starts the command as a process, in the current folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    environment.update(settings.pop("environment", {}))
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        env=environment,
+        text=True,
+        encoding="utf-8",
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings},
+    )
+
+
+# --- what it does ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_without_a_file_it_learns_the_digits_that_come_along(command: Runner) -> None:
+    code, out, err = command()
+    assert code == 0
+    assert "1,437 rows to learn from, 360 to test on\n" in out
+    assert "64 features, 10 classes: 0 1 2 3 4 5 6 7 8 9\n" in out
+    accuracy = re.search(r"^test accuracy: ([0-9.]+)%$", out, re.MULTILINE)
+    assert accuracy
+    assert float(accuracy.group(1)) >= 96.0
+    assert len(err.splitlines()) == train.EPOCHS
+    assert Path("model.pkl").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_mini_mnist_is_learned_from_its_own_files(shared: Path, command: Runner) -> None:
+    folder = shared / "mini-mnist"  # the training rows are under a header line, the test rows are not
+    arguments = ["--hidden", 10, "--epochs", 3, "--json"]
+    code, out, _ = command(folder / "train.csv", "--test", folder / "test.csv", *arguments)
+    results = json.loads(out)
+    assert code == 0
+    assert (results["training_rows"], results["test_rows"], results["features"]) == (999, 200, 784)
+    assert results["test_accuracy"] >= 0.75
+
+
+def test_iris_with_its_names_is_learned_and_predicted(
+    tmp_path: Path, command: Runner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    iris = datasets.load_iris()
+    names = [str(iris.target_names[k]) for k in iris.target]
+    lines = [",".join([*iris.feature_names, "species"])]
+    lines += [",".join([*map(str, row), name]) for row, name in zip(iris.data.tolist(), names)]
+    path = tmp_path / "iris.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, out, _ = command(path, "--json", "--hidden", 16)
+    assert code == 0
+    assert json.loads(out)["classes"] == ["setosa", "versicolor", "virginica"]
+    assert json.loads(out)["test_accuracy"] > 0.9
+
+    from scratchnn import predict
+
+    assert predict.main(["model.pkl", str(path)]) == 0
+    predictions = capsys.readouterr().out.splitlines()
+    assert sum(map(str.__eq__, predictions, names)) / len(names) > 0.9
+
+
+def test_it_says_what_it_learns_from_how_well_and_what_to_do_next(flowers: Path, command: Runner) -> None:
+    code, out, _ = command(flowers, "--epochs", 20)
+    assert code == 0
+    out = re.sub(r"in [0-9.]+ seconds", "in 1.0 seconds", out)
+    assert out == (
+        "flowers.csv\n"
+        "  48 rows to learn from, 12 to test on (held out)\n"
+        "  2 features, 3 classes: daisy rose tulip\n"
+        "\n"
+        "layer   output shape  parameters\n"
+        "--------------------------------\n"
+        "input   2                       \n"
+        "Linear  64                   192\n"
+        "ReLU    64                     0\n"
+        "Linear  3                    195\n"
+        "--------------------------------\n"
+        "total                        387\n"
+        "\n"
+        "learned for 20 epochs in 1.0 seconds\n"
+        "train accuracy: 100.00%\n"
+        "test accuracy: 100.00%\n"
+        "model saved in model.pkl\n"
+        "try it: python -m scratchnn.predict model.pkl flowers.csv\n"
+    )
+
+
+def test_progress_goes_to_standard_error_a_plain_line_an_epoch(flowers: Path, command: Runner) -> None:
+    _, _, err = command(flowers, "--epochs", 3, "--validation-split", 0.2)
+    lines = err.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert all("validation accuracy" in line and "samples/s" in line for line in lines)
+
+
+def test_quiet_leaves_the_results_alone(flowers: Path, command: Runner) -> None:
+    code, out, err = command(flowers, "--quiet", "--epochs", 20)
+    assert code == 0
+    assert out == "train accuracy: 100.00%\ntest accuracy: 100.00%\nmodel saved in model.pkl\n"
+    assert err == ""
+
+
+def test_json_is_one_object_with_everything(flowers: Path, command: Runner) -> None:
+    code, out, err = command(flowers, "--json", "--epochs", 20, "--hidden", 5, "--early-stopping", 50)
+    results = json.loads(out)
+    assert code == 0
+    assert err.startswith("epoch  1/20  loss ")
+    assert out.count("\n") == 1
+    history = results.pop("history")
+    assert {name: len(values) for name, values in history.items()} == dict.fromkeys(
+        ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds"), 20
+    )
+    for name in ("seconds", "train_loss", "test_loss"):
+        assert results.pop(name) > 0
+    assert results == {
+        "data": str(flowers),
+        "test_data": str(flowers),
+        "training_rows": 43,
+        "test_rows": 12,
+        "features": 2,
+        "classes": ["daisy", "rose", "tulip"],
+        "parameters": 33,
+        "epochs": 20,
+        "train_accuracy": 1.0,
+        "test_accuracy": 1.0,
+        "seed": 0,
+        "model": "model.pkl",
+    }
+
+
+def test_a_file_of_its_own_can_be_the_test(tmp_path: Path, flowers: Path, command: Runner) -> None:
+    test = write_flowers(tmp_path / "test.csv", rows=9, header=False)
+    code, out, _ = command(flowers, "--test", test)
+    assert code == 0
+    assert "60 rows to learn from, 9 to test on\n" in out
+    assert out.endswith("scratchnn.predict model.pkl test.csv\n")
+
+
+def test_the_model_is_saved_with_what_it_knows(flowers: Path, command: Runner) -> None:
+    code, *_ = command(flowers, "--save", "flowers.pkl", "--hidden", "7,5", "--activation", "tanh", "--dropout", 0.1)
+    assert code == 0
+    model = Model.load("flowers.pkl")
+    assert model.classes == ["daisy", "rose", "tulip"]
+    assert model.feature_names == ["length", "width"]
+    assert (model.label_name, model.label_position) == ("species", 2)
+    assert [type(layer).__name__ for layer in model.network] == [
+        *("Linear", "Tanh", "Dropout", "Linear", "Tanh", "Dropout", "Linear")
+    ]
+    assert model.predict([[0.1, 0.1], [6.2, 3.9]]) == ["daisy", "tulip"]
+
+
+def test_same_seed_same_model_to_the_last_bit(flowers: Path, command: Runner) -> None:
+    weights = []
+    for seed in (3, 3, 4):
+        assert command(flowers, "--quiet", "--epochs", 2, "--seed", seed)[0] == 0
+        weights.append(Model.load("model.pkl").weights)
+    assert weights[0] == weights[1] != weights[2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--hidden", "none"],
+        ["--activation", "sigmoid", "--lr", "1"],
+        ["--batch-size", "full", "--lr", "0.5"],
+        ["--optimizer", "adam", "--lr", "0.01"],
+        ["--momentum", "0.5", "--nesterov", "--weight-decay", "0.001"],
+        ["--schedule", "step"],
+        ["--schedule", "plateau"],
+        ["--schedule", "none", "--clip-norm", "1"],
+        ["--class-weight", "balanced"],
+        ["--scaling", "none"],
+        ["--early-stopping"],
+        ["--validation-split", "0.25"],
+        ["--engine", "linalg"],
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_every_way_to_train_learns_the_flowers(options: list[str], flowers: Path, command: Runner) -> None:
+    code, out, _ = command(flowers, "--json", "--epochs", 30, "--hidden", 16, *options)
+    assert code == 0
+    assert json.loads(out)["test_accuracy"] >= 0.9
+
+
+def test_early_stopping_stops_when_it_only_gets_worse(flowers: Path, command: Runner) -> None:
+    far_too_fast = ["--lr", 10, "--schedule", "none", "--hidden", 4]
+    code, out, _ = command(flowers, "--json", "--epochs", 100, "--early-stopping", 2, *far_too_fast)
+    assert code == 0
+    assert json.loads(out)["epochs"] == 3
+
+
+def test_csv_formats_can_be_told(tmp_path: Path, command: Runner) -> None:
+    path = write_flowers(tmp_path / "flowers.tsv", separator="\t", header=False)
+    code, out, _ = command(path, "--delimiter", "tab", "--no-header", "--label", "-1", "--json")
+    assert code == 0
+    assert json.loads(out)["classes"] == ["daisy", "rose", "tulip"]
+    assert json.loads(out)["test_accuracy"] == 1.0
+
+
+def write_line(path: Path, *, factor: float = 1.0) -> Path:
+    lines = ["x,y", *(f"{x / 10},{factor * (3 * x / 10 - 1)}" for x in range(100))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_regression_learns_numbers(tmp_path: Path, command: Runner) -> None:
+    path = write_line(tmp_path / "line.csv")
+    code, out, _ = command(path, "--regression", "--epochs", 60, "--hidden", 8)
+    assert code == 0
+    assert "  1 features, to predict the number y\n" in out
+    fits = re.findall(r"^(train|test) mean squared error: ([0-9.e-]+) \(R2 ([0-9.]+)\)$", out, re.MULTILINE)
+    assert [name for name, _, _ in fits] == ["train", "test"]
+    assert all(float(error) < 1 and float(fit) > 0.98 for _, error, fit in fits)
+    assert Model.load("model.pkl").classes == []
+
+
+def test_regression_in_json(tmp_path: Path, command: Runner) -> None:
+    code, out, _ = command(write_line(tmp_path / "line.csv"), "--regression", "--json", "--hidden", 8)
+    results = json.loads(out)
+    assert code == 0
+    assert results["classes"] == []
+    assert {"train_r2", "test_r2", "train_mean_squared_error", "test_mean_squared_error"} < set(results)
+    assert "test_accuracy" not in results
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path: Path, command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "score", lambda *arguments: float("nan"))
+    _, out, _ = command(write_line(tmp_path / "line.csv"), "--regression", "--json", "--epochs", 1)
+    assert json.loads(out)["test_r2"] is None
+    assert "NaN" not in out
+
+
+def test_help_names_every_choice_the_library_has(command: Runner) -> None:
+    from scratchnn.architecture import ACTIVATIONS
+    from scratchnn.model import ENGINES
+    from scratchnn.optim import OPTIMIZERS
+    from scratchnn.preprocessing import Scaling
+
+    code, out, _ = command("--help")
+    assert code == 0
+    for name in (*ACTIVATIONS, *ENGINES, *OPTIMIZERS, *Scaling.KINDS):
+        assert re.search(rf"\b{name}\b", out), name
+
+
+def test_version(command: Runner) -> None:
+    assert command("--version") == (0, f"scratchnn {__version__}\n", "")
+
+
+# --- bad input: one line, exit code 2, no traceback, nothing saved -----------------------------------------------
+
+
+def refused(result: Result) -> str:
+    """The message of a command that refused its input."""
+    code, out, err = result
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert not Path("model.pkl").exists()
+    return err[len("error: ") : -1]
+
+
+GOOD_ROWS = "".join(f"{k % 2},{k},{k + 0.5}\n" for k in range(10))
+
+BAD_FILES = {
+    "empty": (b"", "bad.csv: the file is empty; expected rows of numbers with a label"),
+    "header only": (b"label,a,b\n", "bad.csv, line 1: only a header line; expected rows below it"),
+    "ragged row": (b"label,a,b\n0,1,2\n1,2\n", "bad.csv, line 3: expected 3 fields, as in line 1, got 2"),
+    "text for a number": (
+        b"label,a,b\n0,1,2\n1,many,3\n0,4,5\n1,6,7\n",
+        "bad.csv, line 3, column 2 ('a'): expected a number, got 'many'",
+    ),
+    "empty field": (b"label,a,b\n0,1,2\n1,,3\n", "bad.csv, line 3, column 2 ('a'): empty field; expected a number"),
+    "NaN": (b"label,a,b\n0,1,2\n1,nan,3\n", "bad.csv, line 3, column 2 ('a'): expected a finite number, got 'nan'"),
+    "infinity": (
+        b"label,a,b\n0,1,2\n1,3,-inf\n",
+        "bad.csv, line 3, column 3 ('b'): expected a finite number, got '-inf'",
+    ),
+    "single class": (
+        b"label,a\n7,1\n7,2\n7,3\n",
+        "bad.csv, column 1 ('label'): every row has the label '7'; expected at least two classes",
+    ),
+    "one column": (b"label\n1\n2\n", "bad.csv, line 1: one column only; expected a label"),
+    "binary junk": (bytes(range(256)) * 4, "bad.csv, line 1: a NUL byte: this looks like a binary file, not text"),
+    "broken gzip": (b"\x1f\x8b\x08junk", "bad.csv: this gzip file is"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_refused_with_its_line_and_column(name: str, command: Runner) -> None:
+    content, message = BAD_FILES[name]
+    Path("bad.csv").write_bytes(content)
+    assert refused(command("bad.csv")).startswith(message)
+
+
+def test_a_missing_file_is_refused(command: Runner) -> None:
+    assert refused(command("missing.csv")) == "missing.csv: no such file"
+
+
+def test_a_directory_is_refused(tmp_path: Path, command: Runner) -> None:
+    assert refused(command(tmp_path)) == f"{tmp_path}: this is a directory; a data file was expected"
+
+
+def test_a_label_column_that_is_not_there_is_refused(flowers: Path, command: Runner) -> None:
+    assert refused(command("flowers.csv", "--label", "colour")) == (
+        "flowers.csv, line 1: no label column 'colour': the columns are 'length', 'width', 'species'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("length,width,species\n1,2,oak\n", "the label 'oak' is not among the training classes"),
+        (
+            "length,height,species\n1,2,rose\n",
+            "the columns differ from the training columns; missing: 'width'; not exp",
+        ),
+        ("width,length,species\n1,2,rose\n", "the training columns in another order: expected 'length' here"),
+        (
+            "length,species\n1,rose\n",
+            "expected 2 feature columns and a label, got 2 columns in all",
+        ),
+        ("1,2,3,rose\n", "expected 2 feature columns and a label, got 4 columns in all"),
+    ],
+)
+def test_a_test_file_that_does_not_fit_is_refused(content: str, message: str, flowers: Path, command: Runner) -> None:
+    Path("test.csv").write_text(content, encoding="utf-8")
+    refusal = refused(command(flowers, "--test", "test.csv"))
+    assert refusal.startswith("test.csv, line ")
+    assert message in refusal
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("no/such/folder/model.pkl", "there is no folder no/such/folder"),
+        (".", "a directory, expected a file to save to"),
+        ("flowers.csv", "this would overwrite what is read, choose another file to write to"),
+        ("flowers.csv/model.pkl", "there is no folder flowers.csv"),
+    ],
+)
+def test_a_save_path_is_refused_before_anything_is_read(
+    target: str, message: str, flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*arguments: object, **settings: object) -> None:
+        raise AssertionError("read before the save path was checked")
+
+    monkeypatch.setattr("scratchnn.datasets.load_csv", never)
+    before = flowers.read_bytes()
+    assert refused(command("flowers.csv", "--save", target)) == f"{target}: {message}"
+    assert flowers.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "-3"], "argument --epochs: must be at least 1, got -3"),
+        (["--epochs", "0"], "argument --epochs: must be at least 1, got 0"),
+        (["--epochs", "many"], "argument --epochs: must be a whole number, got 'many'"),
+        (["--lr", "0"], "argument --lr: must be above 0 and finite, got 0"),
+        (["--lr", "nan"], "argument --lr: must be above 0 and finite, got nan"),
+        (["--lr", "inf"], "argument --lr: must be above 0 and finite, got inf"),
+        (["--lr", "fast"], "argument --lr: must be a number, got 'fast'"),
+        (["--batch-size", "0"], "argument --batch-size: must be at least 1, got 0"),
+        (["--hidden", "64,zwei"], "argument --hidden: must be sizes such as 100 or 128,64, or none; got '64,zwei'"),
+        (["--hidden", "0"], "argument --hidden: must be sizes such as 100 or 128,64, or none; got '0'"),
+        (["--momentum", "1"], "argument --momentum: must be at least 0 and below 1, got 1"),
+        (["--dropout", "1"], "argument --dropout: must be at least 0 and below 1, got 1"),
+        (["--weight-decay", "-1"], "argument --weight-decay: must be at least 0 and finite, got -1"),
+        (["--clip-norm", "0"], "argument --clip-norm: must be above 0 and finite, got 0"),
+        (["--validation-split", "1.5"], "argument --validation-split: must be at least 0 and below 1, got 1.5"),
+        (["--early-stopping", "0"], "argument --early-stopping: must be at least 1, got 0"),
+        (["--delimiter", "ab"], "argument --delimiter: must be one character or the word tab, got 'ab'"),
+        (["--seed", "x"], "argument --seed: invalid int value: 'x'"),
+        (["--activation", "reul"], "unknown activation 'reul': known are relu, leaky_relu, tanh, sigmoid"),
+        (["--optimizer", "rmsprop"], "unknown optimizer 'rmsprop': known are sgd, adam"),
+        (["--engine", "steam"], "unknown engine 'steam': known are linalg"),
+        (["--scaling", "log"], "unknown scaling 'log': known are auto, pixels, standard, none"),
+        (
+            ["--optimizer", "adam", "--momentum", "0.9"],
+            "--momentum and --nesterov belong to --optimizer sgd, not to adam",
+        ),
+        (["--nesterov", "--momentum", "0"], "--nesterov needs a --momentum above 0"),
+        (["--regression", "--class-weight", "balanced"], "--class-weight is for classes, and --regression has none"),
+        (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["--header", "--no-header"], "argument --no-header: not allowed with argument --header"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_that_make_no_sense_are_refused(
+    options: list[str], message: str, flowers: Path, command: Runner
+) -> None:
+    assert refused(command(flowers, *options)).startswith(message)
+
+
+def test_a_file_taken_for_the_patience_is_explained(flowers: Path, command: Runner) -> None:
+    assert "must be a whole number, got 'flowers.csv'; put the data file before the option" in refused(
+        command("--early-stopping", "flowers.csv")
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--test", "x.csv"], ["--label", "y"], ["--regression"], ["--no-header"], ["--header"], ["--delimiter", ";"]],
+)
+def test_options_about_a_file_need_a_file(options: list[str], command: Runner) -> None:
+    assert re.match(r"--\w+ is about a CSV file, and none was given", refused(command(*options)))
+
+
+def test_training_that_runs_off_to_infinity_is_no_model(tmp_path: Path, command: Runner) -> None:
+    path = write_line(tmp_path / "line.csv", factor=1000)
+    refusal = command(path, "--quiet", "--regression", "--lr", 1, "--clip-norm", 1e300, "--epochs", 30)
+    assert re.fullmatch(
+        r"training diverged in epoch \d+, nothing was saved: try a smaller --lr or a --clip-norm", refused(refusal)
+    )
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------------------
+
+
+class Interrupting:
+    """Stands in for the progress display, and presses Ctrl-C so many times after the second batch."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.batches = 0
+
+    def on_train_begin(self, model: Any, run: Any) -> None: ...
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        self.batches += 1
+        if self.batches == 2:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+
+    def on_epoch_end(self, model: Any, run: Any) -> None: ...
+
+    def on_train_end(self, model: Any, run: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_ctrl_c_saves_what_was_learned_so_far(flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Interrupting(times=1)
+    monkeypatch.setattr(train, "TrainingProgress", lambda **settings: progress)
+    code, out, err = command(flowers, "--epochs", 1000, "--batch-size", 8)
+    assert code == 130
+    assert progress.batches == 2  # the batch was finished, and no other begun
+    assert err == "interrupted: what was learned so far is saved in model.pkl\n"
+    assert "accuracy" not in out
+    assert Model.load("model.pkl").classes == ["daisy", "rose", "tulip"]
+
+
+def test_a_second_ctrl_c_stops_at_once_and_leaves_the_old_file_alone(
+    flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("model.pkl").write_bytes(b"an older model")
+    monkeypatch.setattr(train, "TrainingProgress", lambda **settings: Interrupting(times=2))
+    code, _, err = command(flowers, "--epochs", 1000, "--batch-size", 8)
+    assert (code, err) == (130, "interrupted\n")
+    assert Path("model.pkl").read_bytes() == b"an older model"
+    assert sorted(path.name for path in Path().iterdir()) == ["flowers.csv", "model.pkl"]
+
+
+def test_ctrl_c_before_training_says_so_in_one_line(
+    flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scratchnn.datasets.load_csv", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    assert command(flowers) == (130, "", "interrupted\n")
+    assert not Path("model.pkl").exists()
+
+
+def test_ctrl_c_after_training_does_not_lose_the_model(
+    flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Model, "evaluate", lambda *_: signal.raise_signal(signal.SIGINT))
+    code, _, err = command(flowers, "--epochs", 1)
+    assert code == 130
+    assert err.endswith("interrupted: what was learned so far is saved in model.pkl\n")
+    assert Path("model.pkl").exists()
+
+
+def test_ctrl_c_is_as_before_when_the_command_is_done(flowers: Path, command: Runner) -> None:
+    command(flowers, "--epochs", 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
+def test_a_process_stops_cleanly_on_ctrl_c(flowers: Path) -> None:
+    with start(flowers, "--epochs", 1_000_000, "--hidden", 4, stdout=subprocess.DEVNULL) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("epoch ")  # training is under way
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
+    assert rest.endswith("interrupted: what was learned so far is saved in model.pkl\n")
+    assert "Traceback" not in rest
+    assert Model.load("model.pkl").classes == ["daisy", "rose", "tulip"]
+
+
+# --- pipes and terminals -----------------------------------------------------------------------------------------
+
+
+def test_a_process_runs_as_the_manual_says(flowers: Path) -> None:
+    with start(flowers, "--epochs", 2, "--save", "my model.pkl") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0
+    assert out.endswith("model saved in my model.pkl\ntry it: python -m scratchnn.predict 'my model.pkl' flowers.csv\n")
+    assert len(err.splitlines()) == 2
+
+
+def test_a_process_reports_bad_input(tmp_path: Path) -> None:
+    with start("missing.csv") as process:
+        assert process.communicate() == ("", "error: missing.csv: no such file\n")
+    assert process.returncode == 2
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closed pipes are told differently on Windows")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_goes_does_not_stop_training(stream: str, flowers: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with start(flowers, "--epochs", 2, **{stream: writing}) as process:
+        os.close(writing)
+        out, err = process.communicate()
+    assert process.returncode == 0
+    assert "Traceback" not in f"{out}{err}"
+    assert "Exception" not in f"{out}{err}"
+    assert Model.load("model.pkl").feature_names == ["length", "width"]
+
+
+def run_on_a_terminal(*arguments: object, **environment: str) -> str:
+    """Everything the command writes to a terminal that is its standard error."""
+    pty = pytest.importorskip("pty", reason="terminals are told differently on Windows")
+    ours, theirs = pty.openpty()
+    settings = {"COLUMNS": "100", "TERM": "xterm", "NO_COLOR": "", **environment}
+    with start(*arguments, stdout=subprocess.DEVNULL, stderr=theirs, environment=settings) as process:
+        os.close(theirs)
+        written = io.BytesIO()
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # Linux's way to say that the other side is closed
+                break
+            if not chunk:
+                break
+            written.write(chunk)
+    os.close(ours)
+    assert process.returncode == 0
+    return written.getvalue().decode("utf-8")
+
+
+def test_a_terminal_has_one_live_line_which_is_gone_in_the_end(flowers: Path) -> None:
+    written = run_on_a_terminal(flowers, "--epochs", 5)
+    drawn = written.split("\r")
+    assert "\n" not in written
+    assert re.match(r"epoch 1/5 \[\x1b\[32m█*\x1b\[0m░+\]  loss |epoch 1/5 \[░+\]  loss ", drawn[1])
+    assert "accuracy" in drawn[1]
+    assert "left" in drawn[1]
+    assert drawn[-2].strip() == ""
+    assert drawn[-1] == ""
+
+
+def test_a_terminal_stays_without_colour_if_asked(flowers: Path) -> None:
+    assert "\x1b" not in run_on_a_terminal(flowers, "--epochs", 5, NO_COLOR="1")
+
+
+def test_a_terminal_stays_empty_when_quiet(flowers: Path) -> None:
+    assert run_on_a_terminal(flowers, "--epochs", 5, "--quiet") == ""

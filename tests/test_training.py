@@ -1,0 +1,306 @@
+"""The training loop: batches, order, optimizers and schedules, the weights of samples and classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchnn import SGD, Adam, Callback, CosineSchedule, Linear, Model, ReduceOnPlateau, StepSchedule
+from scratchnn.layers import Layer
+from scratchnn.training import make_optimizer, sample_weights
+
+X = [[float(i), float(i * i % 7)] for i in range(10)]
+Y = [i % 2 for i in range(10)]
+
+
+def classifier(**settings: Any) -> Model:
+    return Model(2, 4, 2, **{"scaling": "none", **settings})
+
+
+class Spy(Layer):
+    """Passes everything on and notes the first number of every row it saw while training."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[float]] = []
+
+    def forward(self, x: Any) -> Any:
+        if self.training:
+            self.batches.append([row[0] for row in self.ops.to_rows(x)])
+        return x
+
+    def backward(self, gradient: Any, input_gradient: bool = True) -> Any:
+        return gradient
+
+
+def spied_batches(epochs: int = 1, **settings: Any) -> list[list[float]]:
+    spy = Spy()
+    model = Model.from_layers([spy, Linear(2, 2)], scaling="none")
+    model.fit(X, Y, epochs=epochs, **settings)
+    return spy.batches
+
+
+# --- batches -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "sizes"),
+    [(4, [4, 4, 2]), (5, [5, 5]), (1, [1] * 10), (10, [10]), (32, [10]), (None, [10])],
+)
+def test_batches_have_the_size_asked_for_and_the_last_one_the_rest(batch_size: Any, sizes: list[int]) -> None:
+    assert [len(batch) for batch in spied_batches(batch_size=batch_size)] == sizes
+
+
+def test_every_row_is_seen_once_an_epoch_in_an_order_that_changes() -> None:
+    batches = spied_batches(epochs=3, batch_size=4)
+    rows = [first for batch in batches for first in batch]
+    epochs = [rows[:10], rows[10:20], rows[20:]]
+    for order in epochs:
+        assert sorted(order) == [row[0] for row in X]
+    assert len(set(map(tuple, epochs))) == 3
+
+
+def test_without_shuffling_rows_come_as_they_are() -> None:
+    assert spied_batches(epochs=2, batch_size=5, shuffle=False) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]] * 2
+
+
+def test_the_rows_handed_in_stay_as_they_were() -> None:
+    rows, labels = [list(row) for row in X], list(Y)
+    for scaling in ("none", "standard"):
+        classifier(scaling=scaling).fit(rows, labels, epochs=2)
+    assert rows == X
+    assert labels == Y
+
+
+def test_full_batch_does_not_depend_on_the_order() -> None:
+    first, second = classifier(), classifier()
+    first.fit(X, Y, epochs=3, lr=0.01, batch_size=None, shuffle=False)
+    second.fit(X, Y, epochs=3, lr=0.01, batch_size=None, shuffle=True)
+    for a, b in zip(first.weights, second.weights):
+        assert a == [pytest.approx(v, rel=1e-9, abs=1e-12) for v in b]
+
+
+def test_a_layer_of_ones_own_needs_forward_and_backward_alone() -> None:
+    model = Model.from_layers([Linear(2, 3), Spy(), Linear(3, 2)])
+    model.fit(X, Y, epochs=2)
+    assert len(model.predict(X)) == 10
+
+
+# --- optimizers --------------------------------------------------------------------------------------------
+
+
+def test_optimizers_by_name() -> None:
+    sgd = make_optimizer("sgd", None, {"momentum": 0.5, "nesterov": True}, 0.25)
+    assert isinstance(sgd, SGD)
+    assert (sgd.lr, sgd.momentum, sgd.nesterov, sgd.weight_decay) == (0.1, 0.5, True, 0.25)
+    adam = make_optimizer("adam", None, {"momentum": 0.0, "nesterov": False}, 0.25)
+    assert isinstance(adam, Adam)
+    assert (adam.lr, adam.weight_decay) == (0.001, 0.25)
+    assert make_optimizer("adam", 0.5, {}, 0.0).lr == 0.5
+
+
+def test_an_optimizer_object_is_used_as_it_is_but_for_a_given_lr() -> None:
+    given = Adam(0.25, beta1=0.5)
+    assert make_optimizer(given, None, {"momentum": 0.0}, 0.0) is given
+    assert given.lr == 0.25
+    assert make_optimizer(given, 0.5, {}, 0.0).lr == 0.5
+
+
+@pytest.mark.parametrize("setting", [{"momentum": 0.9}, {"weight_decay": 0.1}])
+def test_an_optimizer_object_has_its_settings_already(setting: dict[str, float]) -> None:
+    (name,) = setting
+    with pytest.raises(ValueError, match=f"^{name} must be given to the SGD object itself$"):
+        classifier().fit(X, Y, optimizer=SGD(0.1), **setting)
+
+
+def test_momentum_is_for_sgd_alone() -> None:
+    with pytest.raises(ValueError, match=r"^momentum: only for the optimizer 'sgd', not for 'adam'$"):
+        classifier().fit(X, Y, optimizer="adam", momentum=0.9)
+    with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
+        classifier().fit(X, Y, nesterov=True)
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", ["sgd"], None, SGD])
+def test_an_unknown_optimizer_lists_the_known_ones(optimizer: Any) -> None:
+    with pytest.raises(ValueError, match=r"^unknown optimizer .*: known are sgd, adam, or an Optimizer object$"):
+        classifier().fit(X, Y, optimizer=optimizer)
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.05, momentum=0.9), lambda: Adam(0.05)])
+def test_an_optimizer_object_brings_no_momentum_from_an_earlier_fit(make: Any) -> None:
+    used = make()
+    classifier(seed=1).fit(X, Y, epochs=2, optimizer=used)
+    first, second = classifier(), classifier()
+    first.fit(X, Y, epochs=2, optimizer=used)
+    second.fit(X, Y, epochs=2, optimizer=make())
+    assert first.weights == second.weights
+
+
+class Rates(Callback):
+    """Notes the learning rate of every epoch's first batch, and what callbacks are told after the epoch."""
+
+    def __init__(self) -> None:
+        self.during: list[float] = []
+        self.after: list[float] = []
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        self.during.append(run.lr)
+
+    def on_epoch_end(self, model: Any, run: Any) -> None:
+        self.after.append(run.lr)
+
+
+def test_a_schedule_sets_the_rate_between_epochs() -> None:
+    rates = Rates()
+    classifier().fit(X, Y, epochs=4, lr=0.8, schedule=StepSchedule(2, 0.5), callbacks=[rates])
+    assert rates.during == [0.8, 0.8, 0.4, 0.4]
+    assert rates.after == [0.8, 0.4, 0.4, 0.2]
+
+
+def test_a_schedule_starts_again_with_every_fit() -> None:
+    schedule = CosineSchedule(2)
+    for _ in range(2):
+        rates = Rates()
+        classifier().fit(X, Y, epochs=2, lr=0.5, schedule=schedule, callbacks=[rates])
+        assert rates.during == [0.5, pytest.approx(0.25)]
+
+
+def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, model = Rates(), classifier()
+    monkeypatch.setattr(model, "_evaluate", lambda data: (1.0, 0.5))
+    schedule = ReduceOnPlateau(factor=0.5, patience=0)
+    model.fit(X, Y, epochs=3, lr=0.01, schedule=schedule, validation_data=(X, Y), callbacks=[rates])
+    assert rates.during == [0.01, 0.01, 0.005]
+
+
+def test_a_schedule_must_be_one() -> None:
+    for wrong in ("cosine", StepSchedule, 0.5):
+        with pytest.raises(ValueError, match=r"schedule must be a Schedule such as StepSchedule\(30\), got"):
+            classifier().fit(X, Y, schedule=wrong)
+
+
+# --- numbers that make no sense ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epochs": -1}, "epochs must be a whole number of at least 1, got -1"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"epochs": 2.5}, r"epochs must be a whole number of at least 1, got 2\.5"),
+        ({"epochs": "10"}, "epochs must be a whole number of at least 1, got '10'"),
+        ({"epochs": True}, "epochs must be a whole number of at least 1, got True"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"batch_size": -32}, "batch_size must be a whole number of at least 1, got -32"),
+        ({"eval": 0}, "eval must be a whole number of at least 1, got 0"),
+        ({"lr": 0}, "lr must be a number above 0 and finite, got 0"),
+        ({"lr": -0.1}, r"lr must be a number above 0 and finite, got -0\.1"),
+        ({"lr": math.nan}, "lr must be a number above 0 and finite, got nan"),
+        ({"lr": math.inf}, "lr must be a number above 0 and finite, got inf"),
+        ({"lr": "0.1"}, r"lr must be a number above 0 and finite, got '0\.1'"),
+        ({"lr": -1, "optimizer": "adam"}, "lr must be a number above 0 and finite, got -1"),
+        ({"lr": -1, "optimizer": SGD(0.1)}, "lr must be a number above 0 and finite, got -1"),
+        ({"momentum": 1.0}, r"momentum must be a number at least 0 and below 1, got 1\.0"),
+        ({"momentum": -0.5}, r"momentum must be a number at least 0 and below 1, got -0\.5"),
+        ({"weight_decay": -1}, "weight_decay must be a number at least 0 and finite, got -1"),
+        ({"clip_norm": 0}, "clip_norm must be a number above 0 and finite, got 0"),
+    ],
+)
+def test_settings_are_checked_before_the_first_batch(settings: dict[str, Any], message: str) -> None:
+    model = classifier()
+    before = model.weights
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        model.fit(X, Y, **settings)
+    assert model.weights == before
+
+
+# --- weights of samples and classes ------------------------------------------------------------------------
+
+LABELS = ["a", "b", "b", "b"]
+CLASSES = ["a", "b"]
+
+
+def test_no_weights_are_no_list() -> None:
+    assert sample_weights(LABELS, CLASSES) is None
+
+
+@given(st.lists(st.floats(0.0, 1e6), min_size=4, max_size=4).filter(lambda weights: sum(weights) > 1e-6))
+def test_sample_weights_keep_their_ratios_and_are_1_on_average(given_weights: list[float]) -> None:
+    weights = sample_weights(LABELS, CLASSES, given_weights)
+    assert weights is not None
+    assert sum(weights) == pytest.approx(4.0)
+    scale = sum(given_weights) / 4.0
+    assert [w * scale for w in weights] == pytest.approx(given_weights)
+
+
+def test_balanced_classes_weigh_the_same_altogether() -> None:
+    assert sample_weights(LABELS, CLASSES, None, "balanced") == pytest.approx([2.0, 2 / 3, 2 / 3, 2 / 3])
+
+
+def test_balanced_leaves_out_classes_that_do_not_occur() -> None:
+    assert sample_weights([0, 2, 2], [0, 1, 2], None, "balanced") == pytest.approx([1.5, 0.75, 0.75])
+
+
+def test_class_weights_are_1_unless_given() -> None:
+    assert sample_weights(LABELS, CLASSES, None, {"a": 3.0}) == pytest.approx([2.0, 2 / 3, 2 / 3, 2 / 3])
+
+
+def test_both_kinds_of_weights_multiply() -> None:
+    assert sample_weights(LABELS, CLASSES, [1, 1, 0, 0], {"a": 3.0}) == pytest.approx([3.0, 1.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("weights", "class_weight", "message"),
+    [
+        ([1, 1, 1], None, "X and sample_weight must be of the same length, got 4 and 3"),
+        ([1, 1, 1, -1], None, r"sample_weight\[3\] must be a number at least 0 and finite, got -1"),
+        ([1, 1, 1, math.nan], None, "sample_weight: row 3, column 0 must be a finite number, got nan"),
+        ([1, 1, 1, None], None, "sample_weight: row 3, column 0 must be a number, got NoneType None"),
+        ([0, 0, 0, 0], None, "the sample weights add up to 0: nothing would be learned"),
+        (2.0, None, r"sample_weight must be a sequence of numbers, got float 2\.0"),
+        (None, "even", "class_weight is 'balanced' or a dict of class: weight, got 'even'"),
+        (None, [1, 2], r"class_weight is 'balanced' or a dict of class: weight, got \[1, 2\]"),
+        (None, {"c": 1}, "class_weight names 'c', which is not a class: 'a', 'b'"),
+        (None, {"a": -1}, r"class_weight\['a'\] must be a number at least 0 and finite, got -1"),
+        (None, {"a": "much"}, r"class_weight\['a'\] must be a number at least 0 and finite, got 'much'"),
+        (None, {"a": 0, "b": 0}, "the sample weights add up to 0: nothing would be learned"),
+    ],
+)
+def test_bad_weights_are_named(weights: Any, class_weight: Mapping[Any, Any] | str | None, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        sample_weights(LABELS, CLASSES, weights, class_weight)
+
+
+def test_class_weights_need_classes() -> None:
+    with pytest.raises(ValueError, match="class_weight needs classes: this model does regression"):
+        Model(2, 3, 1, task="regression").fit(X, Y, class_weight="balanced")
+
+
+def test_a_weight_of_k_is_as_good_as_a_sample_k_times() -> None:
+    weights = [1 + i % 3 for i in range(10)]
+    repeated = [i for i, k in enumerate(weights) for _ in range(k)]
+    weighted, longer = classifier(), classifier()
+    weighted.fit(X, Y, epochs=5, lr=0.02, batch_size=None, sample_weight=weights)
+    longer.fit([X[i] for i in repeated], [Y[i] for i in repeated], epochs=5, lr=0.02, batch_size=None)
+    for a, b in zip(weighted.weights, longer.weights):
+        assert a == [pytest.approx(v, rel=1e-9, abs=1e-12) for v in b]
+
+
+def test_a_weight_of_0_is_as_good_as_no_sample() -> None:
+    weighted, shorter = classifier(), classifier()
+    weighted.fit(X, Y, epochs=5, lr=0.02, batch_size=None, sample_weight=[1] * 8 + [0, 0])
+    shorter.fit(X[:8], Y[:8], epochs=5, lr=0.02, batch_size=None)
+    for a, b in zip(weighted.weights, shorter.weights):
+        assert a == [pytest.approx(v, rel=1e-9, abs=1e-12) for v in b]
+
+
+def test_equal_weights_are_as_good_as_none() -> None:
+    weighted, plain = classifier(), classifier()
+    weighted.fit(X, Y, epochs=3, lr=0.02, sample_weight=(7.0 for _ in X), class_weight={0: 2.0, 1: 2.0})
+    plain.fit(X, Y, epochs=3, lr=0.02)
+    for a, b in zip(weighted.weights, plain.weights):
+        assert a == [pytest.approx(v, rel=1e-9, abs=1e-12) for v in b]
