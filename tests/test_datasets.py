@@ -826,7 +826,7 @@ def test_digits_are_scikit_learns_with_stretched_levels() -> None:
 def test_the_script_writes_the_same_files_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr(sys, "argv", ["make_digits.py", str(tmp_path)])
-    runpy.run_path(str(REPOSITORY / "data" / "make_digits.py"), run_name="__main__")
+    runpy.run_path(str(REPOSITORY / "examples" / "make_digits.py"), run_name="__main__")
     for name in ("digits_train.csv", "digits_test.csv"):
         assert (tmp_path / name).read_bytes() == (REPOSITORY / "data" / name).read_bytes()
 

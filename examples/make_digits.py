@@ -1,6 +1,6 @@
 """Writes digits_train.csv and digits_test.csv, the sample that comes with scratchnn, from scikit-learn's copy.
 
-    python data/make_digits.py [FOLDER]
+    python examples/make_digits.py [FOLDER]
 
 Each grey level from 0 to 16 becomes round(level * 255 / 16): MNIST's range, and no two levels fall together. A fifth
 of the rows, rounded up, is the test: the rows are sorted by label and, within a label, by a random number, and every
@@ -48,4 +48,8 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__)))
+    main(
+        sys.argv[1]
+        if len(sys.argv) > 1
+        else os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "data")
+    )
