@@ -48,6 +48,7 @@ _HOMES = {
     "DataError": "errors",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
+    "TrainingDiverged": "errors",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -1,6 +1,7 @@
 """The exceptions that scratchnn raises on purpose, in one place, so that a caller can catch them by name.
 
-Each is a ``ValueError`` as well: code that only knows the standard library's exceptions still catches it.
+Each is a ``ValueError`` or ``OverflowError`` as well: code that only knows the standard library's exceptions still
+catches it.
 The message always says what was expected, what came and where. Relies on nothing.
 """
 
@@ -17,3 +18,15 @@ class ModelFileError(ValueError):
 
 class NotFittedError(ValueError):
     """A model was asked to predict before it was fitted."""
+
+
+class TrainingDiverged(OverflowError):
+    """Training ran away: a loss or a weight is infinite or not a number, or too large for the engine.
+
+    ``epoch`` and ``batch`` count from 1. The model has the last weights with which the loss was finite.
+    """
+
+    def __init__(self, message: str, epoch: int = 0, batch: int = 0) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.batch = batch

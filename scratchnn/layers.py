@@ -310,6 +310,11 @@ class Dropout(Layer):
         return {"rate": self.rate}
 
 
+def _located(error: OverflowError, position: int, layer: Layer) -> OverflowError:
+    """The same error, saying in which layer numbers ran away."""
+    return type(error)(f"layer {position}, {type(layer).__name__}: {error}")
+
+
 class Sequential(Layer):
     """Layers one after another. It is a layer itself, so it can stand inside another Sequential."""
 
@@ -333,8 +338,11 @@ class Sequential(Layer):
         return self.layers[position]
 
     def forward(self, x: Matrix) -> Matrix:
-        for layer in self.layers:
-            x = layer.forward(x)
+        for position, layer in enumerate(self.layers):
+            try:
+                x = layer.forward(x)
+            except OverflowError as error:
+                raise _located(error, position, layer) from None
         return x
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
@@ -344,7 +352,11 @@ class Sequential(Layer):
             learning = [i for i, layer in enumerate(self.layers) if layer.parameters()]
             first = learning[0] if learning else len(self.layers)
         for position in range(len(self.layers) - 1, first - 1, -1):
-            gradient = self.layers[position].backward(gradient, input_gradient or position > first)
+            layer = self.layers[position]
+            try:
+                gradient = layer.backward(gradient, input_gradient or position > first)
+            except OverflowError as error:
+                raise _located(error, position, layer) from None
         return gradient if input_gradient else None
 
     def parameters(self) -> list[Parameter]:

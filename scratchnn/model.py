@@ -37,16 +37,25 @@ Rows = list[list[float]]
 Target = Union[int, list[float]]
 
 TASKS = ("classification", "regression")
-ENGINES = ("linalg",)
-DEFAULT_ENGINE = "linalg"
+ENGINES = ("lanes", "linalg")
+DEFAULT_ENGINE = "lanes"
 CHUNK = 256  # rows that go through the network at once when it predicts: bounds memory, costs no speed
 
 
-def find_engine(name: str) -> Any:
-    """The number engine of that name; ``ValueError`` lists the known ones."""
-    if name == "linalg":
+def find_engine(engine: Any) -> Any:
+    """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
+
+    ``ValueError`` lists the known names. An engine that is not asked for is not imported.
+    """
+    if engine == "linalg":
         return linalg
-    raise ValueError(f"unknown engine {name!r}: known are {', '.join(ENGINES)}")
+    if engine == "lanes":
+        from .lanes import Lanes
+
+        return Lanes()
+    if all(hasattr(engine, operation) for operation in ("affine", "matmul_tn", "matmul_nt", "suited")):
+        return engine
+    raise ValueError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
 
 
 class Model:
@@ -73,7 +82,7 @@ class Model:
         init: str | float = "auto",
         task: str = "classification",
         scaling: str = "auto",
-        engine: str = DEFAULT_ENGINE,
+        engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> None:
         kind: type[Layer] = choose("activation", activation, ACTIVATIONS)
@@ -100,7 +109,7 @@ class Model:
         input_shape: int | Sequence[int] | None = None,
         task: str | None = None,
         scaling: str = "auto",
-        engine: str = DEFAULT_ENGINE,
+        engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> Model:
         """A model around any stack of layers.
@@ -148,7 +157,7 @@ class Model:
         task: str,
         shape: Shape,
         scaling: str,
-        engine: str,
+        engine: Any,
         seed: int | None,
         drawn: bool = True,
     ) -> None:
@@ -157,7 +166,6 @@ class Model:
         self.task = task
         self.input_shape = shape
         self.output_size = width(network.output_shape(shape))
-        self.engine = engine
         self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
@@ -182,6 +190,11 @@ class Model:
     def input_size(self) -> int:
         """Features a row."""
         return width(self.input_shape)
+
+    @property
+    def engine(self) -> str:
+        """The name of the number engine that computes."""
+        return str(self.ops.name)
 
     @property
     def parameter_count(self) -> int:
@@ -323,7 +336,7 @@ class Model:
         )
         before = self.classes, self.scaling
         try:
-            data = self._training_data(rows, y, sample_weight, class_weight)
+            data = self._training_data(rows, y, sample_weight, class_weight, training.batch_size)
             held_out = None
             if validation_data is not None:
                 held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
@@ -336,14 +349,22 @@ class Model:
         finally:
             self.network.eval()
 
-    def _training_data(self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any) -> TrainingData:
+    def _training_data(
+        self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_size: int | None
+    ) -> TrainingData:
         """What ``fit`` trains on; from here on the model has classes and scaling."""
         if self.task == "classification":
             y = as_labels(y, "y", len(rows))
         self.classes, self.scaling, targets = self._learn_data(rows, y)
         labels = y if self.classes else [0] * len(rows)
         weights = sample_weights(labels, self.classes, sample_weight, class_weight)
-        return TrainingData(self._prepare(rows), targets, weights)
+        prepared = self._prepare(rows)
+        self._use(self.ops.suited(prepared, min(batch_size or len(rows), len(rows))))
+        return TrainingData(prepared, targets, weights)
+
+    def _use(self, ops: Any) -> None:
+        self.network.use(ops)
+        self.ops = ops
 
     def _prepare(self, rows: Sequence[Row]) -> Any:
         return self.ops.prepare(*self._require_fitted().raw(rows))
@@ -458,7 +479,7 @@ class Model:
         storage.save(path, description)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, engine: str = DEFAULT_ENGINE) -> Model:
+    def load(cls, path: str | os.PathLike[str], *, engine: Any = DEFAULT_ENGINE) -> Model:
         """The model that ``save`` wrote; ``ModelFileError`` if the file is not a whole model."""
         find_engine(engine)
         description = storage.load(path)
@@ -468,7 +489,7 @@ class Model:
             raise ModelFileError(f"{os.fspath(path)}: the parts of this model do not fit together: {error}") from None
 
     @classmethod
-    def _from_description(cls, description: dict[str, Any], engine: str) -> Model:
+    def _from_description(cls, description: dict[str, Any], engine: Any) -> Model:
         network = Sequential([layer_from_plain(plain) for plain in description["layers"]])
         shape = tuple(require_size("input_shape", number) for number in description["input_shape"])
         model = cls.__new__(cls)

@@ -32,6 +32,17 @@ class Optimizer:
     def reset(self) -> None:
         """Forget what earlier steps left behind (momentum)."""
 
+    def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
+        """value - lr·direction for all parameters, or for none if one of them overflows."""
+        values = []
+        for number, (parameter, direction) in enumerate(zip(parameters, directions)):
+            try:
+                values.append(self.ops.add_scaled(parameter.value, direction, -self.lr))
+            except OverflowError as error:
+                raise type(error)(f"parameter {number}, {parameter.name}: {error}") from None
+        for parameter, value in zip(parameters, values):
+            parameter.value = value
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w - lr·v, where v is the gradient or a running mix of gradients.
@@ -66,8 +77,7 @@ class SGD(Optimizer):
                 directions = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
             else:
                 directions = self.velocities
-        for parameter, direction in zip(parameters, directions):
-            parameter.value = ops.add_scaled(parameter.value, direction, -self.lr)
+        self._move(parameters, directions)
 
     def _with_decay(self, parameter: Any) -> Matrix:
         if not self.weight_decay:
@@ -104,7 +114,7 @@ class Adam(Optimizer):
     def step(self, parameters: Sequence[Any]) -> None:
         ops = self.ops
         self.steps += 1
-        first = not self.means
+        first, steps = not self.means, []
         for number, parameter in enumerate(parameters):
             gradient = parameter.gradient
             if self.weight_decay:
@@ -114,7 +124,8 @@ class Adam(Optimizer):
                 self.means.append([[0.0] * len(row) for row in rows])
                 self.squares.append([[0.0] * len(row) for row in rows])
             step = [self._row_step(m, s, g) for m, s, g in zip(self.means[number], self.squares[number], rows)]
-            parameter.value = ops.add_scaled(parameter.value, ops.from_rows(step), -self.lr)
+            steps.append(ops.from_rows(step))
+        self._move(parameters, steps)
 
     def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:
         """m̂ / (√ŝ + ε) for one row; the running means of that row are brought up to date in place."""

@@ -121,7 +121,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="part of the hidden neurons to leave out at random while training",
     )
-    group.add_argument("--engine", help="what computes: linalg (lists of floats)")
+    group.add_argument(
+        "--engine", help="what computes: lanes (fast, the default) or linalg (readable)"
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

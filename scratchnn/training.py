@@ -6,6 +6,7 @@ the network. Relies on ``optim`` for the update rules, on ``callbacks`` for thos
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
@@ -13,7 +14,7 @@ from typing import Any
 
 from .arguments import require_number, require_size
 from .callbacks import Callback, History, Run
-from .errors import DataError
+from .errors import DataError, TrainingDiverged
 from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
@@ -126,7 +127,6 @@ class Training:
     ) -> None:
         self.model = model
         self.optimizer = optimizer
-        self.optimizer.ops = model.ops
         self.epochs = require_size("epochs", epochs)
         self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
         if schedule is not None and not isinstance(schedule, Schedule):
@@ -136,6 +136,7 @@ class Training:
         self.shuffled = shuffled
         self.callbacks = list(callbacks)
         self.parameters = model.network.parameters()
+        self._good: list[Any] = []  # the last weights that gave a finite loss
 
     def run(
         self, data: TrainingData, validate: Callable[[], tuple[float, float | None]] | None, rng: Random
@@ -150,6 +151,7 @@ class Training:
             classifies=self.model.task == "classification",
             validates=validate is not None,
         )
+        self.optimizer.ops = self.model.ops
         self.optimizer.reset()  # momentum belongs to one run: it may even come from another network
         self.model.stop_training = False
         if self.schedule:
@@ -188,6 +190,7 @@ class Training:
             self._tell("on_batch_end", run)
             if self.model.stop_training and run.batch < run.batches:
                 return False
+        self._require_finite_weights(run)
         history = run.history
         history.loss.append(run.loss)
         if run.accuracy is not None:
@@ -205,16 +208,44 @@ class Training:
         return True
 
     def _batch(self, data: TrainingData, indices: Sequence[int], run: Run) -> None:
-        network, ops, loss = self.model.network, self.model.ops, self.model.loss
         targets = [data.targets[i] for i in indices]
         weights = None if data.weights is None else [data.weights[i] for i in indices]
-        outputs = ops.to_rows(network.forward(ops.take_rows(data.prepared, indices)))
+        try:
+            value, outputs = self._step(self.model.ops.take_rows(data.prepared, indices), targets, weights)
+        except OverflowError as error:
+            raise self._diverged(run, str(error)) from None
+        run.count(value, len(indices), self.model.count_correct(outputs, targets))
+
+    def _step(self, x: Any, targets: Sequence[Any], weights: Sequence[float] | None) -> tuple[float, Any]:
+        """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
+        network, ops, loss = self.model.network, self.model.ops, self.model.loss
+        outputs = ops.to_rows(network.forward(x))
         value = loss.forward(outputs, targets, weights)
+        if not math.isfinite(value):
+            raise OverflowError(f"the loss is {value}")
+        self._good = [parameter.value for parameter in self.parameters]
         network.backward(ops.from_rows(loss.backward()), input_gradient=False)
         if self.clip_norm is not None:
             clip_gradient_norm(self.parameters, self.clip_norm, ops)
         self.optimizer.step(self.parameters)
-        run.count(value, len(indices), self.model.count_correct(outputs, targets))
+        return value, outputs
+
+    def _diverged(self, run: Run, what: str) -> TrainingDiverged:
+        """Put the last good weights back, and say what happened and what helps."""
+        for parameter, value in zip(self.parameters, self._good):
+            parameter.value = value
+        return TrainingDiverged(
+            f"training diverged in epoch {run.epoch}, batch {run.batch + 1}: {what}; try a lower learning rate than "
+            f"{self.optimizer.lr:g}, clip_norm, or scaled features and targets",
+            run.epoch,
+            run.batch + 1,
+        )
+
+    def _require_finite_weights(self, run: Run) -> None:
+        for number, parameter in enumerate(self.parameters):
+            sums = map(sum, self.model.ops.to_rows(parameter.value))
+            if not all(map(math.isfinite, sums)):
+                raise self._diverged(run, f"parameter {number}, {parameter.name}, is no longer finite")
 
 
 def check_pair(pair: Any, what: str) -> tuple[Any, Any]:

@@ -38,7 +38,7 @@ FLOORS: dict[int, set[str]] = {
         "storage",
         "progress",
     },
-    0: {"arguments", "errors", "linalg", "shuffle"},
+    0: {"arguments", "errors", "linalg", "lanes", "lane_rows", "shuffle"},
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 

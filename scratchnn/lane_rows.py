@@ -1,0 +1,171 @@
+"""A whole row of numbers in one Python int: the trick that the engine ``lanes`` is made of.
+
+A Python int can be as long as you like, and CPython adds two of them, or multiplies one by a small number, in a tight
+loop of C. So put several small numbers into one int, each in a *lane* of its own, and one operation works on all:
+
+    lanes of 16 bits, the row (3, 5, 2):      3 + (5 << 16) + (2 << 32)  = 0x_0002_0005_0003
+    times 7, one multiplication of one int:   7 * 0x_0002_0005_0003      = 0x_000e_0023_0015  = the row (21, 35, 14)
+    plus the row (1, 1, 1):                       + 0x_0001_0001_0001    = 0x_000f_0024_0016  = the row (22, 36, 15)
+
+Negative numbers work as well. The row (3, -5, 2) is 3 - (5 << 16) + (2 << 32) = 0x_0001_fffb_0003: the lane of -5 has
+borrowed 1 from its upper neighbour. Sums and products of such ints still stand for the sums and products of the rows,
+because the borrowing is part of the number. Only to *look* at lanes must it be undone: adding a large number (the
+``bias``) to every lane makes all of them positive, and then nothing is borrowed any more.
+
+All this is exact as long as no lane leaves its range; ``limit`` says how far a lane may go. Who computes with rows
+keeps a bound on them (see ``lanes``). Relies on ``array`` for packing and unpacking at the speed of C.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+
+# Adding it to a double below 2**51 rounds that to a whole number and leaves it in the low bits (two's complement).
+ROUNDING = 1.5 * 2.0**52
+
+_SIGN_BYTES = bytes(0xFF if byte & 0x80 else 0 for byte in range(256))  # what stands above a number's highest byte
+_BIG_ENDIAN = sys.byteorder == "big"
+
+
+def _numbers(raw: bytes | bytearray, typecode: str) -> list[int]:
+    """Little-endian machine words as Python ints."""
+    words = array(typecode, bytes(raw))
+    if _BIG_ENDIAN:
+        words.byteswap()
+    return words.tolist()
+
+
+def _words(values: Iterable[float], typecode: str) -> bytes:
+    """Numbers as little-endian machine words."""
+    words = array(typecode, values)
+    if _BIG_ENDIAN:
+        words.byteswap()
+    return words.tobytes()
+
+
+class Layout:
+    """How ``count`` signed numbers stand in one int, in lanes of ``width`` bits (a multiple of 8, from 16 to 64).
+
+    A lane may hold any number from -limit to limit, limit = 2**(width - 2): half of what would fit, so that a bias and
+    a rounding term can be added without leaving the lane.
+    """
+
+    def __init__(self, width: int, count: int) -> None:
+        if width not in range(16, 65, 8):
+            raise ValueError(f"lanes can be 16, 24, 32, 40, 48, 56 or 64 bits wide, got {width!r}")
+        self.width = width
+        self.count = count
+        self.bytes = width // 8
+        self.size = self.bytes * count
+        self.limit = 1 << (width - 2)
+        self.ones = int.from_bytes((b"\1" + bytes(self.bytes - 1)) * count, "little")  # a 1 in every lane
+        self.bias = self.ones << (width - 1)
+        self._shifts: dict[int, tuple[int, int, int]] = {}
+
+    # --- packing and unpacking ---------------------------------------------------------------------------------
+
+    def pack(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """One int for each row of ``count`` ints."""
+        return self._join(_words([v for row in rows for v in row], "q"), len(rows))
+
+    def pack_rounded(self, rows: Sequence[Sequence[float]], factor: float) -> list[int]:
+        """One int for each row of ``count`` floats, times ``factor``, rounded to the nearest (half to even)."""
+        if self.width > 48:  # too wide for the low bits of a double
+            return self.pack([[round(v * factor) for v in row] for row in rows])
+        return self._join(_words([v * factor + ROUNDING for row in rows for v in row], "d"), len(rows))
+
+    def _join(self, words: bytes, rows: int) -> list[int]:
+        """Rows from 64-bit two's complement words: their low bytes side by side, and the sign put right."""
+        lanes = bytearray(self.size * rows)
+        for byte in range(self.bytes):
+            lanes[byte :: self.bytes] = words[byte::8]
+        size, bias, from_bytes = self.size, self.bias, int.from_bytes
+        # Flipping the top bit of a two's complement number is the same as adding the bias to it.
+        return [(from_bytes(lanes[i : i + size], "little") ^ bias) - bias for i in range(0, size * rows, size)]
+
+    def unpack(self, rows: Sequence[int], bound: int | None = None) -> list[int]:
+        """All lanes of all rows, one after the other; a known ``bound`` on their size makes it faster."""
+        size, bias = self.size, self.bias
+        raw = b"".join([((row + bias) ^ bias).to_bytes(size, "little") for row in rows])
+        bound = self.limit if bound is None else bound
+        word, typecode = (2, "h") if bound < 1 << 15 else (4, "i") if bound < 1 << 31 else (8, "q")
+        if word == self.bytes:
+            return _numbers(raw, typecode)
+        words = bytearray(word * self.count * len(rows))
+        for byte in range(min(word, self.bytes)):
+            words[byte::word] = raw[byte :: self.bytes]
+        if word > self.bytes:
+            signs = raw[self.bytes - 1 :: self.bytes].translate(_SIGN_BYTES)
+            for byte in range(self.bytes, word):
+                words[byte::word] = signs
+        return _numbers(words, typecode)
+
+    def transposed(self, rows: Sequence[int], turned: Layout) -> list[int]:
+        """The columns of these rows as rows of the layout ``turned`` (as many lanes as there are rows here)."""
+        lanes = bytearray(turned.size * self.count)
+        step = turned.size
+        for number, row in enumerate(rows):
+            raw = (row + self.bias).to_bytes(self.size, "little")
+            for byte in range(self.bytes):
+                lanes[number * self.bytes + byte :: step] = raw[byte :: self.bytes]
+        bias, from_bytes = turned.bias, int.from_bytes
+        return [from_bytes(lanes[i : i + step], "little") - bias for i in range(0, step * self.count, step)]
+
+    # --- operations on every lane of a row ---------------------------------------------------------------------
+
+    def shifting(self, shift: int) -> tuple[int, int, int]:
+        """(add, keep, subtract) such that ``((row + add) >> shift & keep) - subtract`` divides every lane by 2**shift
+        and rounds to the nearest (half up). For 1 <= shift <= width - 2."""
+        found = self._shifts.get(shift)
+        if found is None:
+            half = self.ones << (shift - 1)
+            keep = self.ones * ((1 << (self.width - shift)) - 1)
+            found = self._shifts[shift] = (self.bias + half, keep, self.bias >> shift)
+        return found
+
+    def shift(self, rows: Iterable[int], shift: int) -> list[int]:
+        """Every lane divided by 2**shift, rounded to the nearest (half up); a negative ``shift`` multiplies."""
+        if shift <= 0:
+            return [row << -shift for row in rows] if shift else list(rows)
+        if shift > self.width - 2:  # at most half a unit is left of any lane
+            return [0 for _ in rows]
+        add, keep, subtract = self.shifting(shift)
+        return [((row + add) >> shift & keep) - subtract for row in rows]
+
+    def positive(self, rows: Iterable[int]) -> tuple[list[int], list[int]]:
+        """(max(lane, 0) in every lane, a mask with all bits of the lanes above 0 set) for every row."""
+        width, ones, bias = self.width, self.ones, self.bias
+        above = bias - ones  # lane + above has its top bit set where lane >= 1
+        results, masks = [], []
+        for row in rows:
+            flags = (row + above) >> (width - 1) & ones
+            mask = (flags << width) - flags
+            results.append((row + bias) & (mask ^ flags << (width - 1)))
+            masks.append(mask)
+        return results, masks
+
+    def gate(self, rows: Iterable[int], masks: Iterable[int]) -> list[int]:
+        """Every lane where its mask is set, 0 elsewhere."""
+        bias = self.bias
+        return [((row + bias) & mask) - (bias & mask) for row, mask in zip(rows, masks)]
+
+    def within(self, rows: Iterable[int], bits: int) -> bool:
+        """Whether every lane of every row is from -2**bits to 2**bits - 1 (bits <= width - 2)."""
+        add = self.ones << bits
+        outside = self.ones * ((1 << self.width) - (2 << bits))
+        found = 0
+        for row in rows:
+            found |= row + add
+        # A lane below -2**bits leaves a negative number in its lane: its high bits are then set, too.
+        return not found & outside
+
+
+def round_all(values: Sequence[float], factor: float) -> list[int]:
+    """Every number times ``factor``, rounded to the nearest int (half to even); results must be below 2**31 in size."""
+    words = _words([v * factor + ROUNDING for v in values], "d")
+    low = bytearray(4 * len(values))
+    for byte in range(4):
+        low[byte::4] = words[byte::8]
+    return _numbers(low, "i")

@@ -1,0 +1,532 @@
+"""The fast number engine: a matrix holds each of its rows as one Python int (see ``lane_rows`` for the trick).
+
+It offers the operations of ``linalg`` on its own kind of matrix, so layers run on either without knowing. A number is
+lane x scale: whole numbers in lanes, and one factor for the whole matrix (block floating point). A product of matrices
+is a sum of rows, each times a small int; the small ints are the *scalar* side of the product, and zeros among them are
+skipped where there are many.
+
+Every matrix knows a bound on its lanes. The bound of a result is worked out before it is computed, and an operand is
+rounded to fewer bits first if the result could leave its lanes: nothing ever wraps around. Where there is no lane
+form (tanh, softmax, a loss) numbers go through floats. Sums of whole numbers do not depend on their order, so results
+are the same to the last bit on every Python.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
+from operator import itemgetter, mul
+from typing import Any
+
+from . import linalg
+from .lane_rows import Layout, round_all
+
+Rows = list[list[float]]
+Shape = tuple[int, int]
+
+WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
+SCALAR_BITS = 16  # of a number on the scalar side of a product
+WEIGHT_BITS = 20  # the least that a weight should have
+STEP_BITS = 12  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/8192
+GRADIENT_BITS = 13  # the least that one sample's share of a gradient should have
+MOST_WEIGHT_BITS = 44  # more than this would be lost when weights are saved or shown as floats
+HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
+LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
+LARGEST = 1e100  # a matrix with numbers beyond this has run away
+SMALLEST = 1e-250  # numbers no larger than this count as zero
+SPARSE = 0.7  # a row of inputs with a smaller share of non-zeros than this is read through its non-zeros
+
+
+class LaneOverflowError(OverflowError):
+    """Numbers grew beyond all use: training has diverged."""
+
+
+class Block:
+    """One form of a matrix: a list of ints (lanes) or of lists of ints, which times ``scale`` are its numbers.
+
+    No lane or int is larger than ``bound`` in size.
+    """
+
+    __slots__ = ("bound", "data", "scale")
+
+    def __init__(self, data: list[Any], scale: float, bound: int) -> None:
+        self.data = data
+        self.scale = scale
+        self.bound = bound
+
+
+class LaneMatrix:
+    """A matrix in one or more forms, each made from another when it is first asked for, and kept.
+
+    ``floats`` are rows of floats, ``rows`` one int of lanes a row, ``columns`` one int of lanes a column, ``scalars``
+    rows of small ints.
+    """
+
+    __slots__ = ("columns", "floats", "rows", "scalars", "shape")
+
+    def __init__(
+        self,
+        shape: Shape,
+        floats: Rows | None = None,
+        rows: Block | None = None,
+        columns: Block | None = None,
+        scalars: Block | None = None,
+    ) -> None:
+        self.shape = shape
+        self.floats = floats
+        self.rows = rows
+        self.columns = columns
+        self.scalars = scalars
+
+
+class Inputs:
+    """Rows of inputs, read-only: for each its non-zero numbers, small ints, and how to gather what they multiply."""
+
+    __slots__ = ("entries", "largest", "row_sum", "scale", "shape")
+
+    def __init__(self, entries: list[Any], width: int, scale: float, largest: int, row_sum: int) -> None:
+        self.entries = entries  # (positions or None for all, gather or None, ints) a row
+        self.shape = (len(entries), width)
+        self.scale = scale
+        self.largest = largest  # no int is larger in size
+        self.row_sum = row_sum  # no row's sizes add up to more
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def to_rows(self) -> Rows:
+        """The rows as lists of floats."""
+        rows = []
+        for _, positions, ints in self.entries:
+            row = [0.0] * self.shape[1]
+            for k, v in zip(range(self.shape[1]) if positions is None else positions, ints):
+                row[k] = v * self.scale
+            rows.append(row)
+        return rows
+
+
+def _bits(bound: float) -> int:
+    """The number of bits of a bound: the least b such that bound < 2**b."""
+    return int(bound).bit_length()
+
+
+def _run_away(largest: float) -> LaneOverflowError:
+    return LaneOverflowError(
+        f"numbers up to {largest:.3g} appeared, the lanes engine goes up to {LARGEST:g}: training has run away; "
+        'lower the learning rate, scale the inputs and targets, or use engine="linalg"'
+    )
+
+
+def _largest(rows: Rows) -> float:
+    """The largest size among all numbers; ``LaneOverflowError`` if one is not finite or beyond all use."""
+    largest = max([max(max(row), -min(row)) for row in rows if row], default=0.0)
+    # max and min pass over a NaN that does not come first; a sum does not.
+    if not largest <= LARGEST or not all(map(math.isfinite, map(sum, rows))):
+        raise _run_away(largest if largest == largest else math.nan)
+    return largest if largest > SMALLEST else 0.0
+
+
+def _quantum(largest: float, bits: int) -> float:
+    """The power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units."""
+    return math.ldexp(1.0, math.frexp(largest)[1] - bits) if largest else 1.0
+
+
+def _transposed(m: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    return list(zip(*m))
+
+
+def _longest_sum(rows: Iterable[Sequence[int]]) -> int:
+    """The largest sum of sizes in a row: by so much can a product with these scalars grow."""
+    return max([sum(map(abs, row)) for row in rows], default=0)
+
+
+class Lanes:
+    """The engine. ``width`` is that of its lanes in bits: 40, 48, 56 or 64, or None to choose by the data.
+
+    All operations are those of ``linalg``, with the same names, arguments and shapes.
+    """
+
+    name = "lanes"
+
+    def __init__(self, width: int | None = None, weight_bits: int | None = None) -> None:
+        self.width = 48 if width is None else width
+        self.forced = width is not None
+        self.capacity = self.width - 2  # bits of a lane
+        # What weights may use. The rest is for what multiplies them, and for sums.
+        self.weight_bits = max(self.capacity - 18, 8) if weight_bits is None else weight_bits
+        self._layouts: dict[int, Layout] = {}
+        self._layout(1)  # checks the width
+
+    def _layout(self, count: int) -> Layout:
+        layout = self._layouts.get(count)
+        if layout is None:
+            layout = self._layouts[count] = Layout(self.width, count)
+        return layout
+
+    # --- what an engine does at its doors ----------------------------------------------------------------------
+
+    def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> Inputs:
+        """Rows (``bytes`` or floats) times ``factor``, as small ints with their zeros left out."""
+        everywhere = list(range(len(rows[0]) if rows else 0))
+        if all(type(row) is bytes for row in rows):
+            ints: Sequence[Any] = rows
+        else:
+            ints, unit = _small_ints(rows)
+            factor *= unit
+        entries = [_entry(row, everywhere) for row in ints]
+        largest = max([max(row) if type(row) is bytes else max(map(abs, row)) for row in ints if row], default=0)
+        return Inputs(entries, len(everywhere), factor, largest, _longest_sum([values for _, _, values in entries]))
+
+    def suited(self, prepared: Inputs, batch_size: int) -> Lanes:
+        """The engine of the narrowest lanes in which a network can learn well from these inputs."""
+        inputs, gradients = _bits(prepared.row_sum), _bits(prepared.largest * batch_size)
+        needed = 2 + max(inputs + WEIGHT_BITS, gradients + GRADIENT_BITS + STEP_BITS)
+        width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
+        chosen = Lanes(width, min(max(width - 2 - inputs, 8), MOST_WEIGHT_BITS))
+        chosen.forced = self.forced
+        return chosen
+
+    def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
+        """The chosen rows of what ``prepare`` gave: one training batch."""
+        entries = prepared.entries
+        chosen = [entries[i] for i in indices]
+        return Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum)
+
+    def from_rows(self, rows: Iterable[Iterable[float]]) -> LaneMatrix:
+        """A matrix from rows of numbers; they become lanes when an operation first wants them so."""
+        floats = linalg.from_rows(rows)
+        return LaneMatrix(linalg.shape(floats), floats)
+
+    def to_rows(self, m: LaneMatrix | Inputs) -> Rows:
+        """The rows of a matrix as lists of floats."""
+        if isinstance(m, Inputs):
+            return m.to_rows()
+        if m.floats is None:
+            scale, flat, width = self._rows(m).scale, self._unpacked(self._rows(m), m.shape[1]), m.shape[1]
+            flat = [v * scale for v in flat]
+            m.floats = [flat[i : i + width] for i in range(0, len(flat), width)]
+        return m.floats
+
+    def shape(self, m: LaneMatrix | Inputs) -> Shape:
+        """(rows, columns) of a matrix."""
+        return m.shape
+
+    # --- forms of a matrix ---------------------------------------------------------------------------------------
+
+    def _matrix(self, m: LaneMatrix | Inputs) -> LaneMatrix:
+        return m if isinstance(m, LaneMatrix) else LaneMatrix(m.shape, m.to_rows())
+
+    def _unpacked(self, block: Block, width: int) -> list[Any]:
+        return self._layout(width).unpack(block.data, block.bound)
+
+    def _rows(self, m: LaneMatrix | Inputs) -> Block:
+        m = self._matrix(m)
+        if m.rows is None:
+            if m.columns is not None:
+                count, width = m.shape
+                turned = self._layout(count).transposed(m.columns.data, self._layout(width))
+                m.rows = Block(turned, m.columns.scale, m.columns.bound)
+            else:
+                floats = m.floats or []
+                largest = _largest(floats)
+                unit = _quantum(largest, self.weight_bits - HEADROOM_BITS)
+                lanes = self._layout(m.shape[1]).pack_rounded(floats, 1.0 / unit)
+                m.rows = Block(lanes, unit, math.ceil(largest / unit))
+        return m.rows
+
+    def _columns(self, m: LaneMatrix) -> Block:
+        if m.columns is None:
+            rows, (count, width) = self._rows(m), m.shape
+            turned = self._layout(width).transposed(rows.data, self._layout(count))
+            m.columns = Block(turned, rows.scale, rows.bound)
+        return m.columns
+
+    def _scalars(self, m: LaneMatrix) -> Block:
+        if m.scalars is None:
+            width = m.shape[1]
+            if m.floats is not None:
+                largest = _largest(m.floats)
+                unit = _quantum(largest, SCALAR_BITS)
+                flat = round_all([v for row in m.floats for v in row], 1.0 / unit)
+                m.scalars = Block([], unit, math.ceil(largest / unit))
+            else:
+                rows = self._fitted(self._tightened(self._rows(m), width), 1 << SCALAR_BITS, width)
+                flat = self._unpacked(rows, width)
+                m.scalars = Block([], rows.scale, rows.bound)
+            m.scalars.data = [flat[i : i + width] for i in range(0, len(flat), width)]
+        return m.scalars
+
+    def _fitted(self, block: Block, allowed: int, width: int) -> Block:
+        """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
+        if block.bound <= allowed:
+            return block
+        shift = _bits(block.bound // allowed)
+        while (block.bound >> shift) + 1 > allowed:
+            shift += 1
+        data = self._layout(width).shift(block.data, shift)
+        return Block(data, math.ldexp(block.scale, shift), (block.bound >> shift) + 1)
+
+    # --- products --------------------------------------------------------------------------------------------
+
+    def affine(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix) -> LaneMatrix:
+        """x·weight + bias for ``x`` (n x k), ``weight`` (k x m) and ``bias`` (1 x m, added to every row)."""
+        if x.shape[1] != weight.shape[0] or bias.shape != (1, weight.shape[1]):
+            raise ValueError(
+                f"affine needs (n x k), (k x m) and (1 x m), got {x.shape}, {weight.shape} and {bias.shape}"
+            )
+        return self._times(x, weight, bias)
+
+    def matmul(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
+        """a·b for ``a`` (m x k) and ``b`` (k x n): an m x n matrix."""
+        if a.shape[1] != b.shape[0]:
+            raise ValueError(
+                f"matmul needs as many columns on the left as rows on the right, got {a.shape} and {b.shape}"
+            )
+        return self._times(a, b, None)
+
+    def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix | None) -> LaneMatrix:
+        width = weight.shape[1]
+        scalars = x if isinstance(x, Inputs) else self._scalars(x)
+        growth = x.row_sum if isinstance(x, Inputs) else _longest_sum(scalars.data)  # type: ignore[union-attr]
+        rows, offset, extra = self._rows(weight), 0, 0
+        product = float(growth) * rows.bound * scalars.scale * rows.scale  # no entry of x·weight is larger
+        room = 1 << self.capacity
+        if bias is not None:
+            # The sum is counted in units of the product: they must be coarse enough for the bias as well.
+            shift = self._rows(bias)
+            largest = product + shift.bound * shift.scale
+            room = int(0.98 * room * product / largest) if largest else 0
+        if not self._fits(rows.bound, growth, room):
+            return self._times_by_floats(x, weight, bias)
+        rows = self._fitted(rows, room // growth, width)
+        scale = scalars.scale * rows.scale
+        if bias is not None:
+            (offset,), extra = self._rescaled(shift.data, shift.bound, shift.scale / scale, width)
+        table = rows.data
+        if isinstance(x, Inputs):
+            data = [sum(map(mul, gather(table) if gather else table, ints), offset) for gather, _, ints in x.entries]
+        else:
+            data = [sum(map(mul, table, ints), offset) for ints in scalars.data]  # type: ignore[union-attr]
+        return self._result((x.shape[0], width), Block(data, scale, growth * rows.bound + extra))
+
+    def _fits(self, bound: int, growth: int, room: int) -> bool:
+        """Whether a lane operand still has enough bits once ``growth`` times its bound is brought down to ``room``."""
+        return growth > 0 and (growth * bound <= room or room // growth >= 1 << LEAST_BITS)
+
+    def _times_by_floats(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix | None) -> LaneMatrix:
+        """The same product where the ranges of its parts are too far apart for lanes: exact sums of floats."""
+        columns = _transposed(self.to_rows(weight))
+        shift = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
+        rows = [[math.fsum([*map(mul, row, c), b]) for c, b in zip(columns, shift)] for row in self.to_rows(x)]
+        return LaneMatrix((x.shape[0], weight.shape[1]), rows)
+
+    def _result(self, shape: Shape, rows: Block | None = None, columns: Block | None = None) -> LaneMatrix:
+        block = rows or columns
+        if block is not None and not block.bound * block.scale <= LARGEST:
+            raise _run_away(block.bound * block.scale)
+        return LaneMatrix(shape, rows=rows, columns=columns)
+
+    def matmul_nt(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+        """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
+        turned = LaneMatrix((b.shape[1], b.shape[0]), rows=self._columns(b))
+        return self._times(a, turned, None)
+
+    def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
+        """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
+        if a.shape[0] != b.shape[0]:
+            raise ValueError(f"matmul_tn needs as many rows left and right, got {a.shape} and {b.shape}")
+        if isinstance(a, Inputs):
+            return self._inputs_times(a, b)
+        # Lanes run along the longer side: fewer and longer ints cost less.
+        along_rows = b.shape[1] >= a.shape[1]
+        lanes, other = (b, a) if along_rows else (a, b)
+        scalars, rows = self._scalars(other), self._rows(lanes)
+        columns = _transposed(scalars.data)
+        growth, room = _longest_sum(columns), 1 << self.capacity
+        if not self._fits(rows.bound, growth, room):
+            return self._tn_by_floats(a, b)
+        rows = self._fitted(rows, room // growth, lanes.shape[1])
+        table = rows.data
+        block = Block([sum(map(mul, table, ints)) for ints in columns], scalars.scale * rows.scale, growth * rows.bound)
+        shape = (a.shape[1], b.shape[1])
+        return self._result(shape, rows=block) if along_rows else self._result(shape, columns=block)
+
+    def _inputs_times(self, x: Inputs, b: LaneMatrix) -> LaneMatrix:
+        """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
+        rows, (count, width) = self._rows(b), x.shape
+        growth = x.largest * count
+        # Leave room for the factor of the optimizer's step, if enough is left: rescaling later costs more.
+        room = 1 << self.capacity - STEP_BITS
+        if not self._fits(rows.bound, growth << GRADIENT_BITS - LEAST_BITS, room):
+            room = 1 << self.capacity
+        if not self._fits(rows.bound, growth, room):
+            return self._tn_by_floats(x, b)
+        rows = self._fitted(rows, room // growth, b.shape[1])
+        totals, everywhere = [0] * width, range(width)
+        for (_, positions, ints), lanes in zip(x.entries, rows.data):
+            if lanes:
+                for k, v in zip(everywhere if positions is None else positions, ints):
+                    totals[k] += v * lanes
+        return self._result((width, b.shape[1]), Block(totals, x.scale * rows.scale, growth * rows.bound))
+
+    def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
+        turned = [list(column) for column in zip(*self.to_rows(a))]
+        return self._times_by_floats(LaneMatrix((a.shape[1], a.shape[0]), turned), b, None)
+
+    def sum_rows(self, m: LaneMatrix) -> LaneMatrix:
+        """All rows added up, as a matrix of one row. The gradient of a bias."""
+        count, width = m.shape
+        rows = self._fitted(self._rows(m), (1 << self.capacity) // max(count, 1), width)
+        return self._result((1, width), Block([sum(rows.data)], rows.scale, rows.bound * count))
+
+    # --- element by element ----------------------------------------------------------------------------------------
+
+    def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
+        """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
+        layout, mantissa, exponent = self._layout(width), *math.frexp(abs(ratio))
+        multiplier, shift = round(mantissa * (1 << STEP_BITS)), STEP_BITS - exponent
+        while multiplier and not multiplier & 1:  # a power of two becomes a mere shift
+            multiplier, shift = multiplier >> 1, shift - 1
+        if not multiplier or not bound or shift > _bits(bound * multiplier):
+            return [0] * len(data), 0
+        if bound * multiplier > layout.limit and shift > 0:
+            early = min(_bits((bound * multiplier) >> self.capacity), shift)
+            data, bound, shift = layout.shift(data, early), (bound >> early) + 1, shift - early
+        if shift < 0:
+            multiplier, shift = multiplier << -shift, 0
+        if ratio < 0:
+            multiplier = -multiplier
+        if multiplier != 1:
+            data = [row * multiplier for row in data]
+            bound *= abs(multiplier)
+        return (layout.shift(data, shift), (bound >> shift) + 1) if shift else (data, bound)
+
+    def add_scaled(self, a: LaneMatrix, b: LaneMatrix, factor: float) -> LaneMatrix:
+        """a + factor·b, in units as fine as the weights' bits allow: the step of every optimizer."""
+        if a.shape != b.shape:
+            raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
+        along_columns = b.columns is not None and b.rows is None
+        width = b.shape[0] if along_columns else b.shape[1]
+        first, second = (self._columns(a), self._columns(b)) if along_columns else (self._rows(a), self._rows(b))
+        step = abs(factor) * second.bound * second.scale
+        if not step <= LARGEST:
+            raise _run_away(step)
+        if not first.bound:
+            # Nothing to keep the unit of (a bias before its first step): it is the step that gets the bits.
+            second = self._tightened(second, width)
+            step = abs(factor) * second.bound * second.scale
+            if not step:
+                return a
+            first = Block(first.data, _quantum(step, self.weight_bits - HEADROOM_BITS), 0)
+        block = self._within_weight_bits(self._added(first, second, factor, step, width), first.bound, width)
+        return self._result(a.shape, columns=block) if along_columns else self._result(a.shape, rows=block)
+
+    def _within_weight_bits(self, block: Block, before: int, width: int) -> Block:
+        """A sum with a bound that fits in ``weight_bits``, or in as many bits as its first part had.
+
+        Bounds only ever grow from step to step, much faster than the lanes themselves. So before lanes are rounded to
+        fewer bits their true size is looked up, and mostly the unit can stay as it is.
+        """
+        if block.bound <= max(1 << self.weight_bits, before):
+            return block
+        wanted = 1 << self.weight_bits - HEADROOM_BITS
+        if self._layout(width).within(block.data, self.weight_bits - HEADROOM_BITS):
+            return Block(block.data, block.scale, wanted)
+        return self._fitted(self._tightened(block, width), wanted, width)
+
+    def _tightened(self, block: Block, width: int) -> Block:
+        """The same block with the smallest bound of the form 2**bits that holds."""
+        layout, bits = self._layout(width), _bits(block.bound)
+        if not block.bound:
+            return block
+        while bits and layout.within(block.data, bits - 1):
+            bits -= 1
+        return Block(block.data, block.scale, min(block.bound, 1 << bits))
+
+    def _added(self, first: Block, second: Block, factor: float, step: float, width: int) -> Block:
+        """first + factor·second in the unit of the first, or in a coarser one if lanes would overflow in that."""
+        total, room = first.bound * first.scale + step, 0.5 * (1 << self.capacity)
+        unit = first.scale if total <= room * first.scale else _quantum(total, self.capacity - 1)
+        data, bound = first.data, first.bound
+        if unit != first.scale:
+            data, bound = self._rescaled(data, bound, first.scale / unit, width)
+        # Rows without a gradient (pixels that are black in the whole batch) stay as they are.
+        changed = [i for i, row in enumerate(second.data) if row]
+        rows = [second.data[i] for i in changed]
+        rows, extra = self._rescaled(rows, second.bound, factor * second.scale / unit, width)
+        result = list(data)
+        for i, row in zip(changed, rows):
+            result[i] += row
+        return Block(result, unit, bound + extra)
+
+    def add(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+        """a + b, entry by entry."""
+        return self.add_scaled(a, b, 1.0)
+
+    def sub(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+        """a - b, entry by entry."""
+        return self.add_scaled(a, b, -1.0)
+
+    def scale(self, m: LaneMatrix, factor: float) -> LaneMatrix:
+        """factor·m: another unit for the same lanes."""
+        return LaneMatrix(
+            m.shape,
+            [[factor * v for v in row] for row in m.floats] if m.floats is not None else None,
+            _scaled(m.rows, factor),
+            _scaled(m.columns, factor),
+        )
+
+    def relu(self, m: LaneMatrix | Inputs) -> tuple[LaneMatrix, list[int]]:
+        """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
+        rows = self._rows(m)
+        data, mask = self._layout(m.shape[1]).positive(rows.data)
+        return LaneMatrix(m.shape, rows=Block(data, rows.scale, rows.bound)), mask
+
+    def gate(self, m: LaneMatrix, mask: list[int]) -> LaneMatrix:
+        """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
+        rows = self._rows(m)
+        return LaneMatrix(m.shape, rows=Block(self._layout(m.shape[1]).gate(rows.data, mask), rows.scale, rows.bound))
+
+    def map(self, f: Callable[[float], float], m: LaneMatrix | Inputs) -> LaneMatrix:
+        """``f`` of every entry, through floats."""
+        return LaneMatrix(m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
+
+    def hadamard(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+        """The product entry by entry of two matrices of the same shape, through floats."""
+        if a.shape != b.shape:
+            raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
+        return LaneMatrix(a.shape, [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))])
+
+
+def _scaled(block: Block | None, factor: float) -> Block | None:
+    if block is None or not factor:
+        return None if block is None else Block([0] * len(block.data), 1.0, 0)
+    data = block.data if factor > 0 else [-row for row in block.data]
+    return Block(data, block.scale * abs(factor), block.bound)
+
+
+def _few(positions: tuple[int, ...]) -> Callable[[Sequence[int]], list[int]]:
+    """What itemgetter does, for fewer than two positions, for which it gives no tuple."""
+    return lambda table: [table[k] for k in positions]
+
+
+def _entry(row: Any, everywhere: Sequence[int]) -> tuple[Any, Any, Any]:
+    """(gather, positions, non-zero ints) of a row of ints; (None, None, all ints) if few of them are zero."""
+    positions = tuple(compress(everywhere, row))
+    if len(positions) > SPARSE * len(row):
+        return None, None, row if type(row) is bytes else array("i", row)
+    ints = row.translate(None, b"\0") if type(row) is bytes else array("i", [v for v in row if v])
+    return (itemgetter(*positions) if len(positions) > 1 else _few(positions)), positions, ints
+
+
+def _small_ints(rows: Sequence[Sequence[float]]) -> tuple[list[list[int]], float]:
+    """(rows of ints, unit): the same numbers in units of a power of two; 1 if they are whole and small already."""
+    floats = [[float(v) for v in row] for row in rows]
+    largest = _largest(floats)
+    whole = largest < 1 << SCALAR_BITS and all(v.is_integer() for row in floats for v in row)
+    unit = 1.0 if whole else _quantum(largest, SCALAR_BITS)
+    return [[round(v / unit) for v in row] for row in floats], unit
