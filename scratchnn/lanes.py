@@ -27,10 +27,10 @@ Rows = list[list[float]]
 Shape = tuple[int, int]
 
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
-SCALAR_BITS = 16  # of a number on the scalar side of a product
-WEIGHT_BITS = 20  # the least that a weight should have
-STEP_BITS = 12  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/8192
-GRADIENT_BITS = 13  # the least that one sample's share of a gradient should have
+SCALAR_BITS = 18  # of a number on the scalar side of a product
+WEIGHT_BITS = 24  # the least that a weight should have
+STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
+GRADIENT_BITS = 14  # the least that one sample's share of a gradient should have
 MOST_WEIGHT_BITS = 44  # more than this would be lost when weights are saved or shown as floats
 HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
@@ -156,7 +156,8 @@ class Lanes:
         self.capacity = self.width - 2  # bits of a lane
         # What weights may use. The rest is for what multiplies them, and for sums.
         self.weight_bits = max(self.capacity - 18, 8) if weight_bits is None else weight_bits
-        self._layouts: dict[int, Layout] = {}
+        self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
+        self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
         self._layout(1)  # checks the width
 
     def _layout(self, count: int) -> Layout:
@@ -169,15 +170,17 @@ class Lanes:
 
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> Inputs:
         """Rows (``bytes`` or floats) times ``factor``, as small ints with their zeros left out."""
-        everywhere = list(range(len(rows[0]) if rows else 0))
-        if all(type(row) is bytes for row in rows):
-            ints: Sequence[Any] = rows
-        else:
-            ints, unit = _small_ints(rows)
-            factor *= unit
-        entries = [_entry(row, everywhere) for row in ints]
-        largest = max([max(row) if type(row) is bytes else max(map(abs, row)) for row in ints if row], default=0)
-        return Inputs(entries, len(everywhere), factor, largest, _longest_sum([values for _, _, values in entries]))
+        width = len(rows[0]) if rows else 0
+        everywhere = self._everywhere.get(width)
+        if everywhere is None:
+            everywhere = self._everywhere[width] = list(range(width))
+        if set(map(type, rows)) <= {bytes}:
+            entries = [_entry(row, everywhere) for row in rows]
+            return Inputs(entries, width, factor, 255, max([sum(ints) for _, _, ints in entries], default=0))
+        small, unit = _small_ints(rows)
+        entries = [_entry(row, everywhere) for row in small]
+        largest = max([max(map(abs, row)) for row in small if row], default=0)
+        return Inputs(entries, width, factor * unit, largest, _longest_sum([ints for _, _, ints in entries]))
 
     def suited(self, prepared: Inputs, batch_size: int) -> Lanes:
         """The engine of the narrowest lanes in which a network can learn well from these inputs."""

@@ -1,0 +1,805 @@
+"""Times scratchnn beside NumPy, scikit-learn, PyTorch and the textbook's loops, all at the same work in the same run.
+
+    python examples/benchmark.py                        the small digits that come along, in seconds
+    python examples/benchmark.py mnist/                 a folder with MNIST's four files; a few minutes
+    python examples/benchmark.py mnist/ --full          and all of MNIST: five epochs, then a run that reaches 98 %
+    python examples/benchmark.py mnist.csv --only training,load --markdown
+
+The work: inputs-100-classes, ReLU, softmax cross-entropy, SGD with learning rate 0.1 and batches of 32. Machines are
+noisy, so those compared take turns (A B A B ...), the fastest turn of each counts, and what to take home is ratios.
+Everything has one thread. Needs scratchnn alone; peers that are not installed are named as such and left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)  # so that a fresh clone needs no installation
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"  # read by NumPy's and others' libraries when they are loaded, so it is set first
+
+import argparse  # noqa: E402
+import importlib  # noqa: E402
+import math  # noqa: E402
+import platform  # noqa: E402
+import random  # noqa: E402
+import re  # noqa: E402
+import subprocess  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterable, Sequence  # noqa: E402
+from operator import attrgetter  # noqa: E402
+from typing import Any  # noqa: E402
+
+from scratchnn import CosineSchedule, Dataset, Model, load_csv, load_digits, load_idx  # noqa: E402
+
+HIDDEN, LR, BATCH = 100, 0.1, 32
+MISSING = "not installed"
+
+
+class Sizes:
+    """How much of everything is measured."""
+
+    def __init__(self, images: int, quick: bool) -> None:
+        self.images = images
+        self.rounds = 1 if quick else 3  # turns of those who are compared
+        self.short_rounds = 1 if quick else 7  # of what takes milliseconds
+        # What runs on lists of floats gets fewer images: its cost an image does not depend on their number.
+        self.linalg = min(images, 64 if quick else 1000)
+        self.textbook = min(images, 4 if quick else 64)
+        self.variants = min(images, 64 if quick else 2000)
+        self.variants_linalg = min(images, 32 if quick else 320)
+        self.agreement = min(images, 64 if quick else 2000)
+        self.load = min(images, 100 if quick else 10000)
+        self.latency = 10 if quick else 200  # rows
+        self.growth = min(images, 64 if quick else 2000)
+        self.hidden = (4, 8) if quick else (16, 100, 300, 1000)
+        self.all = 100 if quick else None  # "all images" of the sections memory and full
+        self.full_epochs = 1 if quick else 5
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+class Data:
+    """Training and test rows: ``bytes``, one a pixel; labels as class numbers from 0 on."""
+
+    def __init__(self, train: Dataset, test: Dataset, name: str) -> None:
+        self.name = name
+        self.classes = train.classes
+        self.X, self.y = self._checked(train)
+        self.X_test, self.y_test = self._checked(test)
+        self.inputs = len(self.X[0])
+
+    def _checked(self, dataset: Dataset) -> tuple[list[bytes], list[int]]:
+        if not len(dataset) or not self.classes or not all(type(row) is bytes for row in dataset.X):
+            raise ValueError(f"{self.name}: the benchmark needs rows of pixels from 0 to 255 with the labels of classes")
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        return list(dataset.X), [numbers[label] for label in dataset.y]
+
+    def is_mnist(self) -> bool:
+        """Whether this is all of MNIST, as far as sizes tell."""
+        return (len(self.X), len(self.X_test), self.inputs) == (60000, 10000, 784)
+
+
+def find_data(place: str | None) -> Data:
+    """The digits that come along, a folder with MNIST's files, or a CSV of which a seventh is kept for the test."""
+    if place is None:
+        return Data(*load_digits(), "the digits that come with scratchnn")
+    if not os.path.isdir(place):
+        return Data(*load_csv(place).split(1 / 7), os.path.basename(place))
+    names = ("train-images-idx3-ubyte", "t10k-images-idx3-ubyte")
+    paths = [os.path.join(place, name) for name in names]
+    train, test = [load_idx(path if os.path.exists(path) else path + ".gz") for path in paths]
+    return Data(train, test, "MNIST" if len(train) == 60000 else os.path.basename(os.path.abspath(place)))
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+def timed(function: Callable[[], Any]) -> Callable[[], float]:
+    """The same function, returning the seconds it took."""
+
+    def timed_function() -> float:
+        start = time.perf_counter()
+        function()
+        return time.perf_counter() - start
+
+    return timed_function
+
+
+def take_turns(rounds: int, runs: dict[str, Callable[[], float]]) -> dict[str, float]:
+    """The least that each run gave in ``rounds`` rounds, in each of which every one has its turn."""
+    best = dict.fromkeys(runs, math.inf)
+    for _ in range(rounds):
+        for name, run in runs.items():
+            best[name] = min(best[name], run())
+    return best
+
+
+def if_installed(make: Callable[[], Any]) -> Any:
+    """What ``make`` makes, or None if it needs a library that is not there."""
+    try:
+        return make()
+    except ImportError:
+        return None
+
+
+# Starts a program and prints the seconds until it ended, its exit status and its largest memory in the system's unit.
+# It is a process of its own because a process begins with the peak memory of the one that started it, and this one is
+# far larger than what is measured.
+LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawn(sys.executable, [sys.executable, "-c", *sys.argv[1:]], os.environ)
+_, status, usage = os.wait4(child, 0)
+print(time.perf_counter() - start, status, usage.ru_maxrss)
+"""
+
+
+def run_fresh(program: str, *arguments: str) -> tuple[list[str], float, float]:
+    """(printed lines, seconds from start to end, peak memory in MiB) of a program in a Python process of its own."""
+    if not hasattr(os, "wait4"):
+        raise OSError("the peak memory of a process cannot be asked for on this system")
+    command = [sys.executable, "-I", "-S", "-c", LAUNCHER, program, *arguments]
+    folders = [ROOT, os.path.dirname(os.path.abspath(__file__)), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    *printed, last = result.stdout.splitlines()
+    seconds, status, peak = last.split()
+    if int(status):
+        raise RuntimeError(f"a program that was to be measured failed:\n{program}")
+    return printed, float(seconds), float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+# --- printing --------------------------------------------------------------------------------------------------------
+
+BARS = {  # what is measured: (in words, must, aim)
+    "numpy": ("training, {images} images, hidden 100, batch 32: time over NumPy's on one thread", "16 or less", "8"),
+    "textbook": ("the same, textbook triple loop over ours", "50 or more", "100"),
+    "tanh": ("the same with Tanh: times the speed of the `linalg` engine", "5 or more", "15"),
+    "deep": ("the same with two hidden layers (128, 64): times the speed of the `linalg` engine", "5 or more", "15"),
+    "agreement": ("loss in and after each of 3 epochs, `lanes` against `linalg`, same seed", "within 1 %", "0.1 %"),
+    "five": ("full MNIST, 5 epochs: test accuracy", "97.0 % or more", "97.5 %"),
+    "best": ("full MNIST, under 5 minutes of one core: test accuracy", "98 %", "98.3 %"),
+    "load": ("`load_csv` on {load} rows as CSV, time over `pandas.read_csv`", "1.2 or less", "0.9"),
+    "latency": ("one-row `predict`, time over scikit-learn's MLPClassifier", "1 or less", "0.4"),
+    "cold": ("cold start (start, load, predict one row), time over scikit-learn's with joblib", "1/10 or less", "1/20"),
+    "cold memory": ("peak memory of that process", "30 MiB or less", "20 MiB"),
+    "memory": ("peak memory of training on all images, over NumPy's holding float64", "1 or less", "0.5"),
+    "spike": ("the general engine, time over that of a hard-coded spike", "1 or less", ""),
+}
+
+
+class Report:
+    """Prints tables as they come, and keeps what the last of them, the bars, is made of."""
+
+    def __init__(self, markdown: bool = False) -> None:
+        self.markdown = markdown
+        self.measured: dict[str, str] = {}
+
+    def heading(self, title: str) -> None:
+        print(f"\n{'### ' if self.markdown else ''}{title}\n", flush=True)
+
+    def note(self, text: str) -> None:
+        print(f"\n{text}" if self.markdown else text, flush=True)
+
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table whose first column is text and whose others are numbers, as text or in markdown."""
+        cells = [list(header), *map(list, rows)]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        if self.markdown:
+            cells.insert(1, ["-" * widths[0], *["-" * (width - 1) + ":" for width in widths[1:]]])
+        for row in cells:
+            padded = [cell.rjust(width) if k else cell.ljust(width) for k, (cell, width) in enumerate(zip(row, widths))]
+            print(f"| {' | '.join(padded)} |" if self.markdown else "  ".join(padded).rstrip())
+        sys.stdout.flush()
+
+    def bar(self, name: str, text: str) -> None:
+        self.measured[name] = text
+
+
+def micro(seconds: float) -> str:
+    return f"{seconds * 1e6:,.1f}"
+
+
+def ratio(a: float | None, b: float | None) -> str:
+    """a / b, or a dash where one is missing."""
+    return f"{a / b:.2f}" if a is not None and b else "-"
+
+
+def percent(fraction: float | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f} %"
+
+
+# --- those who train -------------------------------------------------------------------------------------------------
+# Each trains one more epoch when its method ``epoch`` is called, and returns the seconds that took.
+
+
+class Scratchnn:
+    """The library, on one of its engines."""
+
+    def __init__(
+        self,
+        data: Data,
+        engine: str,
+        images: int,
+        hidden: int | Sequence[int] = HIDDEN,
+        activation: str = "relu",
+        batch: int | None = BATCH,
+    ) -> None:
+        self.data, self.images, self.batch = data, images, batch
+        self.preparation = math.inf  # seconds that fit takes to check the rows and to bring them into the engine's form
+        size = data.inputs, hidden, len(data.classes)
+        self.model = Model(*size, activation=activation, scaling="pixels", engine=engine, seed=0)
+
+    def epoch(self) -> float:
+        start, X, y = time.perf_counter(), self.data.X[: self.images], self.data.y[: self.images]
+        self.history = self.model.fit(X, y, epochs=1, lr=LR, batch_size=self.batch)
+        self.preparation = min(self.preparation, time.perf_counter() - start - self.history.seconds[0])
+        return self.history.seconds[0]
+
+    def accuracy(self) -> float:
+        return self.model.score(self.data.X_test, self.data.y_test)
+
+
+class Textbook:
+    """Multiplies matrices in three nested loops over lists of floats, and does everything else in the same spirit."""
+
+    def __init__(self, data: Data, images: int) -> None:
+        self.images, self.labels, classes = images, data.y[:images], len(data.classes)
+        self.x = [[pixel / 255 for pixel in row] for row in data.X[:images]]
+        rng = random.Random(0)
+        sizes = ((data.inputs, HIDDEN), (HIDDEN, classes))
+        bounds = [math.sqrt(6 / inputs) for inputs, _ in sizes]
+        self.w1, self.w2 = [
+            [[rng.uniform(-bound, bound) for _ in range(outputs)] for _ in range(inputs)]
+            for (inputs, outputs), bound in zip(sizes, bounds)
+        ]
+        self.b1, self.b2 = [0.0] * HIDDEN, [0.0] * classes
+
+    @staticmethod
+    def product(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
+        c = [[0.0] * len(b[0]) for _ in a]
+        for i in range(len(a)):
+            for j in range(len(b[0])):
+                for k in range(len(b)):
+                    c[i][j] += a[i][k] * b[k][j]
+        return c
+
+    @staticmethod
+    def transposed(a: list[list[float]]) -> list[list[float]]:
+        return [list(column) for column in zip(*a)]
+
+    @staticmethod
+    def softmax(row: list[float]) -> list[float]:
+        powers = [math.exp(v - max(row)) for v in row]
+        return [v / sum(powers) for v in powers]
+
+    def epoch(self) -> float:
+        start = time.perf_counter()
+        for first in range(0, self.images, BATCH):
+            self.step(self.x[first : first + BATCH], self.labels[first : first + BATCH])
+        return time.perf_counter() - start
+
+    def step(self, x: list[list[float]], labels: list[int]) -> None:
+        z = [[v + b for v, b in zip(row, self.b1)] for row in self.product(x, self.w1)]
+        a = [[max(v, 0.0) for v in row] for row in z]
+        o = [[v + b for v, b in zip(row, self.b2)] for row in self.product(a, self.w2)]
+        p = [self.softmax(row) for row in o]
+        for row, label in zip(p, labels):
+            row[label] -= 1.0
+        p = [[v / len(x) for v in row] for row in p]
+        back = self.product(p, self.transposed(self.w2))
+        dz = [[g if v > 0.0 else 0.0 for g, v in zip(*rows)] for rows in zip(back, z)]
+        self.move(self.w2, self.b2, self.product(self.transposed(a), p), p)
+        self.move(self.w1, self.b1, self.product(self.transposed(x), dz), dz)
+
+    @staticmethod
+    def move(weight: list[list[float]], bias: list[float], gradient: list[list[float]], errors: list[list[float]]) -> None:
+        for i in range(len(weight)):
+            for j in range(len(bias)):
+                weight[i][j] -= LR * gradient[i][j]
+        for j in range(len(bias)):
+            for row in errors:
+                bias[j] -= LR * row[j]
+
+
+class NumpyByHand:
+    """What someone who knows NumPy would write, in float64."""
+
+    def __init__(self, data: Data, images: int, hidden: int = HIDDEN, batch: int | None = BATCH) -> None:
+        self.np = importlib.import_module("numpy")
+        self.x, self.y = pixels(data.X[:images]), self.np.array(data.y[:images])
+        self.test = data.X_test, data.y_test
+        self.start(hidden, batch, len(data.classes))
+
+    @classmethod
+    def on_arrays(cls, x: Any, y: Any, classes: int) -> NumpyByHand:
+        self = cls.__new__(cls)
+        self.np, self.x, self.y = importlib.import_module("numpy"), x, y
+        self.start(HIDDEN, BATCH, classes)
+        return self
+
+    def start(self, hidden: int, batch: int | None, classes: int) -> None:
+        np, (self.images, inputs) = self.np, self.x.shape
+        self.batch = batch or self.images
+        self.rng = np.random.default_rng(0)
+        self.w1 = self.rng.uniform(-1, 1, (inputs, hidden)) * np.sqrt(6 / inputs)
+        self.w2 = self.rng.uniform(-1, 1, (hidden, classes)) * np.sqrt(6 / hidden)
+        self.b1, self.b2 = np.zeros(hidden), np.zeros(classes)
+
+    def epoch(self) -> float:
+        start, order = time.perf_counter(), self.rng.permutation(self.images)
+        for first in range(0, self.images, self.batch):
+            i = order[first : first + self.batch]
+            self.step(self.x[i], self.y[i])
+        return time.perf_counter() - start
+
+    def step(self, x: Any, y: Any) -> None:
+        np = self.np
+        z = x @ self.w1 + self.b1
+        a = np.maximum(z, 0)
+        o = a @ self.w2 + self.b2
+        p = np.exp(o - o.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        p[np.arange(len(y)), y] -= 1
+        p /= len(y)
+        dz = (p @ self.w2.T) * (z > 0)
+        self.w2 -= LR * (a.T @ p)
+        self.b2 -= LR * p.sum(0)
+        self.w1 -= LR * (x.T @ dz)
+        self.b1 -= LR * dz.sum(0)
+
+    def accuracy(self) -> float:
+        a = self.np.maximum(pixels(self.test[0]) @ self.w1 + self.b1, 0)
+        return float(((a @ self.w2 + self.b2).argmax(1) == self.test[1]).mean())
+
+
+class ScikitLearn:
+    """MLPClassifier; each call of partial_fit is one epoch."""
+
+    def __init__(self, data: Data, images: int) -> None:
+        kind = importlib.import_module("sklearn.neural_network").MLPClassifier
+        self.images, self.x, self.y = images, pixels(data.X[:images]), data.y[:images]
+        self.test = data.X_test, data.y_test
+        self.classes = list(range(len(data.classes)))
+        sgd = {"solver": "sgd", "learning_rate_init": LR, "momentum": 0, "alpha": 0}
+        self.model = kind((HIDDEN,), batch_size=min(BATCH, images), random_state=0, **sgd)
+
+    def epoch(self) -> float:
+        return timed(lambda: self.model.partial_fit(self.x, self.y, self.classes))()
+
+    def accuracy(self) -> float:
+        return float(self.model.score(pixels(self.test[0]), self.test[1]))
+
+
+class PyTorch:
+    """The usual loop, in float32."""
+
+    def __init__(self, data: Data, images: int) -> None:
+        self.torch = torch = importlib.import_module("torch")
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+        self.images, self.x, self.y = images, self.tensor(data.X[:images]), torch.tensor(data.y[:images])
+        self.test = data.X_test, data.y_test
+        nn = torch.nn
+        self.net = nn.Sequential(nn.Linear(data.inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(data.classes)))
+        self.sgd, self.loss = torch.optim.SGD(self.net.parameters(), lr=LR), nn.CrossEntropyLoss()
+
+    def tensor(self, rows: Sequence[bytes]) -> Any:
+        flat = self.torch.frombuffer(bytearray(b"".join(rows)), dtype=self.torch.uint8)
+        return flat.reshape(len(rows), -1).to(self.torch.float32) / 255
+
+    def epoch(self) -> float:
+        start, order = time.perf_counter(), self.torch.randperm(self.images)
+        for first in range(0, self.images, BATCH):
+            i = order[first : first + BATCH]
+            self.sgd.zero_grad()
+            self.loss(self.net(self.x[i]), self.y[i]).backward()
+            self.sgd.step()
+        return time.perf_counter() - start
+
+    def accuracy(self) -> float:
+        guesses = self.net(self.tensor(self.test[0])).argmax(1)
+        return float((guesses == self.torch.tensor(self.test[1])).float().mean())
+
+
+def pixels(rows: Sequence[bytes]) -> Any:
+    """The rows as a NumPy array of float64 between 0 and 1."""
+    np = importlib.import_module("numpy")
+    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1) / 255.0
+
+
+# --- sections --------------------------------------------------------------------------------------------------------
+
+
+def training(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Microseconds an image of one epoch, for everyone."""
+    images = sizes.images
+    report.heading(f"Training {data.inputs}-{HIDDEN}-{len(data.classes)}, {images} images, batches of {BATCH}")
+    numpy, ours, textbook = "NumPy by hand, one thread", "scratchnn, lanes", "textbook triple loop"
+    contenders = {
+        ours: Scratchnn(data, "lanes", images),
+        "scratchnn, linalg": Scratchnn(data, "linalg", sizes.linalg),
+        textbook: Textbook(data, sizes.textbook),
+        numpy: if_installed(lambda: NumpyByHand(data, images)),
+        "scikit-learn's MLPClassifier": if_installed(lambda: ScikitLearn(data, images)),
+        "PyTorch, one thread": if_installed(lambda: PyTorch(data, images)),
+    }
+    present = {name: contender for name, contender in contenders.items() if contender}
+    seconds = take_turns(sizes.rounds, {name: contender.epoch for name, contender in present.items()})
+    each = {name: seconds[name] / contender.images for name, contender in present.items()}
+    rows = []
+    for name, contender in contenders.items():
+        few = contender and contender.images < images
+        label = f"{name} ({contender.images} images only)" if few else name
+        accuracy = contender.accuracy() if contender and not few else None
+        result = [micro(each[name]), ratio(each[name], each.get(numpy)), percent(accuracy)]
+        rows.append([label, *(result if contender else [MISSING, "-", "-"])])
+    report.table(["", "µs an image", "over NumPy", "test accuracy"], rows)
+    report.note(f"Epochs: {sizes.rounds}, the fastest counts; the accuracy is the one after all of them.")
+    preparation = micro(present[ours].preparation / images)
+    report.note(f"Before its first epoch, scratchnn (lanes) spends {preparation} µs an image on preparing its inputs.")
+    report.bar("numpy", ratio(each[ours], each.get(numpy)) if numpy in each else f"NumPy is {MISSING}")
+    report.bar("textbook", f"{each[textbook] / each[ours]:.0f}")
+
+
+def spike(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """A script with one hard-coded network and scratchnn, in turn, each in a process of its own."""
+    if not options.spike:
+        return
+    report.heading(f"The general engine beside {os.path.basename(options.spike)}, {sizes.images} images, 2 epochs each")
+
+    def spike_run(lane_bits: int) -> float:
+        arguments = map(str, (HIDDEN, sizes.images, 2, lane_bits, BATCH))
+        command = [sys.executable, options.spike, *arguments]
+        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        return min(map(float, re.findall(r"([\d.]+) us an image to train", printed)))
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_idx(folder, data, sizes.images)
+
+        def our_run() -> float:
+            program = "from benchmark import train_scratchnn; train_scratchnn(*__import__('sys').argv[1:])"
+            printed, _, _ = run_fresh(program, *paths, "2")
+            return float(printed[-1])
+
+        runs: dict[str, Callable[[], float]] = {"scratchnn, lanes": our_run}
+        for bits in (40, 48):
+            runs[f"spike, lanes of {bits} bits"] = lambda bits=bits: spike_run(bits)
+        best = take_turns(sizes.rounds, runs)
+    ours, *others = best.values()
+    rows = [[name, f"{micros:,.1f}", ratio(micros, min(others))] for name, micros in best.items()]
+    report.table(["", "µs an image", "over the faster spike"], rows)
+    report.bar("spike", ratio(ours, min(others)))
+
+
+def variants(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Networks for which lanes have no form of their own all the way through, against linalg."""
+    title = f"Other networks, lanes ({sizes.variants} images) and linalg ({sizes.variants_linalg} images only)"
+    report.heading(title)
+    settings = {
+        "deep": ("two hidden layers (128, 64), ReLU", (128, 64), "relu"),
+        "tanh": (f"hidden {HIDDEN}, Tanh", (HIDDEN,), "tanh"),
+    }
+    rows = []
+    for bar, (label, hidden, activation) in settings.items():
+        pair = {
+            "lanes": Scratchnn(data, "lanes", sizes.variants, hidden, activation),
+            "linalg": Scratchnn(data, "linalg", sizes.variants_linalg, hidden, activation),
+        }
+        seconds = take_turns(sizes.rounds, {name: one.epoch for name, one in pair.items()})
+        lanes, lists = (seconds[name] / one.images for name, one in pair.items())
+        rows.append([label, micro(lanes), micro(lists), f"{lists / lanes:.1f}"])
+        report.bar(bar, f"{lists / lanes:.1f}")
+    report.table(["", "lanes, µs an image", "linalg, µs an image", "times as fast"], rows)
+
+
+def agreement(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """The losses of both engines, which start from the same weights and see the same batches."""
+    report.heading(f"Loss of both engines, the same seed, {sizes.agreement} images")
+    lanes, lists = (Scratchnn(data, engine, sizes.agreement) for engine in ("lanes", "linalg"))
+    rows, largest = [], 0.0
+    X, y = data.X[: sizes.agreement], data.y[: sizes.agreement]
+    for epoch in range(1, 4):
+        losses = []
+        for one in (lanes, lists):
+            one.epoch()
+            losses.append((one.history.loss[0], one.model.evaluate(X, y)[0]))
+        for when, a, b in zip(("in", "after"), *losses):
+            apart = abs(a / b - 1)
+            largest = max(largest, apart)
+            rows.append([f"{when} epoch {epoch}", f"{a:.6f}", f"{b:.6f}", f"{100 * apart:.4f} %"])
+    report.table(["", "lanes", "linalg", "apart"], rows)
+    report.bar("agreement", f"{100 * largest:.3f} %")
+
+
+def loading(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Reading the same CSV file: a header line, then a label and its pixels a line."""
+    report.heading(f"Loading {sizes.load} rows of {data.inputs} pixels as CSV")
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "rows.csv")
+        write_csv(path, data, sizes.load)
+
+        def use(name: str, method: str, **settings: Any) -> Callable[[], float]:
+            read = attrgetter(method)(importlib.import_module(name))
+            return timed(lambda: read(path, **settings))
+
+        readers = {
+            "scratchnn's load_csv": timed(lambda: load_csv(path, "label")),
+            "pandas.read_csv": if_installed(lambda: use("pandas", "read_csv")),
+            "numpy.loadtxt": if_installed(lambda: use("numpy", "loadtxt", delimiter=",", skiprows=1)),
+        }
+        best = take_turns(sizes.rounds, {name: reader for name, reader in readers.items() if reader})
+    pandas, ours = best.get("pandas.read_csv"), best["scratchnn's load_csv"]
+    rows = []
+    for name in readers:
+        seconds = best.get(name)
+        rows.append([name, MISSING if seconds is None else micro(seconds / sizes.load), ratio(seconds, pandas)])
+    report.table(["", "µs a row", "over pandas"], rows)
+    report.bar("load", ratio(ours, pandas) if pandas else f"pandas is {MISSING}")
+
+
+def latency(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """What one prediction costs when rows come one at a time."""
+    report.heading("Predicting one row at a time")
+    model, peer = trained_pair(data, sizes)
+    X = data.X_test[: sizes.latency]
+
+    def predict_all(predict: Callable[[Any], Any], rows: Sequence[Any]) -> Callable[[], float]:
+        singles = [row if hasattr(row, "dtype") else [row] for row in rows]
+        return timed(lambda: [predict(single) for single in singles])
+
+    ours, theirs = "scratchnn, a row as loaders give it", "scikit-learn's MLPClassifier, an array of float64"
+    runs = {ours: predict_all(model.predict, X), "scratchnn, a list of ints": predict_all(model.predict, map(list, X))}
+    if peer:
+        runs[theirs] = predict_all(peer.predict, [pixels([row]) for row in X])
+    best = take_turns(sizes.short_rounds, runs)
+    rows = [[name, micro(seconds / len(X)), ratio(seconds, best.get(theirs))] for name, seconds in best.items()]
+    report.table(["", "µs a row", "over scikit-learn"], rows + ([] if peer else [[theirs, MISSING, "-"]]))
+    report.bar("latency", ratio(best[ours], best[theirs]) if peer else f"scikit-learn is {MISSING}")
+
+
+COLD_SCRATCHNN = """
+import sys
+from scratchnn import Model
+with open(sys.argv[2], "rb") as file:
+    row = file.read()
+print(Model.load(sys.argv[1]).predict([row])[0])
+"""
+
+COLD_SCIKIT_LEARN = """
+import sys
+import joblib
+with open(sys.argv[2], "rb") as file:
+    row = file.read()
+print(joblib.load(sys.argv[1]).predict([[pixel / 255 for pixel in row]])[0])
+"""
+
+
+def cold_start(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """From nothing to one prediction: start a process, load a saved model, predict a row."""
+    report.heading("Cold start: a new process loads a saved model and predicts one row")
+    model, peer = trained_pair(data, sizes)
+    ours, theirs, peaks = "scratchnn", "scikit-learn with joblib", {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: os.path.join(folder, name) for name in ("ours", "theirs", "row")}
+        with open(paths["row"], "wb") as file:
+            file.write(data.X_test[0])
+        model.save(paths["ours"])
+        programs = {ours: (COLD_SCRATCHNN, paths["ours"])}
+        if peer:
+            importlib.import_module("joblib").dump(peer, paths["theirs"])
+            programs[theirs] = COLD_SCIKIT_LEARN, paths["theirs"]
+
+        def run(name: str) -> float:
+            _, seconds, peaks[name] = run_fresh(*programs[name], paths["row"])
+            return seconds
+
+        best = take_turns(sizes.short_rounds, {name: lambda name=name: run(name) for name in programs})
+    rows = [[name, f"{1000 * s:.1f}", ratio(s, best.get(theirs)), f"{peaks[name]:.1f}"] for name, s in best.items()]
+    report.table(
+        ["", "ms", "over scikit-learn", "peak MiB"], rows + ([] if peer else [[theirs, MISSING, "-", "-"]])
+    )
+    report.bar("cold", f"1/{best[theirs] / best[ours]:.1f}" if peer else f"scikit-learn is {MISSING}")
+    report.bar("cold memory", f"{peaks[ours]:.1f} MiB")
+
+
+def memory(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Peak memory of a process that reads all images and trains on them for an epoch."""
+    count = len(data.X[: sizes.all])
+    report.heading(f"Peak memory of one epoch on {count} images, from the start of the process")
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_idx(folder, data, count)
+        for name, function, library in (
+            ("scratchnn, lanes", "train_scratchnn", "scratchnn"),
+            ("NumPy by hand, float64", "train_numpy", "numpy"),
+        ):
+            if if_installed(lambda library=library: importlib.import_module(library)):
+                program = f"import sys; from benchmark import {function}; {function}(*sys.argv[1:])"
+                peaks[name] = run_fresh(program, *paths, "1")[2]
+            else:
+                peaks[name] = None
+    ours, numpy = peaks.values()
+    rows = [[name, MISSING if peak is None else f"{peak:.0f}", ratio(peak, numpy)] for name, peak in peaks.items()]
+    report.table(["", "MiB", "over NumPy"], rows)
+    report.bar("memory", ratio(ours, numpy) if numpy else f"NumPy is {MISSING}")
+
+
+def train_scratchnn(images: str, labels: str, epochs: str) -> None:
+    """The program whose memory is measured: reads IDX files, trains, prints the fastest epoch's µs an image."""
+    X, y = load_idx(images, labels)
+    model = Model(len(X[0]), HIDDEN, max(y) + 1, engine="lanes", scaling="pixels", seed=0)
+    history = model.fit(X, y, epochs=int(epochs), lr=LR, batch_size=BATCH)
+    print(min(history.seconds) / len(X) * 1e6)
+
+
+def train_numpy(images: str, labels: str, epochs: str) -> None:
+    """The same, as a NumPy program."""
+    import numpy as np
+
+    y = np.fromfile(labels, np.uint8, offset=8).astype(int)
+    x = np.fromfile(images, np.uint8, offset=16).reshape(len(y), -1) / 255.0
+    program = NumpyByHand.on_arrays(x, y, int(y.max()) + 1)
+    print(min(program.epoch() for _ in range(int(epochs))) / len(y) * 1e6)
+
+
+def growth(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """How the cost of an image changes with the hidden layer, the batch and the number of images."""
+    report.heading(f"Cost of an image; {sizes.growth} images, hidden {HIDDEN}, batches of {BATCH} where not said otherwise")
+    usual = {"images": sizes.growth, "hidden": HIDDEN, "batch": BATCH}
+    cases: list[tuple[str, dict[str, Any]]] = [(f"hidden {size}", {"hidden": size}) for size in sizes.hidden]
+    cases += [(f"batches of {size}", {"batch": size}) for size in (8, 32, 128) if size < sizes.growth]
+    cases.append(("all images in one batch", {"batch": None}))
+    counts = sorted({max(sizes.images // part, 1) for part in (100, 10, 1)})
+    cases += [(f"{count} images", {"images": count}) for count in counts]
+    rows = []
+    for label, different in cases:
+        case = {**usual, **different}
+        ours = Scratchnn(data, "lanes", case["images"], case["hidden"], batch=case["batch"])
+        numpy = if_installed(lambda case=case: NumpyByHand(data, **case))
+        runs = {"ours": ours.epoch, **({"numpy": numpy.epoch} if numpy else {})}
+        best = {name: seconds / case["images"] for name, seconds in take_turns(sizes.rounds, runs).items()}
+        theirs = micro(best["numpy"]) if numpy else MISSING
+        rows.append([label, micro(best["ours"]), theirs, ratio(best["ours"], best.get("numpy"))])
+    report.table(["", "lanes, µs an image", "NumPy, µs an image", "over NumPy"], rows)
+
+
+# What reaches 98 % on MNIST well within five minutes of one core.
+BEST = {"hidden": 300, "epochs": 8, "lr": 0.2, "batch_size": 64, "momentum": 0.0}
+
+
+def full(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Test accuracy after training on all images: the usual network, and one that is made to be accurate."""
+    X, y = data.X[: sizes.all], data.y[: sizes.all]
+    report.heading(f"Training on all {len(X)} images with lanes")
+    rows = []
+    usual = {"hidden": HIDDEN, "epochs": sizes.full_epochs, "lr": LR, "batch_size": BATCH}
+    for bar, settings in (("five", usual), ("best", {**BEST, "schedule": CosineSchedule(BEST["epochs"])})):
+        fit = dict(settings)
+        model = Model(data.inputs, fit.pop("hidden"), len(data.classes), engine="lanes", scaling="pixels", seed=0)
+        start = time.process_time()
+        model.fit(X, y, **fit)
+        seconds = time.process_time() - start
+        accuracy = percent(model.score(data.X_test, data.y_test))
+        said = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "schedule" and value)
+        rows.append([said + (", cosine schedule" if "schedule" in settings else ""), f"{seconds:.1f}", accuracy])
+        if data.is_mnist() and sizes.all is None:
+            report.bar(bar, accuracy if bar == "five" else f"{accuracy} after {seconds:.0f} s")
+    report.table(["", "seconds of one core", "test accuracy"], rows)
+
+
+def trained_pair(data: Data, sizes: Sizes) -> tuple[Model, Any]:
+    """(scratchnn's model, scikit-learn's or None), each after an epoch."""
+    ours, theirs = Scratchnn(data, "lanes", sizes.growth), if_installed(lambda: ScikitLearn(data, sizes.growth))
+    for one in (ours, theirs):
+        if one:
+            one.epoch()
+    return ours.model, theirs and theirs.model
+
+
+def write_csv(path: str, data: Data, count: int) -> None:
+    text = [str(value) for value in range(256)]
+    with open(path, "w", encoding="ascii", newline="\n") as file:
+        file.write(",".join(["label", *(f"pixel{k}" for k in range(data.inputs))]) + "\n")
+        for row, label in zip(data.X[:count], data.y):
+            file.write(",".join([text[label], *map(text.__getitem__, row)]) + "\n")
+
+
+def write_idx(folder: str, data: Data, count: int) -> tuple[str, str]:
+    """Write images and labels as plain IDX files; returns both paths."""
+    images, labels = (os.path.join(folder, name) for name in ("images", "labels"))
+    rows = data.X[:count]
+    sizes = (len(rows), 1, data.inputs)
+    with open(images, "wb") as file:
+        file.write(b"\0\0\x08\x03" + b"".join(size.to_bytes(4, "big") for size in sizes) + b"".join(rows))
+    with open(labels, "wb") as file:
+        file.write(b"\0\0\x08\x01" + len(rows).to_bytes(4, "big") + bytes(data.y[:count]))
+    return images, labels
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] = {
+    "training": training,
+    "spike": spike,
+    "variants": variants,
+    "agreement": agreement,
+    "load": loading,
+    "latency": latency,
+    "cold": cold_start,
+    "memory": memory,
+    "growth": growth,
+    "full": full,
+}
+
+
+def machine() -> str:
+    """Where and when this was measured: processor, Python, peers, date."""
+    processor = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+        processor = models[0] if models else processor
+    peers = []
+    for name, module in (("NumPy", "numpy"), ("scikit-learn", "sklearn"), ("pandas", "pandas"), ("PyTorch", "torch")):
+        found = if_installed(lambda module=module: importlib.import_module(module))
+        peers.append(f"{name} {found.__version__ if found else MISSING}")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    cores = f"{os.cpu_count()} cores" if os.cpu_count() != 1 else "1 core"
+    return f"{processor}, {cores}, {platform.system()}; {python}; {', '.join(peers)}; {time.strftime('%Y-%m-%d')}"
+
+
+def print_bars(data: Data, sizes: Sizes, report: Report) -> None:
+    report.heading(f"The bars, on {data.name} ({len(data.X)} training images, {data.inputs} pixels)")
+    rows = []
+    for name, (what, must, aim) in BARS.items():
+        if name != "spike" or name in report.measured:
+            words = what.format(images=sizes.images, load=sizes.load)
+            rows.append([words, must, aim, report.measured.get(name, "not measured")])
+    report.table(["what", "must", "aim for", "measured"], rows)
+    report.note(f"Measured on {machine()}.")
+
+
+def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Time scratchnn beside others at the same work.")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="folder with MNIST's files, or a CSV (default: digits)")
+    parser.add_argument("--images", type=int, default=10000, metavar="N", help="images to train on (10000)")
+    parser.add_argument("--quick", action="store_true", help="everything tiny: does it run at all?")
+    parser.add_argument("--only", metavar="SECTION,...", help=f"some of: {', '.join(SECTIONS)}")
+    parser.add_argument("--full", action="store_true", help="also train on all images, for minutes")
+    parser.add_argument("--markdown", action="store_true", help="print tables in markdown")
+    spike_help = "a script to time in turn with ours, called with: hidden images epochs lane_bits batch"
+    parser.add_argument("--spike", metavar="FILE", default=os.environ.get("SPIKE"), help=spike_help)
+    options = parser.parse_args(arguments)
+    default = [name for name in SECTIONS if name != "full" or options.full]
+    options.sections = options.only.split(",") if options.only else default
+    unknown = [name for name in options.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"unknown section {unknown[0]!r}: there are {', '.join(SECTIONS)}")
+    if options.images < 1:
+        parser.error(f"--images must be at least 1, got {options.images}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = read_arguments(arguments)
+    try:
+        data = find_data(options.data)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    sizes = Sizes(min(options.images, len(data.X), 100 if options.quick else len(data.X)), options.quick)
+    report = Report(options.markdown)
+    for name in options.sections:
+        SECTIONS[name](data, sizes, report, options)
+    print_bars(data, sizes, report)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
