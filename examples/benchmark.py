@@ -35,8 +35,11 @@ from typing import Any  # noqa: E402
 
 from scratchnn import CosineSchedule, Dataset, Model, load_csv, load_digits, load_idx  # noqa: E402
 
+Floats = list[list[float]]
+
 HIDDEN, LR, BATCH = 100, 0.1, 32
 MISSING = "not installed"
+FEWEST = 50  # images; with fewer, a class may be missing
 
 
 class Sizes:
@@ -72,10 +75,12 @@ class Data:
         self.X, self.y = self._checked(train)
         self.X_test, self.y_test = self._checked(test)
         self.inputs = len(self.X[0])
+        if len(self.X) < FEWEST:
+            raise ValueError(f"{name}: at least {FEWEST} training images are needed, got {len(self.X)}")
 
     def _checked(self, dataset: Dataset) -> tuple[list[bytes], list[int]]:
         if not len(dataset) or not self.classes or not all(type(row) is bytes for row in dataset.X):
-            raise ValueError(f"{self.name}: the benchmark needs rows of pixels from 0 to 255 with the labels of classes")
+            raise ValueError(f"{self.name}: the benchmark needs rows of pixels, 0 to 255, with class labels")
         numbers = {label: number for number, label in enumerate(self.classes)}
         return list(dataset.X), [numbers[label] for label in dataset.y]
 
@@ -261,7 +266,7 @@ class Textbook:
         self.b1, self.b2 = [0.0] * HIDDEN, [0.0] * classes
 
     @staticmethod
-    def product(a: list[list[float]], b: list[list[float]]) -> list[list[float]]:
+    def product(a: Floats, b: Floats) -> Floats:
         c = [[0.0] * len(b[0]) for _ in a]
         for i in range(len(a)):
             for j in range(len(b[0])):
@@ -270,7 +275,7 @@ class Textbook:
         return c
 
     @staticmethod
-    def transposed(a: list[list[float]]) -> list[list[float]]:
+    def transposed(a: Floats) -> Floats:
         return [list(column) for column in zip(*a)]
 
     @staticmethod
@@ -284,7 +289,7 @@ class Textbook:
             self.step(self.x[first : first + BATCH], self.labels[first : first + BATCH])
         return time.perf_counter() - start
 
-    def step(self, x: list[list[float]], labels: list[int]) -> None:
+    def step(self, x: Floats, labels: list[int]) -> None:
         z = [[v + b for v, b in zip(row, self.b1)] for row in self.product(x, self.w1)]
         a = [[max(v, 0.0) for v in row] for row in z]
         o = [[v + b for v, b in zip(row, self.b2)] for row in self.product(a, self.w2)]
@@ -298,7 +303,7 @@ class Textbook:
         self.move(self.w1, self.b1, self.product(self.transposed(x), dz), dz)
 
     @staticmethod
-    def move(weight: list[list[float]], bias: list[float], gradient: list[list[float]], errors: list[list[float]]) -> None:
+    def move(weight: Floats, bias: list[float], gradient: Floats, errors: Floats) -> None:
         for i in range(len(weight)):
             for j in range(len(bias)):
                 weight[i][j] -= LR * gradient[i][j]
@@ -370,7 +375,7 @@ class ScikitLearn:
         self.model = kind((HIDDEN,), batch_size=min(BATCH, images), random_state=0, **sgd)
 
     def epoch(self) -> float:
-        return timed(lambda: self.model.partial_fit(self.x, self.y, self.classes))()
+        return timed(lambda: self.model.partial_fit(self.x, self.y, classes=self.classes))()
 
     def accuracy(self) -> float:
         return float(self.model.score(pixels(self.test[0]), self.test[1]))
@@ -437,8 +442,8 @@ def training(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
         few = contender and contender.images < images
         label = f"{name} ({contender.images} images only)" if few else name
         accuracy = contender.accuracy() if contender and not few else None
-        result = [micro(each[name]), ratio(each[name], each.get(numpy)), percent(accuracy)]
-        rows.append([label, *(result if contender else [MISSING, "-", "-"])])
+        cost = each.get(name)
+        rows.append([label, micro(cost) if cost else MISSING, ratio(cost, each.get(numpy)), percent(accuracy)])
     report.table(["", "µs an image", "over NumPy", "test accuracy"], rows)
     report.note(f"Epochs: {sizes.rounds}, the fastest counts; the accuracy is the one after all of them.")
     preparation = micro(present[ours].preparation / images)
@@ -471,6 +476,7 @@ def spike(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace)
         for bits in (40, 48):
             runs[f"spike, lanes of {bits} bits"] = lambda bits=bits: spike_run(bits)
         best = take_turns(sizes.rounds, runs)
+    report.note("The spike reads images of its own choosing; the comparison holds if they are the same as here.\n")
     ours, *others = best.values()
     rows = [[name, f"{micros:,.1f}", ratio(micros, min(others))] for name, micros in best.items()]
     report.table(["", "µs an image", "over the faster spike"], rows)
@@ -601,9 +607,7 @@ def cold_start(data: Data, sizes: Sizes, report: Report, options: argparse.Names
 
         best = take_turns(sizes.short_rounds, {name: lambda name=name: run(name) for name in programs})
     rows = [[name, f"{1000 * s:.1f}", ratio(s, best.get(theirs)), f"{peaks[name]:.1f}"] for name, s in best.items()]
-    report.table(
-        ["", "ms", "over scikit-learn", "peak MiB"], rows + ([] if peer else [[theirs, MISSING, "-", "-"]])
-    )
+    report.table(["", "ms", "over scikit-learn", "peak MiB"], rows + ([] if peer else [[theirs, MISSING, "-", "-"]]))
     report.bar("cold", f"1/{best[theirs] / best[ours]:.1f}" if peer else f"scikit-learn is {MISSING}")
     report.bar("cold memory", f"{peaks[ours]:.1f} MiB")
 
@@ -650,12 +654,12 @@ def train_numpy(images: str, labels: str, epochs: str) -> None:
 
 def growth(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
     """How the cost of an image changes with the hidden layer, the batch and the number of images."""
-    report.heading(f"Cost of an image; {sizes.growth} images, hidden {HIDDEN}, batches of {BATCH} where not said otherwise")
+    report.heading(f"Cost of an image; where not said, {sizes.growth} images, hidden {HIDDEN}, batches of {BATCH}")
     usual = {"images": sizes.growth, "hidden": HIDDEN, "batch": BATCH}
     cases: list[tuple[str, dict[str, Any]]] = [(f"hidden {size}", {"hidden": size}) for size in sizes.hidden]
     cases += [(f"batches of {size}", {"batch": size}) for size in (8, 32, 128) if size < sizes.growth]
     cases.append(("all images in one batch", {"batch": None}))
-    counts = sorted({max(sizes.images // part, 1) for part in (100, 10, 1)})
+    counts = sorted({max(sizes.images // part, FEWEST) for part in (100, 10, 1)})
     cases += [(f"{count} images", {"images": count}) for count in counts]
     rows = []
     for label, different in cases:
@@ -774,15 +778,15 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="also train on all images, for minutes")
     parser.add_argument("--markdown", action="store_true", help="print tables in markdown")
     spike_help = "a script to time in turn with ours, called with: hidden images epochs lane_bits batch"
-    parser.add_argument("--spike", metavar="FILE", default=os.environ.get("SPIKE"), help=spike_help)
+    parser.add_argument("--spike", metavar="FILE", default=os.environ.get("SCRATCHNN_SPIKE"), help=spike_help)
     options = parser.parse_args(arguments)
     default = [name for name in SECTIONS if name != "full" or options.full]
     options.sections = options.only.split(",") if options.only else default
     unknown = [name for name in options.sections if name not in SECTIONS]
     if unknown:
         parser.error(f"unknown section {unknown[0]!r}: there are {', '.join(SECTIONS)}")
-    if options.images < 1:
-        parser.error(f"--images must be at least 1, got {options.images}")
+    if options.images < FEWEST:
+        parser.error(f"--images must be at least {FEWEST}, got {options.images}")
     return options
 
 

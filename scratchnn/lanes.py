@@ -28,9 +28,9 @@ Shape = tuple[int, int]
 
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
 SCALAR_BITS = 18  # of a number on the scalar side of a product
-WEIGHT_BITS = 24  # the least that a weight should have
+WEIGHT_BITS = 20  # the least that a weight should have
 STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
-GRADIENT_BITS = 14  # the least that one sample's share of a gradient should have
+GRADIENT_BITS = 20  # the least that one sample's share of a gradient should have
 MOST_WEIGHT_BITS = 44  # more than this would be lost when weights are saved or shown as floats
 HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
@@ -185,7 +185,7 @@ class Lanes:
     def suited(self, prepared: Inputs, batch_size: int) -> Lanes:
         """The engine of the narrowest lanes in which a network can learn well from these inputs."""
         inputs, gradients = _bits(prepared.row_sum), _bits(prepared.largest * batch_size)
-        needed = 2 + max(inputs + WEIGHT_BITS, gradients + GRADIENT_BITS + STEP_BITS)
+        needed = 2 + max(inputs + WEIGHT_BITS, gradients + GRADIENT_BITS)
         width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
         chosen = Lanes(width, min(max(width - 2 - inputs, 8), MOST_WEIGHT_BITS))
         chosen.forced = self.forced
@@ -361,11 +361,7 @@ class Lanes:
     def _inputs_times(self, x: Inputs, b: LaneMatrix) -> LaneMatrix:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
         rows, (count, width) = self._rows(b), x.shape
-        growth = x.largest * count
-        # Leave room for the factor of the optimizer's step, if enough is left: rescaling later costs more.
-        room = 1 << self.capacity - STEP_BITS
-        if not self._fits(rows.bound, growth << GRADIENT_BITS - LEAST_BITS, room):
-            room = 1 << self.capacity
+        growth, room = x.largest * count, 1 << self.capacity
         if not self._fits(rows.bound, growth, room):
             return self._tn_by_floats(x, b)
         rows = self._fitted(rows, room // growth, b.shape[1])
