@@ -114,8 +114,8 @@ def _bits(bound: float) -> int:
 
 def _run_away(largest: float) -> LaneOverflowError:
     return LaneOverflowError(
-        f"numbers up to {largest:.3g} appeared, the lanes engine goes up to {LARGEST:g}: training has run away; "
-        'lower the learning rate, scale the inputs and targets, or use engine="linalg"'
+        f"numbers up to {largest:.3g} appeared, and the lanes engine goes up to {LARGEST:g} "
+        '(engine="linalg" goes up to 1.8e308)'
     )
 
 

@@ -166,7 +166,7 @@ class Model:
         self.task = task
         self.input_shape = shape
         self.output_size = width(network.output_shape(shape))
-        self.ops = find_engine(engine)
+        self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
         if seed is not None:
@@ -348,6 +348,8 @@ class Model:
             return training.run(data, validate, self._order_rng)
         finally:
             self.network.eval()
+            # What suited the training rows is not kept: a model predicts the same before and after it was saved.
+            self._use(self._own_engine)
 
     def _training_data(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_size: int | None

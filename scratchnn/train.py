@@ -49,7 +49,6 @@ def _train(arguments: Sequence[str] | None) -> int:
         _say(model.summary())
     with Interruption() as interruption:
         history = _fit(options, model, training, validation, interruption)
-        _require_finite(model, history)
         model.save(options.save)
     if interruption.asked:
         return _interrupted(options)
@@ -121,9 +120,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="part of the hidden neurons to leave out at random while training",
     )
-    group.add_argument(
-        "--engine", help="what computes: lanes (fast, the default) or linalg (readable)"
-    )
+    group.add_argument("--engine", help="what computes: lanes (fast, the default) or linalg (readable)")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
@@ -322,17 +319,6 @@ def _schedule(options: argparse.Namespace) -> Any:
     if options.schedule == "cosine":
         return CosineSchedule(options.epochs)
     return ReduceOnPlateau(patience=3) if options.schedule == "plateau" else None
-
-
-def _require_finite(model: Any, history: Any) -> None:
-    """A network that has run off to infinity has nothing to say and must not replace a saved one that has."""
-    for values in model.weights:
-        for row in values if isinstance(values[0], list) else [values]:
-            if not all(map(math.isfinite, row)):
-                epoch = sum(map(math.isfinite, history.loss)) + 1
-                raise ArithmeticError(
-                    f"training diverged in epoch {epoch}, nothing was saved: try a smaller --lr or a --clip-norm"
-                )
 
 
 class Interruption:

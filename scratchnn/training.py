@@ -236,7 +236,7 @@ class Training:
             parameter.value = value
         return TrainingDiverged(
             f"training diverged in epoch {run.epoch}, batch {run.batch + 1}: {what}; try a lower learning rate than "
-            f"{self.optimizer.lr:g}, clip_norm, or scaled features and targets",
+            f"{run.first_lr:g}, clip_norm, or features and targets scaled to about 1",
             run.epoch,
             run.batch + 1,
         )

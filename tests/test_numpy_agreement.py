@@ -286,14 +286,14 @@ CASES: dict[str, tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_every_batch_agrees_with_numpy(name: str) -> None:
     network, y, settings, reference = CASES[name]
-    model = Model(FEATURES, **{"hidden_size": 8, "scaling": "none", **network})
+    model = Model(FEATURES, **{"hidden_size": 8, "scaling": "none", "engine": "linalg", **network})
     expected = train_reference(model.weights, X, y, **reference)
     assert_agree(model, train_scratchnn(model, X, y, **settings), expected)
 
 
 def test_standardised_features_agree_with_numpy() -> None:
     rows = [[7.0 * v + 100.0 * j for j, v in enumerate(row)] for row in X]
-    model = Model(FEATURES, 8, 3, scaling="standard")
+    model = Model(FEATURES, 8, 3, scaling="standard", engine="linalg")
     x = np.array(rows)
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
     expected = train_reference(model.weights, scaled, CLASSES)
@@ -303,7 +303,7 @@ def test_standardised_features_agree_with_numpy() -> None:
 def test_pixels_agree_with_numpy() -> None:
     rng = Random(2)
     rows = [bytes(rng.randrange(256) for _ in range(20)) for _ in range(ROWS)]
-    model = Model(20, 8, 3)
+    model = Model(20, 8, 3, engine="linalg")
     scaled = np.array([list(row) for row in rows]) / 255
     expected = train_reference(model.weights, scaled, CLASSES)
     assert_agree(model, train_scratchnn(model, rows, CLASSES), expected)
@@ -312,20 +312,20 @@ def test_pixels_agree_with_numpy() -> None:
 def test_a_stack_of_layers_agrees_with_numpy() -> None:
     inner = Sequential([Linear(8, 6), ReLU()])
     stack = [Linear(FEATURES, 8), ReLU(), inner, Linear(6, 3), LogSoftmax()]
-    model = Model.from_layers(stack, loss="nll", scaling="none")
+    model = Model.from_layers(stack, loss="nll", scaling="none", engine="linalg")
     expected = train_reference(model.weights, X, CLASSES)
     assert_agree(model, train_scratchnn(model, X, CLASSES), expected)
 
 
 def test_sigmoid_and_bce_loss_agree_with_numpy() -> None:
     stack = [Linear(FEATURES, 8), Tanh(), Linear(8, 1), Sigmoid()]
-    model = Model.from_layers(stack, loss="bce", scaling="none")
+    model = Model.from_layers(stack, loss="bce", scaling="none", engine="linalg")
     expected = train_reference(model.weights, X, BINARY, loss=binary_cross_entropy, activation="tanh")
     assert_agree(model, train_scratchnn(model, X, BINARY), expected)
 
 
 def test_the_history_holds_the_mean_loss_of_each_epoch() -> None:
-    model = Model(FEATURES, 8, 3, scaling="none")
+    model = Model(FEATURES, 8, 3, scaling="none", engine="linalg")
     losses, _ = train_reference(model.weights, X, CLASSES)
     history = model.fit(X, CLASSES, epochs=EPOCHS, batch_size=BATCH, shuffle=False)
     sizes = [16, 16, 10]

@@ -283,7 +283,7 @@ def test_class_weights_need_classes() -> None:
 def test_a_weight_of_k_is_as_good_as_a_sample_k_times() -> None:
     weights = [1 + i % 3 for i in range(10)]
     repeated = [i for i, k in enumerate(weights) for _ in range(k)]
-    weighted, longer = classifier(), classifier()
+    weighted, longer = classifier(engine="linalg"), classifier(engine="linalg")
     weighted.fit(X, Y, epochs=5, lr=0.02, batch_size=None, sample_weight=weights)
     longer.fit([X[i] for i in repeated], [Y[i] for i in repeated], epochs=5, lr=0.02, batch_size=None)
     for a, b in zip(weighted.weights, longer.weights):
@@ -291,7 +291,7 @@ def test_a_weight_of_k_is_as_good_as_a_sample_k_times() -> None:
 
 
 def test_a_weight_of_0_is_as_good_as_no_sample() -> None:
-    weighted, shorter = classifier(), classifier()
+    weighted, shorter = classifier(engine="linalg"), classifier(engine="linalg")
     weighted.fit(X, Y, epochs=5, lr=0.02, batch_size=None, sample_weight=[1] * 8 + [0, 0])
     shorter.fit(X[:8], Y[:8], epochs=5, lr=0.02, batch_size=None)
     for a, b in zip(weighted.weights, shorter.weights):
