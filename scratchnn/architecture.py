@@ -1,7 +1,7 @@
 """What stands between a user's words for a network and its layers: building, describing, and summing up.
 
 A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here are
-ever made from a file. Relies on ``layers``.
+ever made from a file. Relies on ``layers`` and ``conv``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .arguments import require_size
+from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .layers import (
     Dropout,
     Layer,
@@ -29,7 +30,11 @@ ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "t
 
 # The layers that a model file may name.
 LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind for kind in (Linear, ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax, Dropout, Sequential)
+    kind.__name__: kind
+    for kind in (
+        *(Linear, ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax, Dropout, Sequential),
+        *(Conv2D, MaxPool2D, AvgPool2D, Flatten),
+    )
 }
 
 

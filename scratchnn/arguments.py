@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from typing import Any
 
 
@@ -20,7 +21,7 @@ def require_size(what: str, value: Any, least: int = 1) -> int:
 
 def require_number(what: str, value: Any, least: float, below: float = math.inf, *, above: bool = False) -> float:
     """``value`` as a float in [least, below) (or above ``least``); ``ValueError`` says which argument was wrong."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if not number or not (value > least if above else value >= least) or not value < below:
         lower = f"above {least:g}" if above else f"at least {least:g}"
         upper = f" and below {below:g}" if below != math.inf else " and finite"

@@ -11,6 +11,7 @@ import csv
 from collections.abc import Sequence
 from typing import Any, Union
 
+from .arguments import require_size
 from .data_file import DataFile, listed, shown
 from .errors import DataError
 
@@ -23,6 +24,11 @@ _MISSING = ("", "?", "na", "n/a", "null", "none")
 
 Record = tuple[int, "list[str]"]  # the line it starts on, its fields
 LabelColumn = Union[int, str, None]
+
+
+def _all_of(values: Any, kinds: tuple[type, ...]) -> bool:
+    sized = hasattr(values, "__len__") and hasattr(values, "__iter__") and not isinstance(values, (str, bytes, dict))
+    return sized and all(isinstance(value, kinds) for value in values)
 
 
 class CsvOptions:
@@ -41,10 +47,19 @@ class CsvOptions:
         width: int | None = None,
         usual_label: int | None = None,
     ) -> None:
-        if delimiter is not None and (len(delimiter) != 1 or not delimiter.isascii() or delimiter in _NO_DELIMITERS):
+        if delimiter is not None and (
+            not isinstance(delimiter, str)
+            or len(delimiter) != 1
+            or not delimiter.isascii()
+            or delimiter in _NO_DELIMITERS
+        ):
             raise ValueError(f"delimiter must be one character, like ',', ';' or a tab; got {delimiter!r}")
         if isinstance(label, bool) or not isinstance(label, (int, str, type(None))):
             raise ValueError(f"label must be a column's name or its position, got {label!r}")
+        for what, values, kinds in (("classes", classes, (str, int, float)), ("feature_names", feature_names, (str,))):
+            if values is not None and not _all_of(values, kinds):
+                things = "names" if what == "feature_names" else "labels"
+                raise ValueError(f"{what} must be a list of {things}, got {type(values).__name__}")
         self.label = label
         self.header = header
         self.delimiter = delimiter
@@ -53,6 +68,8 @@ class CsvOptions:
         self.feature_names = list(feature_names) if feature_names else None
         self.label_required = label_required
         self.usual_label = usual_label  # where the label stood in the training file
+        if width is not None:
+            require_size("width", width)
         self.width = width if width is not None else len(self.feature_names) if self.feature_names else None
 
 

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, Union, cast
 
+from .arguments import require_size
 from .errors import DataError
 
 Path = Union[str, "os.PathLike[str]"]
@@ -52,9 +53,9 @@ class DataFile:
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fsdecode(path)
         self.name = self.path if self.path.isprintable() else repr(self.path)
-        self.max_bytes = max_bytes
+        self.max_bytes = require_size("max_bytes", max_bytes, 0)
         self.bytes_read = 0
         self.stored_bytes = 0
         try:
@@ -119,6 +120,7 @@ class DataFile:
 
         Only text is let through: a NUL byte raises ``DataError``, as does a line above ``max_line_bytes``.
         """
+        require_size("max_line_bytes", max_line_bytes, 0)
         done = 0  # lines handed out
         rest = b""
         first = True

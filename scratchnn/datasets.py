@@ -18,6 +18,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
+from .arguments import require_size
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import read_csv
 from .data_file import MAX_BYTES, MAX_LINE_BYTES, Path
@@ -68,6 +69,12 @@ class Dataset:
         label_position: int | None = None,
         source: str = "",
     ) -> None:
+        for what, values in (("X", X), ("y", y)):
+            listed = isinstance(values, Sequence) and not isinstance(values, (str, bytes))
+            if not listed and not hasattr(values, "tolist"):
+                raise DataError(f"{what} of a Dataset must be a list, got {type(values).__name__}")
+        if not all(hasattr(row, "__len__") for row in X):
+            raise DataError("X of a Dataset must be a list of rows")
         self.X = X
         self.y = y
         self.classes = list(classes)
@@ -157,6 +164,8 @@ def load_csv(
     """
     keep_pixels = False
     if like is not None:
+        if not isinstance(like, Dataset):
+            raise ValueError(f"like must be a Dataset, got {type(like).__name__}")
         classes = like.classes if classes is None else classes
         feature_names = like.feature_names if feature_names is None else feature_names
         width = like.width if width is None else width
@@ -201,7 +210,7 @@ def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: i
     Raises ``DataError`` unless both files are whole and fit each other.
     """
     if labels_path is None:
-        labels_path = _labels_beside(os.fspath(images_path))
+        labels_path = _labels_beside(os.fsdecode(images_path))
     rows = read_idx_images(images_path, max_bytes)
     labels = read_idx_labels(labels_path, max_bytes) if labels_path is not None else []
     if labels_path is not None and len(rows) != len(labels):
@@ -235,8 +244,12 @@ def train_test_split(
     Raises ``DataError`` for lengths that differ, fewer than two rows, or labels that cannot be told apart;
     ``ValueError`` for a fraction that is not between 0 and 1.
     """
-    if not 0 < test_fraction < 1:
+    if not isinstance(test_fraction, (int, float)) or not 0 < test_fraction < 1:
         raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
+    require_size("seed", seed, 0)
+    for name, values in (("X", X), ("y", y)):
+        if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+            raise DataError(f"{name} must be a list, got {type(values).__name__}")
     if len(X) != len(y):
         raise DataError(f"X and y must have the same length, got {len(X)} rows and {len(y)} labels")
     if len(X) < 2:

@@ -2,7 +2,8 @@
 
 ``math`` hands its work to the C library of the machine, whose last bit differs from one to the next. Here every step
 is one that IEEE 754 rounds in one way only, so that the result is the same double everywhere. Each function is
-within 1 ulp (the step from one double to the next) of the true value, over all doubles.
+within 1 ulp (the step from one double to the next) of the true value over all doubles, and nearly always within half
+an ulp: it is the double next to the true value.
 
 The recipe is the same throughout:
 
@@ -159,6 +160,9 @@ def _power_of_two(n: int) -> float:
     return float(1 << n) if n >= 0 else 1.0 / float(1 << -n)
 
 
+_TINY = _power_of_two(-60)  # a relative change that rounding takes back, many times over
+
+
 def _split(x: float) -> tuple[float, int]:
     """(m, n) with x = m·2ⁿ exactly and m from √½ to √2, for finite x > 0, subnormal ones as well."""
     n = 0
@@ -223,16 +227,11 @@ def _exp(x: Pair) -> float:
 
 
 def _expm1(x: float) -> Pair:
-    """exp(x) - 1 for 2^-60 ≤ |x| ≤ 700. With exp(x) = 2ⁿ·(1 + y) it is 2ⁿ·((1 - 2⁻ⁿ) + y): nothing cancels."""
+    """exp(x) - 1 for 2^-60 ≤ |x| ≤ 700. With exp(x) = 2ⁿ·(1 + y) it is 2ⁿ·((1 - 2⁻ⁿ) + y): no digit is cancelled."""
     y, n = _exp_less_1((x, 0.0))
-    if not n:
-        return y
-    if n < 0:
-        power = _power_of_two(n)
-        return _plus((-1.0, 0.0), (power + power * y[0], _fast_two_sum(power, power * y[0])[1] + power * y[1]))
-    y = _plus(two_sum(1.0, -_power_of_two(-n)), y)
+    high, low = _plus(two_sum(1.0, -_power_of_two(-n)), y)
     power = _power_of_two(n)
-    return y[0] * power, y[1] * power
+    return high * power, low * power
 
 
 def exp(x: float) -> float:
@@ -244,16 +243,13 @@ def expm1(x: float) -> float:
     """eˣ - 1, also where eˣ is so near to 1 that the difference would be nothing but rounding."""
     x = _real(x)
     if -_TINY < x < _TINY:
-        return x  # the next term, x²/2, is below a quarter of an ulp of x
+        return x  # the next term, x²/2, is below 2^-61 of it
     if not x > -50.0:
         return -1.0 if x == x else x
     if x > 700.0:
         return exp(x)
     high, low = _expm1(x)
     return high + low
-
-
-_TINY = _power_of_two(-60)
 
 
 def sigmoid(x: float) -> float:
@@ -276,8 +272,8 @@ def tanh(x: float) -> float:
     """(eˣ - e⁻ˣ) / (eˣ + e⁻ˣ), as t / (t + 2) with t = e²ˣ - 1: for x ≥ 0 nothing cancels, and tanh(-x) = -tanh(x)."""
     x = _real(x)
     size = -x if x < 0 else x
-    if size < _power_of_two(-30):
-        return x  # the next term, x³/3, is below a tenth of an ulp
+    if size * size < _TINY:
+        return x  # the next term, x³/3, is below 2^-61 of it
     if not size < 25.0:
         return x if x != x else (1.0 if x > 0 else -1.0)
     t = _expm1(2.0 * size)
@@ -329,7 +325,7 @@ def log1p(x: float) -> float:
     """log(1 + x), with 1 + x kept as a pair, so that no digit of a small x is lost. -inf for -1, nan below."""
     x = _real(x)
     if -_TINY < x < _TINY:
-        return x  # the next term, x²/2, is below a quarter of an ulp of x
+        return x  # the next term, x²/2, is below 2^-61 of it
     if not -1.0 < x < INFINITY:
         return _log_at_the_edge(1.0 + x)
     high, low = _log(two_sum(1.0, x))
@@ -359,26 +355,28 @@ def log10(x: float) -> float:
 
 
 def sqrt(x: float) -> float:
-    """The square root by Newton's method: the rounded true root, to the last bit. nan below 0, -0.0 for -0.0.
+    """The square root by Newton's method: the double nearest to the true root. nan below 0, -0.0 for -0.0.
 
-    For m = x / 4ᵏ, from ½ to 3, a root of f(s) = s² - m is looked for along tangents: s ← s - f(s)/f'(s) = (s + m/s)/2.
-    From the chord (m + 1)/2 the relative error, at first below 0.16, is halved and squared each time: 5 steps suffice.
-    The last step is made with an exact s², so that s and its correction have 100 bits between them.
+    For m = x / 4ᵏ, from 1 to 4, a root of f(s) = s² - m is looked for along tangents: s ← s - f(s)/f'(s) = (s + m/s)/2.
+    From the chord (m + 2)/3, less than 0.06 off, relative, each step squares the error and halves it: 2e-3, 2e-6,
+    2e-12, then rounding. One more step is made with an exact s², so that s and its correction have 100 bits between
+    them. No root of a double below 4 rounds to 2, but the largest such comes so near to halfway that the sum might.
     """
     x = _real(x)
     if not _has_log(x):
         return NAN if x < 0 else x
     m, n = _split(x)
-    if n % 2:
-        m, n = 2.0 * m, n - 1
-    s = 0.5 * (m + 1.0)
-    for _ in range(5):
+    doublings = n % 2 if m >= 1.0 or n % 2 else 2
+    m *= float(1 << doublings)
+    s = (m + 2.0) / 3.0
+    for _ in range(4):
         s = 0.5 * (s + m / s)
     high, low = two_product(s, s)
     s += ((m - high) - low) / (2.0 * s)
-    return s * _power_of_two(n // 2)
+    return min(s, _BELOW_2) * _power_of_two((n - doublings) // 2)
 
 
+_BELOW_2 = 2.0 - 1.0 / float(1 << 52)
 _LARGEST_BY_SQUARING = float(1 << 31)  # each of the 62 products costs a few of the 106 bits; more would show
 
 
@@ -400,13 +398,12 @@ def pow(x: float, y: float) -> float:
     if x < 0 and whole != y and size != INFINITY:
         return NAN
     result = _positive_power(size, y, whole)
-    # 1/x tells -0.0 from 0.0.
-    negative = x < 0 or (x == 0 and _is_negative_zero(x))
-    return -result if negative and whole == y and whole % 2 else result
+    odd = whole == y and whole % 2
+    return -result if odd and (x < 0 or _is_negative_zero(x)) else result
 
 
 def _is_negative_zero(x: float) -> bool:
-    return str(x) == "-0.0"
+    return repr(x) == "-0.0"  # -0.0 == 0.0, and Python does not divide by either: only the digits tell them apart
 
 
 def _positive_power(x: float, y: float, whole: int) -> float:

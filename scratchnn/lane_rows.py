@@ -83,7 +83,8 @@ class Layout:
             lanes[byte :: self.bytes] = words[byte::8]
         size, bias, from_bytes = self.size, self.bias, int.from_bytes
         # Flipping the top bit of a two's complement number is the same as adding the bias to it.
-        return [(from_bytes(lanes[i : i + size], "little") ^ bias) - bias for i in range(0, size * rows, size)]
+        starts = [size * row for row in range(rows)]
+        return [(from_bytes(lanes[i : i + size], "little") ^ bias) - bias for i in starts]
 
     def unpack(self, rows: Sequence[int], bound: int | None = None) -> list[int]:
         """All lanes of all rows, one after the other; a known ``bound`` on their size makes it faster."""
@@ -111,7 +112,8 @@ class Layout:
             for byte in range(self.bytes):
                 lanes[number * self.bytes + byte :: step] = raw[byte :: self.bytes]
         bias, from_bytes = turned.bias, int.from_bytes
-        return [from_bytes(lanes[i : i + step], "little") - bias for i in range(0, step * self.count, step)]
+        starts = [step * lane for lane in range(self.count)]
+        return [from_bytes(lanes[i : i + step], "little") - bias for i in starts]
 
     # --- operations on every lane of a row ---------------------------------------------------------------------
 
@@ -126,10 +128,13 @@ class Layout:
         return found
 
     def shift(self, rows: Iterable[int], shift: int) -> list[int]:
-        """Every lane divided by 2**shift, rounded to the nearest (half up); a negative ``shift`` multiplies."""
+        """Every lane divided by 2**shift, rounded to the nearest (half up); a negative ``shift`` multiplies.
+
+        Beyond width - 2 nothing is left of any lane; the caller of a negative ``shift`` sees to it that results fit.
+        """
         if shift <= 0:
             return [row << -shift for row in rows] if shift else list(rows)
-        if shift > self.width - 2:  # at most half a unit is left of any lane
+        if shift > self.width - 2:  # at most half a unit
             return [0 for _ in rows]
         add, keep, subtract = self.shifting(shift)
         return [((row + add) >> shift & keep) - subtract for row in rows]

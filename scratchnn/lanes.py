@@ -22,6 +22,7 @@ from typing import Any
 
 from . import linalg
 from .lane_rows import Layout, round_all
+from .windows import Window
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
@@ -30,9 +31,11 @@ WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
 SCALAR_BITS = 18  # of a number on the scalar side of a product
 WEIGHT_BITS = 20  # the least that a weight should have
 STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
+MOST_STEP_BITS = 29  # where there is room for more: an int of one of CPython's digits (30 bits) multiplies fastest
 GRADIENT_BITS = 20  # the least that one sample's share of a gradient should have
 MOST_WEIGHT_BITS = 44  # more than this would be lost when weights are saved or shown as floats
 HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
+SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
@@ -113,9 +116,9 @@ def _bits(bound: float) -> int:
 
 
 def _run_away(largest: float) -> LaneOverflowError:
+    what = f"numbers up to {largest:.3g}" if largest == largest else "a number that is no number (NaN)"
     return LaneOverflowError(
-        f"numbers up to {largest:.3g} appeared, and the lanes engine goes up to {LARGEST:g} "
-        '(engine="linalg" goes up to 1.8e308)'
+        f'{what} appeared, and the lanes engine goes up to {LARGEST:g} (engine="linalg" goes up to 1.8e308)'
     )
 
 
@@ -124,7 +127,7 @@ def _largest(rows: Rows) -> float:
     largest = max([max(max(row), -min(row)) for row in rows if row], default=0.0)
     # max and min pass over a NaN that does not come first; a sum does not.
     if not largest <= LARGEST or not all(map(math.isfinite, map(sum, rows))):
-        raise _run_away(largest if largest == largest else math.nan)
+        raise _run_away(largest if largest > LARGEST else math.nan)
     return largest if largest > SMALLEST else 0.0
 
 
@@ -135,6 +138,12 @@ def _quantum(largest: float, bits: int) -> float:
 
 def _transposed(m: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     return list(zip(*m))
+
+
+def _in_rows(flat: list[Any], shape: Shape) -> list[list[Any]]:
+    """All entries, one after the other, as rows."""
+    count, width = shape
+    return [flat[i * width : (i + 1) * width] for i in range(count)]
 
 
 def _longest_sum(rows: Iterable[Sequence[int]]) -> int:
@@ -152,13 +161,14 @@ class Lanes:
 
     def __init__(self, width: int | None = None, weight_bits: int | None = None) -> None:
         self.width = 48 if width is None else width
+        if self.width not in WIDTHS:
+            raise ValueError(f"lanes of this engine can be {WIDTHS} bits wide, got {width!r}")
         self.forced = width is not None
         self.capacity = self.width - 2  # bits of a lane
         # What weights may use. The rest is for what multiplies them, and for sums.
-        self.weight_bits = max(self.capacity - 18, 8) if weight_bits is None else weight_bits
+        self.weight_bits = self.capacity - 18 if weight_bits is None else weight_bits
         self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
-        self._layout(1)  # checks the width
 
     def _layout(self, count: int) -> Layout:
         layout = self._layouts.get(count)
@@ -187,7 +197,7 @@ class Lanes:
         inputs, gradients = _bits(prepared.row_sum), _bits(prepared.largest * batch_size)
         needed = 2 + max(inputs + WEIGHT_BITS, gradients + GRADIENT_BITS)
         width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
-        chosen = Lanes(width, min(max(width - 2 - inputs, 8), MOST_WEIGHT_BITS))
+        chosen = Lanes(width, min(max(width - 2 - inputs, WEIGHT_BITS), MOST_WEIGHT_BITS))
         chosen.forced = self.forced
         return chosen
 
@@ -207,9 +217,9 @@ class Lanes:
         if isinstance(m, Inputs):
             return m.to_rows()
         if m.floats is None:
-            scale, flat, width = self._rows(m).scale, self._unpacked(self._rows(m), m.shape[1]), m.shape[1]
-            flat = [v * scale for v in flat]
-            m.floats = [flat[i : i + width] for i in range(0, len(flat), width)]
+            rows = self._rows(m)
+            scale = rows.scale
+            m.floats = _in_rows([v * scale for v in self._unpacked(rows, m.shape[1])], m.shape)
         return m.floats
 
     def shape(self, m: LaneMatrix | Inputs) -> Shape:
@@ -239,14 +249,16 @@ class Lanes:
                 m.rows = Block(lanes, unit, math.ceil(largest / unit))
         return m.rows
 
-    def _columns(self, m: LaneMatrix) -> Block:
+    def _columns(self, m: LaneMatrix | Inputs) -> Block:
+        m = self._matrix(m)
         if m.columns is None:
             rows, (count, width) = self._rows(m), m.shape
             turned = self._layout(width).transposed(rows.data, self._layout(count))
             m.columns = Block(turned, rows.scale, rows.bound)
         return m.columns
 
-    def _scalars(self, m: LaneMatrix) -> Block:
+    def _scalars(self, m: LaneMatrix | Inputs) -> Block:
+        m = self._matrix(m)
         if m.scalars is None:
             width = m.shape[1]
             if m.floats is not None:
@@ -258,7 +270,7 @@ class Lanes:
                 rows = self._fitted(self._tightened(self._rows(m), width), 1 << SCALAR_BITS, width)
                 flat = self._unpacked(rows, width)
                 m.scalars = Block([], rows.scale, rows.bound)
-            m.scalars.data = [flat[i : i + width] for i in range(0, len(flat), width)]
+            m.scalars.data = _in_rows(flat, m.shape)
         return m.scalars
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
@@ -281,7 +293,7 @@ class Lanes:
             )
         return self._times(x, weight, bias)
 
-    def matmul(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
+    def matmul(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """a·b for ``a`` (m x k) and ``b`` (k x n): an m x n matrix."""
         if a.shape[1] != b.shape[0]:
             raise ValueError(
@@ -289,7 +301,7 @@ class Lanes:
             )
         return self._times(a, b, None)
 
-    def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix | None) -> LaneMatrix:
+    def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None) -> LaneMatrix:
         width = weight.shape[1]
         scalars = x if isinstance(x, Inputs) else self._scalars(x)
         growth = x.row_sum if isinstance(x, Inputs) else _longest_sum(scalars.data)  # type: ignore[union-attr]
@@ -297,10 +309,12 @@ class Lanes:
         product = float(growth) * rows.bound * scalars.scale * rows.scale  # no entry of x·weight is larger
         room = 1 << self.capacity
         if bias is not None:
-            # The sum is counted in units of the product: they must be coarse enough for the bias as well.
             shift = self._rows(bias)
+            if not product:
+                return LaneMatrix((x.shape[0], width), [list(self.to_rows(bias)[0]) for _ in range(x.shape[0])])
+            # The sum is counted in units of the product: they must be coarse enough for the bias as well.
             largest = product + shift.bound * shift.scale
-            room = int(0.98 * room * product / largest) if largest else 0
+            room = int(0.98 * room * product / largest)
         if not self._fits(rows.bound, growth, room):
             return self._times_by_floats(x, weight, bias)
         rows = self._fitted(rows, room // growth, width)
@@ -318,27 +332,26 @@ class Lanes:
         """Whether a lane operand still has enough bits once ``growth`` times its bound is brought down to ``room``."""
         return growth > 0 and (growth * bound <= room or room // growth >= 1 << LEAST_BITS)
 
-    def _times_by_floats(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix | None) -> LaneMatrix:
+    def _times_by_floats(
+        self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None
+    ) -> LaneMatrix:
         """The same product where the ranges of its parts are too far apart for lanes: exact sums of floats."""
-        columns = _transposed(self.to_rows(weight))
+        columns = _transposed(self.to_rows(weight)) or [()] * weight.shape[1]
         shift = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
         rows = [[math.fsum([*map(mul, row, c), b]) for c, b in zip(columns, shift)] for row in self.to_rows(x)]
         return LaneMatrix((x.shape[0], weight.shape[1]), rows)
 
     def _result(self, shape: Shape, rows: Block | None = None, columns: Block | None = None) -> LaneMatrix:
-        block = rows or columns
-        if block is not None and not block.bound * block.scale <= LARGEST:
-            raise _run_away(block.bound * block.scale)
-        return LaneMatrix(shape, rows=rows, columns=columns)
+        return LaneMatrix(shape, rows=_in_range(rows), columns=_in_range(columns))
 
-    def matmul_nt(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+    def matmul_nt(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
         turned = LaneMatrix((b.shape[1], b.shape[0]), rows=self._columns(b))
         return self._times(a, turned, None)
 
-    def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
+    def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
         if a.shape[0] != b.shape[0]:
             raise ValueError(f"matmul_tn needs as many rows left and right, got {a.shape} and {b.shape}")
@@ -358,7 +371,7 @@ class Lanes:
         shape = (a.shape[1], b.shape[1])
         return self._result(shape, rows=block) if along_rows else self._result(shape, columns=block)
 
-    def _inputs_times(self, x: Inputs, b: LaneMatrix) -> LaneMatrix:
+    def _inputs_times(self, x: Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
         rows, (count, width) = self._rows(b), x.shape
         growth, room = x.largest * count, 1 << self.capacity
@@ -372,11 +385,11 @@ class Lanes:
                     totals[k] += v * lanes
         return self._result((width, b.shape[1]), Block(totals, x.scale * rows.scale, growth * rows.bound))
 
-    def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix) -> LaneMatrix:
-        turned = [list(column) for column in zip(*self.to_rows(a))]
+    def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+        turned = [list(column) for column in zip(*self.to_rows(a))] or [[] for _ in range(a.shape[1])]
         return self._times_by_floats(LaneMatrix((a.shape[1], a.shape[0]), turned), b, None)
 
-    def sum_rows(self, m: LaneMatrix) -> LaneMatrix:
+    def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
         count, width = m.shape
         rows = self._fitted(self._rows(m), (1 << self.capacity) // max(count, 1), width)
@@ -387,7 +400,8 @@ class Lanes:
     def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
         """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
         layout, mantissa, exponent = self._layout(width), *math.frexp(abs(ratio))
-        multiplier, shift = round(mantissa * (1 << STEP_BITS)), STEP_BITS - exponent
+        bits = min(max(self.capacity - _bits(bound), STEP_BITS), MOST_STEP_BITS)
+        multiplier, shift = round(mantissa * (1 << bits)), bits - exponent
         while multiplier and not multiplier & 1:  # a power of two becomes a mere shift
             multiplier, shift = multiplier >> 1, shift - 1
         if not multiplier or not bound or shift > _bits(bound * multiplier):
@@ -404,8 +418,9 @@ class Lanes:
             bound *= abs(multiplier)
         return (layout.shift(data, shift), (bound >> shift) + 1) if shift else (data, bound)
 
-    def add_scaled(self, a: LaneMatrix, b: LaneMatrix, factor: float) -> LaneMatrix:
+    def add_scaled(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """a + factor·b, in units as fine as the weights' bits allow: the step of every optimizer."""
+        a, b = self._matrix(a), self._matrix(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
         along_columns = b.columns is not None and b.rows is None
@@ -432,10 +447,15 @@ class Lanes:
         """
         if block.bound <= max(1 << self.weight_bits, before):
             return block
-        wanted = 1 << self.weight_bits - HEADROOM_BITS
-        if self._layout(width).within(block.data, self.weight_bits - HEADROOM_BITS):
-            return Block(block.data, block.scale, wanted)
-        return self._fitted(self._tightened(block, width), wanted, width)
+        layout, bits = self._layout(width), self.weight_bits - HEADROOM_BITS
+        if layout.within(block.data, bits - SHRUNK_BITS) and any(block.data):
+            # They have become so small that they are worth a finer unit.
+            block = self._tightened(block, width)
+            finer = bits - _bits(block.bound - 1)
+            return Block(layout.shift(block.data, -finer), math.ldexp(block.scale, -finer), block.bound << finer)
+        if layout.within(block.data, bits):
+            return Block(block.data, block.scale, 1 << bits)
+        return self._fitted(self._tightened(block, width), 1 << bits, width)
 
     def _tightened(self, block: Block, width: int) -> Block:
         """The same block with the smallest bound of the form 2**bits that holds."""
@@ -462,16 +482,17 @@ class Lanes:
             result[i] += row
         return Block(result, unit, bound + extra)
 
-    def add(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+    def add(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """a + b, entry by entry."""
         return self.add_scaled(a, b, 1.0)
 
-    def sub(self, a: LaneMatrix, b: LaneMatrix) -> LaneMatrix:
+    def sub(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """a - b, entry by entry."""
         return self.add_scaled(a, b, -1.0)
 
-    def scale(self, m: LaneMatrix, factor: float) -> LaneMatrix:
+    def scale(self, m: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """factor·m: another unit for the same lanes."""
+        m = self._matrix(m)
         return LaneMatrix(
             m.shape,
             [[factor * v for v in row] for row in m.floats] if m.floats is not None else None,
@@ -485,8 +506,10 @@ class Lanes:
         data, mask = self._layout(m.shape[1]).positive(rows.data)
         return LaneMatrix(m.shape, rows=Block(data, rows.scale, rows.bound)), mask
 
-    def gate(self, m: LaneMatrix, mask: list[int]) -> LaneMatrix:
+    def gate(self, m: LaneMatrix | Inputs, mask: list[int]) -> LaneMatrix:
         """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
+        if len(mask) != m.shape[0]:
+            raise ValueError(f"gate needs a mask with as many rows as the matrix, got {m.shape} and {len(mask)} rows")
         rows = self._rows(m)
         return LaneMatrix(m.shape, rows=Block(self._layout(m.shape[1]).gate(rows.data, mask), rows.scale, rows.bound))
 
@@ -500,12 +523,72 @@ class Lanes:
             raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
         return LaneMatrix(a.shape, [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))])
 
+    # --- images ----------------------------------------------------------------------------------------------------
+    # They are in a file of their own, which only those load who need it.
+
+    def convolve(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
+        """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias."""
+        from . import lane_convolution
+
+        return lane_convolution.convolve(self, x, weight, bias, window)  # type: ignore[no-any-return]
+
+    def convolve_weights(self, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+        """The gradient of ``convolve``'s weight from that of its result."""
+        from . import lane_convolution
+
+        return lane_convolution.convolve_weights(self, x, gradient, window)  # type: ignore[no-any-return]
+
+    def convolve_inputs(self, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
+        """The gradient of ``convolve``'s input from that of its result."""
+        from . import lane_convolution
+
+        return lane_convolution.convolve_inputs(self, gradient, weight, window)  # type: ignore[no-any-return]
+
+    def sum_channels(self, m: LaneMatrix, channels: int) -> LaneMatrix:
+        """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
+        from . import lane_convolution
+
+        return lane_convolution.sum_channels(self, m, channels)  # type: ignore[no-any-return]
+
+    def max_pool(self, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
+        """(the largest number that the window sees in each channel at each position, what ``max_pool_inputs`` needs)"""
+        from . import lane_convolution
+
+        return lane_convolution.max_pool(self, x, window)
+
+    def max_pool_inputs(self, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
+        """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
+        from . import lane_convolution
+
+        return lane_convolution.max_pool_inputs(self, gradient, choices, window)  # type: ignore[no-any-return]
+
+    def average_pool(self, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
+        """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
+        from . import lane_convolution
+
+        return lane_convolution.average_pool(self, x, window)  # type: ignore[no-any-return]
+
+    def average_pool_inputs(self, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+        """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
+        from . import lane_convolution
+
+        return lane_convolution.average_pool_inputs(self, gradient, window)  # type: ignore[no-any-return]
+
+
+def _in_range(block: Block | None) -> Block | None:
+    """The block itself if its numbers can be computed with, zeros if all are too small for that."""
+    if block is None or SMALLEST < block.bound * block.scale <= LARGEST:
+        return block
+    if block.bound * block.scale <= SMALLEST:  # its scale may even be 0 by now, which nothing can be divided by
+        return Block([0] * len(block.data), 1.0, 0)
+    raise _run_away(block.bound * block.scale)
+
 
 def _scaled(block: Block | None, factor: float) -> Block | None:
-    if block is None or not factor:
-        return None if block is None else Block([0] * len(block.data), 1.0, 0)
-    data = block.data if factor > 0 else [-row for row in block.data]
-    return Block(data, block.scale * abs(factor), block.bound)
+    if block is None:
+        return None
+    data = [-row for row in block.data] if factor < 0 else block.data
+    return _in_range(Block(data, block.scale * abs(factor), block.bound))
 
 
 def _few(positions: tuple[int, ...]) -> Callable[[Sequence[int]], list[int]]:

@@ -9,7 +9,8 @@ and never asks which one it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -18,6 +19,8 @@ from .arguments import require_size
 
 Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
 Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
+
+MOST_WEIGHTS = 1 << 40  # in one layer; as floats they would take 8 terabytes
 
 
 class Parameter:
@@ -55,6 +58,10 @@ class Layer:
     def parameters(self) -> list[Parameter]:
         """The matrices that training changes, in a fixed order."""
         return []
+
+    def parameter_shapes(self) -> list[tuple[int, int]]:
+        """(rows, columns) of each of ``parameters()``. A layer with large ones tells without making them."""
+        return [self.ops.shape(parameter.value) for parameter in self.parameters()]
 
     def gradients(self) -> list[Matrix]:
         """dLoss/dParameter for each of ``parameters()``; None before the first ``backward``."""
@@ -120,13 +127,19 @@ def uniform_matrix(rows: int, columns: int, bound: float, rng: Random) -> list[l
     return [[bound * (2.0 * rng.random() - 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
+def require_weights(layer: str, inputs: int, outputs: int) -> None:
+    """``ValueError`` for more weights than any machine has room for."""
+    if inputs * outputs > MOST_WEIGHTS:
+        raise ValueError(f"{layer} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
+
+
 def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
     if isinstance(init, str):
         if init not in INITIALISATIONS:
             raise ValueError(f"unknown initialisation {init!r}: known are {', '.join(INITIALISATIONS)}, or a number")
         return INITIALISATIONS[init](inputs, outputs)
-    if isinstance(init, bool) or not isinstance(init, (int, float)) or not 0.0 <= init < math.inf:
+    if isinstance(init, bool) or not isinstance(init, (int, float)) or not 0.0 <= init <= sys.float_info.max:
         raise ValueError(f"init is the name of a rule or a number of at least 0, got {init!r}")
     return float(init)
 
@@ -142,6 +155,7 @@ class Linear(Layer):
     def __init__(self, inputs: int, outputs: int, *, init: str | float = "he", rng: Random | None = None) -> None:
         self.inputs = require_size("inputs of Linear", inputs)
         self.outputs = require_size("outputs of Linear", outputs)
+        require_weights("Linear", self.inputs, self.outputs)
         self.init = init
         self.weight = Parameter("weight", None)
         self.bias = Parameter("bias", None)
@@ -177,6 +191,9 @@ class Linear(Layer):
             self._draw(Random(0))
         return [self.weight, self.bias]
 
+    def parameter_shapes(self) -> list[tuple[int, int]]:
+        return [(self.inputs, self.outputs), (1, self.outputs)]
+
     def output_shape(self, input_shape: Shape) -> Shape:
         if width(input_shape) != self.inputs:
             raise ValueError(
@@ -203,7 +220,7 @@ class LeakyReLU(Layer):
     """x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
 
     def __init__(self, slope: float = 0.01) -> None:
-        if not 0.0 <= slope < 1.0:
+        if isinstance(slope, bool) or not isinstance(slope, (int, float)) or not 0.0 <= slope < 1.0:
             raise ValueError(f"slope of LeakyReLU must be at least 0 and below 1, got {slope!r}")
         self.slope = slope
 
@@ -319,6 +336,8 @@ class Sequential(Layer):
     """Layers one after another. It is a layer itself, so it can stand inside another Sequential."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
+        if not isinstance(layers, Iterable):
+            raise ValueError(f"Sequential takes a list of layers, got {layers!r}")
         self.layers = list(layers)
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -361,6 +380,9 @@ class Sequential(Layer):
 
     def parameters(self) -> list[Parameter]:
         return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    def parameter_shapes(self) -> list[tuple[int, int]]:
+        return [shape for layer in self.layers for shape in layer.parameter_shapes()]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         for position, layer in enumerate(self.layers):

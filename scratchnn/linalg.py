@@ -2,7 +2,7 @@
 
 Layers, losses and optimizers are written once against the operations of this file; ``lanes`` offers the same
 operations on a faster kind of matrix. Nothing here knows what a layer is. Every operation checks the shapes it
-is given and returns a new matrix. Relies on ``math`` alone.
+is given and returns a new matrix. Relies on ``math``, and on ``windows`` for which pixels a convolution looks at.
 
     >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
     [[11.0]]
@@ -16,6 +16,8 @@ from builtins import map as map_each
 from collections.abc import Callable, Iterable, Sequence
 from operator import mul
 from typing import Any
+
+from .windows import Window
 
 Vector = list[float]
 Matrix = list[list[float]]
@@ -369,3 +371,120 @@ def softmax_and_log(row: Sequence[float]) -> tuple[Vector, Vector]:
     largest, exponentials, rest = _exponentials(row)
     total, correction = 1.0 + rest, math.log1p(rest)
     return [e / total for e in exponentials], [max(v - largest, -LARGEST) - correction for v in row]
+
+
+# --- images: a row holds one, channel after channel, each row by row -----------------------------------------
+
+
+def _patches(row: Vector, window: Window) -> Matrix:
+    """What the window sees at each of its positions: as many rows as positions, channels·taps columns."""
+    padded = [*row, 0.0]  # where the window's tables point to for what lies outside
+    return [[padded[i] for i in patch] for patch in window.patches]
+
+
+def _split(row: Vector, parts: int) -> Matrix:
+    length = len(row) // parts
+    return [row[i : i + length] for i in range(0, len(row), length)]
+
+
+def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
+    """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias.
+
+    ``x`` is (n x inputs), ``weight`` (channels·kernel height·kernel width x filters), ``bias`` (1 x filters); the
+    result (n x filters·positions). It is a cross-correlation: the kernel is not turned round, as in all libraries.
+    """
+    rows, weights, biases = shape(x), shape(weight), shape(bias)
+    window.require_inputs("convolve", rows[1])
+    window.require_weight("convolve", weights[0])
+    if biases != (1, weights[1]):
+        raise ValueError(f"convolve needs a bias of {_say((1, weights[1]))}, got {_say(biases)}")
+    filters, product = list(zip(list(zip(*weight)), bias[0])), _dot
+    result = []
+    for row in x:
+        patches = _patches(row, window)
+        result.append([product(patch, column) + b for column, b in filters for patch in patches])
+    return result
+
+
+def convolve_weights(x: Matrix, gradient: Matrix, window: Window) -> Matrix:
+    """The gradient of ``convolve``'s weight from that of its result: xᵀ·gradient, with x as rows of patches."""
+    first, second = shape(x), shape(gradient)
+    window.require_inputs("convolve_weights", first[1])
+    filters = second[1] // window.positions
+    window.require_outputs("convolve_weights", second[1], filters)
+    if first[0] != second[0]:
+        raise ValueError(f"convolve_weights needs as many rows left and right, got {_say(first)} and {_say(second)}")
+    patches = [patch for row in x for patch in _patches(row, window)]
+    by_filter: Matrix = [[] for _ in range(filters)]
+    for row in gradient:
+        for values, part in zip(by_filter, _split(row, filters)):
+            values.extend(part)
+    return _rows_times_columns(zip(*patches), by_filter)
+
+
+def convolve_inputs(gradient: Matrix, weight: Matrix, window: Window) -> Matrix:
+    """The gradient of ``convolve``'s input from that of its result: each position hands back what it has seen."""
+    weights, filters = shape(weight), shape(weight)[1]
+    window.require_weight("convolve_inputs", weights[0])
+    window.require_outputs("convolve_inputs", shape(gradient)[1], filters)
+    result = []
+    for row in gradient:
+        total_gradient = [0.0] * (window.inputs + 1)
+        by_position = list(zip(*_split(row, filters)))
+        for patch, values in zip(window.patches, _rows_times_columns(by_position, weight)):
+            for i, v in zip(patch, values):
+                total_gradient[i] += v
+        result.append(total_gradient[: window.inputs])
+    return result
+
+
+def sum_channels(m: Matrix, channels: int) -> Matrix:
+    """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
+    columns = shape(m)[1]
+    if columns % channels:
+        raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {columns} numbers")
+    return [[total(part) for part in _split(column_sums(m), channels)]]
+
+
+def max_pool(x: Matrix, window: Window) -> tuple[Matrix, list[list[int]]]:
+    """(largest number that the window sees, where it stands) for each channel and position, padding left out.
+
+    Of equal numbers the first counts. The second list is meant for ``max_pool_inputs``.
+    """
+    window.require_inputs("max_pool", shape(x)[1])
+    seen = window.channel_patches()
+    choices = [[max(patch, key=row.__getitem__) for patch in seen] for row in x]
+    return [[row[i] for i in choice] for row, choice in zip(x, choices)], choices
+
+
+def max_pool_inputs(gradient: Matrix, choices: list[list[int]], window: Window) -> Matrix:
+    """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
+    window.require_outputs("max_pool_inputs", shape(gradient)[1], window.channels)
+    result = []
+    for row, choice in zip(gradient, choices):
+        total_gradient = [0.0] * window.inputs
+        for i, v in zip(choice, row):
+            total_gradient[i] += v
+        result.append(total_gradient)
+    return result
+
+
+def average_pool(x: Matrix, window: Window) -> Matrix:
+    """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
+    window.require_inputs("average_pool", shape(x)[1])
+    seen, taps = window.channel_patches(), window.taps
+    return [[sum([row[i] for i in patch], 0.0) / taps for patch in seen] for row in x]
+
+
+def average_pool_inputs(gradient: Matrix, window: Window) -> Matrix:
+    """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
+    window.require_outputs("average_pool_inputs", shape(gradient)[1], window.channels)
+    seen, taps = window.channel_patches(), window.taps
+    result = []
+    for row in gradient:
+        total_gradient = [0.0] * window.inputs
+        for patch, v in zip(seen, row):
+            for i in patch:
+                total_gradient[i] += v / taps
+        result.append(total_gradient)
+    return result

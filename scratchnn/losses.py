@@ -39,7 +39,30 @@ class Loss:
         return f"{type(self).__name__}()"
 
 
+def _require_length(what: str, values: Any) -> None:
+    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+        raise ValueError(f"{what} of a loss must be a list, got {type(values).__name__}")
+
+
+def _require_numbers(what: str, values: Any) -> None:
+    """``ValueError`` unless these can be added to floats and compared with them."""
+    try:
+        bool(sum(values, 0.0) < 0.0)
+    except (TypeError, OverflowError, ArithmeticError):
+        raise ValueError(f"{what} of a loss must be floats, got {type(values).__name__} of something else") from None
+
+
 def _check_batch(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
+    _require_length("outputs", outputs)
+    _require_length("targets", targets)
+    for row in outputs:
+        _require_numbers("rows of outputs", row)
+    for target in targets:
+        if not isinstance(target, (int, float)):
+            _require_numbers("rows of targets", target)
+    if weights is not None:
+        _require_length("weights", weights)
+        _require_numbers("weights", weights)
     if not len(outputs):
         raise ValueError("a loss needs at least one row of outputs, got none")
     if len(outputs) != len(targets):
@@ -124,6 +147,7 @@ class BCELoss(_ElementwiseLoss):
         _check_probability_target(target, sample)
 
     def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        _check_batch(outputs, targets, weights)
         for sample, row in enumerate(outputs):
             for p in row:
                 # the small margin is for outputs that were rounded on their way here

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Union
@@ -26,6 +26,7 @@ from .architecture import (
 )
 from .arguments import require_size
 from .callbacks import History
+from .description import TASKS, check_description, check_fit
 from .errors import DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
@@ -36,7 +37,6 @@ from .training import Training, TrainingData, check_pair, checked_callbacks, mak
 Rows = list[list[float]]
 Target = Union[int, list[float]]
 
-TASKS = ("classification", "regression")
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"
 CHUNK = 256  # rows that go through the network at once when it predicts: bounds memory, costs no speed
@@ -132,13 +132,19 @@ class Model:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
             task = "classification" if binary else loss.task
         choose("task", task, dict.fromkeys(TASKS))
-        if task == "classification" and len((loss.probabilities([[0.0] * outputs]) or [[]])[0]) < 2:
-            better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
-            count = f"{outputs} outputs" if outputs > 1 else "one output"
-            raise ValueError(f"{loss} with {count} does not tell classes apart: use {better}")
+        cls._check_task(loss, task, outputs)
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, engine, seed)
         return model
+
+    @staticmethod
+    def _check_task(loss: Loss, task: str, outputs: int) -> None:
+        """``ValueError`` for a loss with which this many outputs do not tell classes apart, if they should."""
+        probabilities = loss.probabilities([[0.0] * min(outputs, 2)]) or [[]]
+        if task == "classification" and len(probabilities[0]) < 2:
+            better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
+            count = f"{outputs} outputs" if outputs > 1 else "one output"
+            raise ValueError(f"{loss} with {count} does not tell classes apart: use {better}")
 
     @staticmethod
     def _input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
@@ -147,6 +153,8 @@ class Model:
             if first is None:
                 raise ValueError("input_shape is needed: there is no Linear layer to read it off")
             return (first.inputs,)
+        if not isinstance(given, (int, Sequence)) or isinstance(given, (str, bytes)):
+            raise ValueError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
         numbers = [given] if isinstance(given, int) else list(given)
         return tuple(require_size("input_shape", number) for number in numbers)
 
@@ -213,6 +221,8 @@ class Model:
     @weights.setter
     def weights(self, values: Sequence[Any]) -> None:
         parameters = self.network.parameters()
+        if not isinstance(values, (list, tuple)):
+            raise ValueError(f"weights must be a list of matrices and vectors, got {type(values).__name__}")
         if len(values) != len(parameters):
             raise ValueError(f"weights needs {len(parameters)} matrices and vectors, got {len(values)}")
         matrices = []
@@ -465,6 +475,12 @@ class Model:
         loss_name = next((name for name, kind in LOSSES.items() if type(self.loss) is kind), None)
         if loss_name is None:
             raise ValueError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
+        if isinstance(self.feature_names, str) or not isinstance(self.feature_names, Iterable):
+            raise ValueError(f"feature_names must be a list of names, got {type(self.feature_names).__name__}")
+        if not all(isinstance(name, (str, int, float)) for name in self.feature_names):
+            raise ValueError("feature_names must be a list of names, got something else in it")
+        if not isinstance(self.label_name, (str, int, float, type(None))):
+            raise ValueError(f"label_name must be a name or None, got {type(self.label_name).__name__}")
         description = {
             "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,
@@ -478,39 +494,46 @@ class Model:
             "label_position": self.label_position,
             "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
         }
+        # What could not be read again is not written, least of all over what can.
+        check_description(description)
+        check_fit(self.network, description)
         storage.save(path, description)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, engine: Any = DEFAULT_ENGINE) -> Model:
-        """The model that ``save`` wrote; ``ModelFileError`` if the file is not a whole model."""
+        """The model that ``save`` wrote; ``ModelFileError`` says in one line what is wrong with a file.
+
+        Nothing in the file is run or imported, whoever wrote it; it holds plain data, all of which are checked.
+        """
         find_engine(engine)
         description = storage.load(path)
         try:
             return cls._from_description(description, engine)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{os.fspath(path)}: the parts of this model do not fit together: {error}") from None
+            reason = " ".join(str(error)[:300].split())
+            raise ModelFileError(
+                f"{os.fsdecode(path)}: the parts of this model do not fit together: {reason}"
+            ) from None
 
     @classmethod
-    def _from_description(cls, description: dict[str, Any], engine: Any) -> Model:
-        network = Sequential([layer_from_plain(plain) for plain in description["layers"]])
-        shape = tuple(require_size("input_shape", number) for number in description["input_shape"])
+    def _from_description(cls, description: Any, engine: Any) -> Model:
+        check_description(description)
+        plain = description["layers"]
+        network = Sequential([layer_from_plain(layer) for layer in plain])
+        if [layer_to_plain(layer) for layer in network] != plain:
+            raise ValueError("the layers have arguments missing")
+        check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
+        shape = tuple(description["input_shape"])
+        loss, task = LOSSES[description["loss"]](), description["task"]
+        cls._check_task(loss, task, width(network.output_shape(shape)))
         model = cls.__new__(cls)
-        loss = LOSSES[description["loss"]]()
-        model._assemble(network, loss, description["task"], shape, description["scaling_kind"], engine, 0, drawn=False)
-        packed = description["weights"]
-        parameters = network.parameters()
-        if len(packed) != len(parameters):
-            raise ValueError(f"{len(parameters)} weights expected, got {len(packed)}")
-        for parameter, matrix in zip(parameters, packed):
-            rows = storage.unpack_matrix(matrix)
-            if tuple(matrix["shape"]) != tuple(model.ops.shape(parameter.value)):
-                raise ValueError(
-                    f"{parameter.name} of shape {matrix['shape']}, expected {model.ops.shape(parameter.value)}"
-                )
-            parameter.value = model.ops.from_rows(rows)
-        model.classes = list(description["classes"])
+        model._assemble(network, loss, task, shape, description["scaling_kind"], engine, 0, drawn=False)
+        packed = description.pop("weights")[::-1]
+        for parameter in network.parameters():
+            parameter.value = model.ops.from_rows(storage.unpack_matrix(packed.pop()))  # one at a time: less memory
+        model.classes = description["classes"]
         model.scaling = Scaling.from_dict(description["scaling"]) if description["scaling"] else None
-        model.feature_names = list(description["feature_names"])
+        model.feature_names = description["feature_names"]
         model.label_name = description["label_name"]
         model.label_position = description["label_position"]
         network.eval()

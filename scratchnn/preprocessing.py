@@ -67,7 +67,10 @@ def _kind(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "nested too deeply to be shown"
     return text if len(text) <= 40 else text[:37] + "..."
 
 
@@ -178,7 +181,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str =
 def one_hot(labels: Sequence[Label], classes: Sequence[Label] | None = None) -> list[list[float]]:
     """One row a label, 1.0 at the label's class and 0.0 elsewhere; classes are found from the labels unless given."""
     labels = as_labels(labels, "labels")
-    classes = find_classes(labels) if classes is None else classes
+    classes = find_classes(labels) if classes is None else as_labels(classes, "classes")
     width = len(classes)
     return [[1.0 if j == k else 0.0 for j in range(width)] for k in class_numbers(labels, classes)]
 
@@ -250,8 +253,22 @@ class Scaling:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Scaling:
-        """From what ``to_dict`` gave."""
-        return cls(data["kind"], data["means"], data["deviations"])
+        """From what ``to_dict`` gave; ``ValueError`` for anything else."""
+        if not isinstance(data, dict) or set(data) != {"kind", "means", "deviations"}:
+            raise ValueError("a scaling is to have a kind, means and deviations")
+        kind, means, deviations = data["kind"], data["means"], data["deviations"]
+        if kind not in cls.KINDS[1:]:
+            raise ValueError(f"unknown scaling {_short(kind)}: known are {', '.join(cls.KINDS[1:])}")
+        if type(means) is not list or type(deviations) is not list or len(means) != len(deviations):
+            raise ValueError("a scaling is to have as many means as deviations")
+        if (
+            not all(type(v) is float and math.isfinite(v) for v in means + deviations)
+            or min(deviations, default=1) <= 0
+        ):
+            raise ValueError("means and deviations of a scaling are to be finite, and deviations above 0")
+        if bool(means) != (kind == "standard"):
+            raise ValueError(f"scaling {kind!r} with {len(means)} means")
+        return cls(kind, means, deviations)
 
     def __repr__(self) -> str:
         return f"Scaling({self.kind!r})"

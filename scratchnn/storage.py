@@ -1,168 +1,222 @@
-"""Files that survive: saved models that are written whole or not at all, and read without running any code.
+"""Files that survive: records that are written whole or not at all, and read without running any code.
 
-A model file is a pickle, because that is what people expect of a ``.pkl``; but what is pickled is only dicts, lists,
-strings, numbers and bytes, and the reader refuses everything else. Outer layer: a format name, a version, the payload
-and its SHA-256. Payload: the model's description, weights as little-endian doubles. Nothing else in the package
-unpickles.
+A record is plain data (see plain_pickle): a saved model, a checkpoint. Its file is a pickle, because that is what
+people expect of a ``.pkl``: a dict of a format name, a version, a SHA-256 and the payload, which is the record as a
+pickle of its own. Nothing in the package reads a pickle but through this file. Relies on plain_pickle.py for the bytes,
+and on disk.py for writing them such that nothing is lost.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
-import pickle
-import stat
 import sys
 from array import array
-from typing import Any
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, BinaryIO
 
+from . import plain_pickle
+from .disk import Lock, check_writable, write_atomically
 from .errors import ModelFileError
 
-FORMAT = "scratchnn model"
-VERSION = 1
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads plain data and refuses every name: a pickle can then call nothing."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}; a model file holds plain data only")
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it refers to an object outside the file")
-
-
-def _load_plain(data: bytes, path: str) -> Any:
+# hashlib loads all of OpenSSL: three megabytes and three milliseconds, for a sum that these modules have built in.
+try:
+    from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
     try:
-        return _PlainUnpickler(io.BytesIO(data)).load()
-    except Exception as error:  # a damaged pickle can raise almost anything
-        raise ModelFileError(f"{path}: not a scratchnn model, or a damaged one: {error}") from None
+        from _sha256 import sha256  # type: ignore[import-not-found, no-redef, unused-ignore]
+    except ImportError:
+        from hashlib import sha256
+
+__all__ = [
+    "Lock",
+    "check_writable",
+    "load",
+    "load_record",
+    "pack_matrix",
+    "packed_shape",
+    "save",
+    "save_record",
+    "unpack_matrix",
+    "write_atomically",
+]
+
+FORMAT = "scratchnn model"
+VERSION = 2
+VERSIONS = (1, 2)  # that can be read
+FIRST_MODELS = ("scratchnn model", 1)  # written by the pickle module; their checksum covers the payload alone
+
+MAX_BYTES = 4 << 30  # a file above 4 GiB is not read
+CHUNK_BYTES = 1 << 20
+HEAD_BYTES = 128  # the format's name stands in these; a file without it is not read any further
 
 
-def pack_matrix(rows: list[list[float]]) -> dict[str, Any]:
-    """A matrix as plain data: its shape, and its numbers as little-endian doubles."""
-    values = array("d", [v for row in rows for v in row])
+# --- matrices ----------------------------------------------------------------------------------------------
+
+
+def pack_matrix(rows: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """A matrix as plain data: its shape, and its numbers as little-endian doubles.
+
+    Raises ``ModelFileError`` for numbers that are not finite: nobody could read them again.
+    """
+    _require_finite(rows)
+    values = array("d")
+    for row in rows:
+        values.extend(row)
     if sys.byteorder == "big":
         values.byteswap()
     return {"shape": [len(rows), len(rows[0]) if rows else 0], "doubles": values.tobytes()}
 
 
 def unpack_matrix(packed: dict[str, Any]) -> list[list[float]]:
-    """The rows of a packed matrix; ``ModelFileError`` if shape and length do not fit."""
-    rows, columns = packed["shape"]
-    values = array("d")
-    if len(packed["doubles"]) != rows * columns * values.itemsize:
-        raise ModelFileError(
-            f"a matrix of {rows}x{columns} needs {rows * columns * 8} bytes, got {len(packed['doubles'])}"
-        )
-    values.frombytes(packed["doubles"])
+    """The rows of a packed matrix; ``ModelFileError`` if shape and length do not fit, or a number is not finite."""
+    rows, columns = packed_shape(packed)
+    data = packed["doubles"]
     if sys.byteorder == "big":
-        values.byteswap()
-    flat = values.tolist()
-    return [flat[i * columns : (i + 1) * columns] for i in range(rows)]
+        swapped = array("d", data)
+        swapped.byteswap()
+        data = swapped.tobytes()
+    values: Any = memoryview(data).cast("d")
+    matrix: list[list[float]] = [values[i * columns : (i + 1) * columns].tolist() for i in range(rows)]
+    _require_finite(matrix)
+    return matrix
+
+
+def _require_finite(matrix: Sequence[Sequence[float]]) -> None:
+    for number, row in enumerate(matrix):
+        if not isfinite(sum(row)) and not all(map(isfinite, row)):  # a sum of large numbers may overflow
+            shape = f"{len(matrix)}x{len(row)}"
+            raise ModelFileError(f"row {number} of a matrix of {shape} has numbers that are not finite")
+
+
+def packed_shape(packed: Any) -> tuple[int, int]:
+    """(rows, columns) of a packed matrix, if it is one and has as many bytes as that takes; or ``ModelFileError``."""
+    if type(packed) is not dict or set(packed) != {"shape", "doubles"} or type(packed["doubles"]) is not bytes:
+        raise ModelFileError("a matrix is to have a shape and doubles")
+    shape = packed["shape"]
+    if type(shape) is not list or len(shape) != 2 or not all(type(size) is int and size > 0 for size in shape):
+        raise ModelFileError("the shape of a matrix is to be two whole numbers of at least 1")
+    rows, columns = shape
+    if len(packed["doubles"]) != 8 * rows * columns:
+        raise ModelFileError(
+            f"a matrix of {rows}x{columns} needs {8 * rows * columns} bytes, got {len(packed['doubles'])}"
+        )
+    return rows, columns
+
+
+# --- records -----------------------------------------------------------------------------------------------
 
 
 def save(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
     """Write a model's description; an old file is replaced only when the new one is complete on disk."""
-    payload = pickle.dumps(description, protocol=4)
-    _load_plain(payload, os.fspath(path))  # what could not be read again is not written, least of all over what can
-    outer = {
-        "format": FORMAT,
-        "version": VERSION,
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "payload": payload,
-    }
-    write_atomically(path, pickle.dumps(outer, protocol=4))
+    save_record(path, FORMAT, VERSION, description)
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+def load(path: str | os.PathLike[str]) -> Any:
     """The description that ``save`` wrote; ``ModelFileError`` where the file is no whole model of a known version."""
-    name = os.fspath(path)
+    return load_record(path, FORMAT, VERSIONS)
+
+
+def save_record(path: str | os.PathLike[str], format_name: str, version: int, record: Any) -> None:
+    """Write plain data under a format name and a version, so that ``load_record`` can tell what it reads.
+
+    The name is one of "scratchnn model", "scratchnn ...": by its first word a file is known before it is read.
+    The same record gives the same bytes. Raises ``ModelFileError`` for what is no plain data, before anything is
+    written, and ``OSError`` if the place cannot be written.
+    """
     try:
-        with open(name, "rb") as file:
-            data = file.read()
+        payload = plain_pickle.dumps(record)
+    except plain_pickle.NotPlainData as error:
+        raise ModelFileError(f"{os.fspath(path)}: cannot be saved: {error}") from None
+    write_atomically(path, _file_of(format_name, version, payload))
+
+
+def load_record(
+    path: str | os.PathLike[str], format_name: str, versions: Sequence[int], *, max_bytes: int = MAX_BYTES
+) -> Any:
+    """The record that ``save_record`` wrote under this name and one of these versions.
+
+    Every byte of the file counts: a single one changed, missing or added is noticed. ``ModelFileError`` says in one
+    line what is wrong; a file of more than ``max_bytes`` is not read.
+    """
+    file = os.fsdecode(path)
+    name = file if file.isprintable() else repr(file)
+    try:
+        data = _read(file, format_name, max_bytes)
+        return plain_pickle.loads(_payload(data, format_name, versions))
+    except plain_pickle.CutShort as error:
+        raise ModelFileError(f"{name}: truncated: {error}") from None
+    except plain_pickle.NotPlainData as error:
+        raise ModelFileError(f"{name}: not a {format_name}, or a damaged one: {error}") from None
+    except ModelFileError as error:
+        raise ModelFileError(f"{name}: {error}") from None
+
+
+def _file_of(format_name: str, version: int, payload: bytes) -> bytes:
+    """The whole file around a payload. The checksum covers the name and the version as well."""
+    checksum = sha256(f"{format_name} {version}\n".encode())
+    checksum.update(payload)
+    return plain_pickle.dumps(
+        {"format": format_name, "version": version, "sha256": checksum.hexdigest(), "payload": payload}
+    )
+
+
+def _payload(data: bytes, format_name: str, versions: Sequence[int]) -> bytes:
+    """The payload of a file, if it is whole, of this format and of one of these versions."""
+    outer = plain_pickle.loads(data)
+    if type(outer) is not dict or outer.get("format") != format_name:
+        raise ModelFileError(f"not a {format_name}, but {_what_it_is(outer)}")
+    version, payload = outer.get("version"), outer.get("payload")
+    if type(version) is not int or type(payload) is not bytes:
+        raise ModelFileError("damaged: the version or the payload is missing")
+    if version not in versions:
+        newer = "from a newer scratchnn: " if version > max(versions) else ""
+        readable = " and ".join(map(str, versions))
+        raise ModelFileError(f"{newer}format version {version}, this program reads version {readable}")
+    if (format_name, version) == FIRST_MODELS:
+        whole = outer.get("sha256") == sha256(payload).hexdigest()
+    else:
+        whole = _file_of(format_name, version, payload) == data
+    if not whole:
+        raise ModelFileError("damaged: the checksum does not match")
+    return payload
+
+
+def _what_it_is(outer: Any) -> str:
+    """For a message: the format that a pickle says it has, if it sounds like one of ours."""
+    name = outer.get("format") if type(outer) is dict else None
+    ours = type(name) is str and name.startswith("scratchnn ") and len(name) < 40 and name.isprintable()
+    return f"a {name}" if ours else "some other pickle"
+
+
+def _read(file: str, format_name: str, max_bytes: int) -> bytes:
+    """The bytes of a file that starts like one of ours."""
+    try:
+        with open(file, "rb") as stream:
+            return _read_all(stream, format_name, max_bytes)
     except FileNotFoundError:
-        raise ModelFileError(f"{name}: no such file") from None
+        raise ModelFileError("no such file") from None
     except IsADirectoryError:
-        raise ModelFileError(f"{name}: a directory, expected a saved model") from None
-    except OSError as error:
-        raise ModelFileError(f"{name}: cannot be read: {error.strerror or error}") from None
-    outer = _load_plain(data, name)
-    if not isinstance(outer, dict) or outer.get("format") != FORMAT:
-        raise ModelFileError(f"{name}: not a scratchnn model")
-    if outer.get("version") != VERSION:
-        raise ModelFileError(f"{name}: format version {outer.get('version')!r}, this program reads version {VERSION}")
-    payload = outer.get("payload")
-    if not isinstance(payload, bytes) or hashlib.sha256(payload).hexdigest() != outer.get("sha256"):
-        raise ModelFileError(f"{name}: damaged: the checksum does not match")
-    description: dict[str, Any] = _load_plain(payload, name)
-    return description
+        raise ModelFileError(f"a directory, expected a {format_name}") from None
+    except ModelFileError:
+        raise
+    except (OSError, ValueError) as error:  # a name that no file can have is a ValueError
+        raise ModelFileError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise ``OSError`` with a clear message if ``path`` cannot be written, without touching what is there.
-
-    Meant for before a long training run, so that its result is not lost at the end for want of a folder.
-    """
-    name = os.fspath(path)
-    folder = os.path.dirname(os.path.realpath(name))
-    if os.path.isdir(name) or not os.path.basename(name):
-        raise IsADirectoryError(f"{name or repr(name)}: a directory, expected a file to save to")
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
-    _refuse_read_only(name)
-    if _is_device(name):
-        return
-    # Permission bits do not tell the whole truth (read-only file systems): try, where the file would be written.
-    trial = _beside(name)
-    try:
-        with open(trial, "xb"):
-            pass
-        os.unlink(trial)
-    except OSError as error:
-        raise OSError(f"{name}: cannot be written: {error.strerror or error}") from None
-
-
-def _beside(name: str) -> str:
-    """A file name in the folder of what ``name`` (symbolic links followed) stands for, used while writing."""
-    target = os.path.realpath(name)
-    return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.{os.getpid()}.part")
-
-
-def _refuse_read_only(name: str) -> None:
-    """A file can be replaced although it is read-only; whoever made it so did not want that."""
-    if os.path.exists(name) and not os.access(name, os.W_OK):
-        raise PermissionError(f"{name}: cannot be written: the file is read-only")
-
-
-def _is_device(name: str) -> bool:
-    """Whether there is something that is no file, such as /dev/null or a pipe: it is written to, never replaced."""
-    return os.path.exists(name) and not os.path.isfile(name) and not os.path.isdir(name)
-
-
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` beside ``path``, make sure that it is on disk, then put it in place in one step.
-
-    A file that is replaced hands on its permissions. Raises ``OSError`` naming ``path``, and leaves nothing behind.
-    """
-    name = os.fspath(path)
-    _refuse_read_only(name)
-    if _is_device(name):
-        with open(name, "wb") as device:
-            device.write(data)
-        return
-    part = _beside(name)
-    try:
-        with open(part, "wb") as file:
-            if os.path.isfile(name):
-                os.chmod(part, stat.S_IMODE(os.stat(name).st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, os.path.realpath(name))
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot be written: {error.strerror or error}", name) from None
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
+def _read_all(stream: BinaryIO, format_name: str, max_bytes: int) -> bytes:
+    chunks = [stream.read(CHUNK_BYTES)]
+    start = plain_pickle.dumps({"format": format_name})[:-2]
+    if not chunks[0]:
+        raise ModelFileError(f"not a {format_name}: the file is empty")
+    if start.startswith(chunks[0]):
+        raise ModelFileError(f"truncated: only {len(chunks[0])} bytes are there")
+    if b"scratchnn " not in chunks[0][:HEAD_BYTES]:
+        raise ModelFileError(f"not a {format_name}")
+    size = len(chunks[0])
+    while chunks[-1] and size <= max_bytes:
+        chunks.append(stream.read(CHUNK_BYTES))
+        size += len(chunks[-1])
+    if size > max_bytes:
+        raise ModelFileError(f"longer than {max_bytes} bytes; pass a larger max_bytes to read it anyway")
+    return b"".join(chunks)

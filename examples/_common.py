@@ -1,0 +1,71 @@
+"""What the examples share: their arguments, the images they learn from, and the folder their pictures go to.
+
+It comes before scratchnn in every example, because it also makes a fresh clone usable without an installation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)  # so that a fresh clone needs no installation
+
+from scratchnn import Dataset, load_csv, load_digits, load_idx  # noqa: E402
+
+QUICK_IMAGES = 300  # to learn from, in a shortened run
+HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
+
+
+def read_arguments(
+    description: str | None, arguments: Sequence[str] | None = None, *, mnist: bool = False, mini: bool = False
+) -> argparse.Namespace:
+    """``--out`` and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)")
+    parser.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
+    parser.set_defaults(mnist=None, mini=None)
+    if mnist:
+        parser.add_argument("--mnist", metavar="DIR", help=f"folder with MNIST's four files; {HOW_TO_GET_MNIST}")
+    if mini:
+        parser.add_argument("--mini", metavar="DIR", help="folder with mini-MNIST's train.csv and test.csv")
+    options = parser.parse_args(arguments)
+    for folder in (options.mnist, options.mini):
+        if folder is not None and not os.path.isdir(folder):
+            parser.error(f"there is no folder {folder}")
+    return options
+
+
+def load_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """(training, test) images: mini-MNIST or MNIST where its folder was given, else the digits that come along."""
+    train, test = _read_images(options)
+    if options.quick:
+        train = Dataset(train.X[:QUICK_IMAGES], train.y[:QUICK_IMAGES], classes=train.classes)
+        test = Dataset(test.X[:QUICK_IMAGES], test.y[:QUICK_IMAGES], classes=test.classes)
+    return train, test
+
+
+def _read_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    if options.mini:
+        train = load_csv(os.path.join(options.mini, "train.csv"))
+        return train, load_csv(os.path.join(options.mini, "test.csv"), like=train)
+    if options.mnist:
+        files = os.listdir(options.mnist)
+        names = [next((f for f in files if f.startswith(f"{part}-images")), "") for part in ("train", "t10k")]
+        if not all(names):
+            raise SystemExit(f"{options.mnist} does not hold MNIST's files; {HOW_TO_GET_MNIST}")
+        train, test = [load_idx(os.path.join(options.mnist, name)) for name in names]
+        return train, test
+    train, test = load_digits()
+    print(f"no folder with MNIST was given: using the {len(train)} + {len(test)} digits of 8 x 8 that come along")
+    return train, test
+
+
+def picture(options: argparse.Namespace, name: str) -> str:
+    """The path for a picture of that name, in a folder that exists."""
+    os.makedirs(options.out, exist_ok=True)
+    path = os.path.join(options.out, name)
+    print(f"picture: {path}")
+    return path

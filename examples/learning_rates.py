@@ -1,0 +1,57 @@
+"""One network, eight learning rates: too slow, just right, and where it diverges.
+
+What it shows: over two decades of learning rates the loss falls faster the larger the rate. Then it begins to jump,
+then it grows instead of falling, and in the end numbers run away altogether: scratchnn says so (TrainingDiverged) and
+puts the last good weights back. The units are leaky: plain ReLUs that a step too large has thrown out of action stay
+dead, and a dead network has a constant loss instead of a growing one.
+
+    python examples/learning_rates.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import _pictures
+from _common import load_images, picture, read_arguments
+
+from scratchnn import Callback, Model, TrainingDiverged
+
+RATES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
+EPOCHS, QUICK_EPOCHS = 20, 6
+
+
+class Losses(Callback):
+    """Keeps the loss of every epoch, also of a run that is about to diverge."""
+
+    def __init__(self) -> None:
+        self.line: list[tuple[float, float]] = []
+
+    def on_epoch_end(self, model: Model, run: object) -> None:
+        self.line.append((run.epoch, run.history.loss[-1]))
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
+    options = read_arguments(__doc__, arguments)
+    train, test = load_images(options)
+    result, lines = {}, {}
+    for rate in RATES:
+        model, losses = Model(train.width, 32, 10, activation="leaky_relu"), Losses()
+        try:
+            model.fit(train.X, train.y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=rate, callbacks=[losses])
+        except TrainingDiverged as error:
+            print(f"lr {rate:<7g} {error}")
+            result[rate] = "diverged"
+        else:
+            result[rate] = model.score(test.X, test.y)
+            print(f"lr {rate:<7g} loss {losses.line[-1][1]:<9.3g} accuracy on new images {result[rate]:.1%}")
+        lines[f"lr {rate:g}"] = losses.line
+    _pictures.curves(
+        picture(options, "learning_rates.svg"), "One network, many learning rates", lines, x_label="epoch",
+        y_label="loss", log="y", y_range=(1e-3, 1e5),
+    )  # fmt: skip
+    return result
+
+
+if __name__ == "__main__":
+    main()

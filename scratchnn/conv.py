@@ -1,0 +1,202 @@
+"""Layers for images: convolution, pooling, and the step from images to plain rows.
+
+A batch is the same matrix as everywhere, one sample a row; an image in it is flat, channel after channel, each row by
+row. So these layers have to be told the (channels, height, width) of their input: a ``Model`` with an ``input_shape``
+does that, and so does ``output_shape`` of a ``Sequential`` or of the layer itself, or the argument ``input_shape``.
+Relies on ``windows`` for the geometry and on an engine's ``convolve`` and ``max_pool`` families.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from .arguments import require_size
+from .layers import Layer, Matrix, Parameter, Shape, initial_bound, uniform_matrix, width
+from .windows import Pair, Sizes, Window, pair
+
+
+def _short(sizes: Pair) -> int | list[int]:
+    """One number for two equal ones: how a user would have written it."""
+    return sizes[0] if sizes[0] == sizes[1] else list(sizes)
+
+
+class WindowLayer(Layer):
+    """What layers share that slide a window over images: its sizes, and the images' sizes once they are known."""
+
+    def __init__(self, kernel: Sizes, stride: Sizes, padding: Sizes, input_shape: Sequence[int] | None) -> None:
+        name = type(self).__name__
+        self.kernel = pair(f"kernel of {name}", kernel)
+        self.stride = pair(f"stride of {name}", stride)
+        self.padding = pair(f"padding of {name}", padding, 0)
+        self._window: Window | None = None
+        if input_shape is not None:
+            self.output_shape(tuple(input_shape))
+
+    @property
+    def window(self) -> Window:
+        """The window over images of known size; ``ValueError`` before that size is known."""
+        if self._window is None:
+            raise ValueError(
+                f"{self!r} does not know the size of its images: give it input_shape=(channels, height, width), "
+                "or call output_shape with it"
+            )
+        return self._window
+
+    def _channels_out(self, channels: int) -> int:
+        """How many channels come out where ``channels`` go in."""
+        return channels
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(channels, height, width) of an output image; from now on the layer takes images of ``input_shape``."""
+        if len(input_shape) != 3:
+            raise ValueError(
+                f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: "
+                "name the shape of the images as input_shape"
+            )
+        channels, height, width = (require_size("input_shape", number) for number in input_shape)
+        channels_out = self._channels_out(channels)
+        try:
+            self._window = Window(channels, height, width, self.kernel, self.stride, self.padding)
+        except ValueError as error:
+            raise ValueError(f"{self!r}: {error}") from None
+        return (channels_out, *self._window.output)
+
+    def config(self) -> dict[str, Any]:
+        return {"kernel": _short(self.kernel), "stride": _short(self.stride), "padding": _short(self.padding)}
+
+
+class Conv2D(WindowLayer):
+    """Each output channel is a filter: at every position a weighted sum of what a window sees in all input channels.
+
+    ``kernel``, ``stride`` and ``padding`` (zeros on every side) are one number or a pair (height, width). ``weight`` is
+    (in_channels·kernel height·kernel width) x out_channels, ``bias`` 1 x out_channels. ``init`` and ``rng`` as in
+    ``Linear``, where a filter's inputs are the numbers that its window sees. As in all libraries the kernel is not
+    turned round: strictly this is a cross-correlation. LeCun et al. 1998, "Gradient-Based Learning Applied to Document
+    Recognition", section II.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Sizes,
+        stride: Sizes = 1,
+        padding: Sizes = 0,
+        *,
+        init: str | float = "he",
+        rng: Random | None = None,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        self.in_channels = require_size("in_channels of Conv2D", in_channels)
+        self.out_channels = require_size("out_channels of Conv2D", out_channels)
+        self.init = init
+        super().__init__(kernel, stride, padding, input_shape)
+        self.weight = Parameter("weight", None)
+        self.bias = Parameter("bias", None)
+        self.x: Matrix = None
+        taps = self.kernel[0] * self.kernel[1]
+        self._inputs = in_channels * taps
+        self._bound = initial_bound(init, self._inputs, out_channels * taps)
+        self._drawn_for_good = rng is not None
+        if rng is not None:
+            self._draw(rng)
+
+    def _draw(self, rng: Random | None) -> None:
+        zeros = [[0.0] * self.out_channels]
+        size = self._inputs, self.out_channels
+        weights = zeros * self._inputs if rng is None else uniform_matrix(*size, self._bound, rng)
+        self.weight.value = self.ops.from_rows(weights)
+        self.bias.value = self.ops.from_rows(zeros)
+
+    def initialise(self, rng: Random | None) -> None:
+        if not self._drawn_for_good:
+            self._draw(rng)
+
+    def parameters(self) -> list[Parameter]:
+        if self.weight.value is None:
+            self._draw(Random(0))
+        return [self.weight, self.bias]
+
+    def parameter_shapes(self) -> list[tuple[int, int]]:
+        return [(self._inputs, self.out_channels), (1, self.out_channels)]
+
+    def forward(self, x: Matrix) -> Matrix:
+        weight, bias = self.parameters()
+        self.x = x
+        return self.ops.convolve(x, weight.value, bias.value, self.window)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        self.weight.gradient = self.ops.convolve_weights(self.x, gradient, self.window)
+        self.bias.gradient = self.ops.sum_channels(gradient, self.out_channels)
+        return self.ops.convolve_inputs(gradient, self.weight.value, self.window) if input_gradient else None
+
+    def _channels_out(self, channels: int) -> int:
+        if channels != self.in_channels:
+            raise ValueError(f"{self!r} expects images of {self.in_channels} channels, got {channels}")
+        return self.out_channels
+
+    def config(self) -> dict[str, Any]:
+        return {
+            "in_channels": self.in_channels,
+            "out_channels": self.out_channels,
+            **super().config(),
+            "init": self.init,
+        }
+
+
+class PoolingLayer(WindowLayer):
+    """What the two poolings share: a window that by default moves on by its own size, in every channel by itself."""
+
+    def __init__(
+        self,
+        kernel: Sizes,
+        stride: Sizes | None = None,
+        padding: Sizes = 0,
+        *,
+        input_shape: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(kernel, kernel if stride is None else stride, padding, input_shape)
+        if 2 * self.padding[0] > self.kernel[0] or 2 * self.padding[1] > self.kernel[1]:
+            raise ValueError(
+                f"padding of {type(self).__name__} may be at most half its kernel of {self.kernel[0]} x "
+                f"{self.kernel[1]}, got {self.padding[0]} x {self.padding[1]}"
+            )
+
+
+class MaxPool2D(PoolingLayer):
+    """The largest number that a window sees, in each channel. Its gradient goes to that number alone.
+
+    Of equal numbers the first one counts. The padding is never the largest.
+    """
+
+    def forward(self, x: Matrix) -> Matrix:
+        output, self.choices = self.ops.max_pool(x, self.window)
+        return output
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.max_pool_inputs(gradient, self.choices, self.window)
+
+
+class AvgPool2D(PoolingLayer):
+    """The mean of what a window sees, in each channel. The padding counts as zeros."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        return self.ops.average_pool(x, self.window)
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return self.ops.average_pool_inputs(gradient, self.window)
+
+
+class Flatten(Layer):
+    """From images to plain rows. Images are flat rows already, so this only changes the shape that others see."""
+
+    def forward(self, x: Matrix) -> Matrix:
+        return x
+
+    def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
+        return gradient
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (width(input_shape),)

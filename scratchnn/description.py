@@ -1,0 +1,162 @@
+"""Checking what a model file says, before anything is made of it.
+
+A saved model is described by plain data: its layers, loss, classes, scaling, weights. Whoever wrote the file may have
+written anything, so every part is checked here for its type, its range, and whether it fits the others, and nothing
+may be missing or left over. Every error is a ``ValueError`` of one line. Relies on ``architecture``, ``losses``,
+``preprocessing`` and ``storage``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .architecture import LAYERS
+from .layers import Sequential, Shape, width
+from .losses import LOSSES
+from .preprocessing import Scaling
+from .storage import packed_shape
+
+TASKS = ("classification", "regression")
+
+MAX_LAYERS = 4096
+MAX_NUMBERS = 1 << 24  # in one sample, anywhere between two layers
+
+# The arguments of layers. Their constructors check the values.
+_ARGUMENTS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("inputs", "outputs", "in_channels", "out_channels"), (int,)),
+    **dict.fromkeys(("kernel", "stride", "padding"), (int, list)),
+    **dict.fromkeys(("slope", "rate"), (int, float)),
+    "init": (str, int, float),
+    "layers": (list,),
+}
+
+_PARTS: dict[str, tuple[type, ...]] = {
+    "layers": (list,),
+    "loss": (str,),
+    "task": (str,),
+    "input_shape": (list,),
+    "classes": (list,),
+    "scaling_kind": (str,),
+    "scaling": (dict, type(None)),
+    "feature_names": (list,),
+    "label_name": (str, type(None)),
+    "label_position": (int, type(None)),
+    "weights": (list,),
+}
+
+
+def shown(value: Any, limit: int = 40) -> str:
+    """A value from a file as it may stand in a message: on one line, at most about ``limit`` long."""
+    if type(value) in (list, tuple, dict, bytes):
+        return f"a {type(value).__name__} of {len(value)}"
+    text = repr(value[:limit] if type(value) is str else value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def check_description(description: Any) -> None:
+    """``ValueError`` unless this describes a model: all its parts, of the right types, within bounds."""
+    _require(type(description) is dict, f"a dict of parts was expected, got {shown(description)}")
+    for name, types in _PARTS.items():
+        _require(name in description, f"the part {name!r} is missing")
+        value = description[name]
+        expected = " or ".join(kind.__name__ for kind in types)
+        _require(type(value) in types, f"{name} is to be of type {expected}, got {shown(value)}")
+    unknown = next((name for name in description if name not in _PARTS), None)
+    _require(unknown is None, f"there is an unknown part, {shown(unknown)}")
+    _require_known("loss", description["loss"], LOSSES)
+    _require_known("task", description["task"], TASKS)
+    _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
+    _check_layers(description["layers"], 0)
+    _check_shape(description["input_shape"])
+    _check_classes(description["classes"])
+    _require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
+
+
+def _require(fine: bool, otherwise: str) -> None:
+    if not fine:
+        raise ValueError(otherwise)
+
+
+def _require_known(what: str, name: Any, known: Any) -> None:
+    _require(type(name) is str and name in known, f"unknown {what} {shown(name)}: known are {', '.join(known)}")
+
+
+def _check_layers(layers: list[Any], before: int) -> int:
+    """Check a list of layers, ``before`` of which were met elsewhere; returns how many there are now."""
+    count = before
+    for layer in layers:
+        count += 1
+        _require(count <= MAX_LAYERS, f"more than {MAX_LAYERS} layers")
+        _require(type(layer) is dict, f"a layer is to be a dict, got {shown(layer)}")
+        kind = layer.get("kind")
+        _require_known("layer", kind, LAYERS)
+        for name, value in layer.items():
+            _check_argument(kind, name, value)
+        if kind == "Sequential":
+            _require("layers" in layer, "a Sequential without layers")
+            count = _check_layers(layer["layers"], count)
+    return count
+
+
+def _check_argument(kind: str, name: str, value: Any) -> None:
+    if name != "kind":
+        _require(name in _ARGUMENTS, f"{kind} has an unknown argument, {shown(name)}")
+        _require(type(value) in _ARGUMENTS[name], f"{name} of {kind} cannot be {shown(value)}")
+        if type(value) is list and name != "layers":
+            _require(len(value) == 2 and {*map(type, value)} == {int}, f"{name} of {kind} cannot be {shown(value)}")
+
+
+def _check_shape(shape: list[Any]) -> None:
+    """The sizes of one sample; their product is looked at where the layers are."""
+    sizes = 1 <= len(shape) <= 3 and all(type(size) is int and 0 < size <= MAX_NUMBERS for size in shape)
+    _require(sizes, f"input_shape is to be one to three sizes from 1 to {MAX_NUMBERS}")
+
+
+def _check_classes(classes: list[Any]) -> None:
+    """Class labels are all texts, or all whole numbers of at most 64 bits (hashes of longer ones can be chosen)."""
+    kinds = {*map(type, classes)}
+    _require(kinds <= {str} or kinds <= {int, bool}, "classes are to be all texts or all whole numbers")
+    if int in kinds:
+        _require(all(-(1 << 63) <= label < 1 << 63 for label in classes), "a class label of more than 64 bits")
+    _require(len({*classes}) == len(classes), "the same class twice")
+
+
+def check_fit(network: Sequential, description: dict[str, Any]) -> None:
+    """``ValueError`` unless the parts of a checked description fit each other; ``network`` is made of its layers."""
+    shape: Shape = tuple(description["input_shape"])
+    inputs = outputs = _checked_width("input_shape", shape)
+    for layer in network.walk():
+        if not isinstance(layer, Sequential):
+            shape = layer.output_shape(shape)
+            outputs = _checked_width(type(layer).__name__, shape)
+    _check_weights(network.parameter_shapes(), description["weights"])
+    _check_learned(description, inputs, outputs)
+
+
+def _checked_width(what: str, shape: Shape) -> int:
+    size = width(shape)
+    _require(size <= MAX_NUMBERS, f"{what} of {shown(size)} numbers a sample; at most {MAX_NUMBERS} are accepted")
+    return size
+
+
+def _check_weights(expected: list[tuple[int, int]], packed: list[Any]) -> None:
+    _require(len(packed) == len(expected), f"{len(expected)} weights expected, got {len(packed)}")
+    for number, (shape, matrix) in enumerate(zip(expected, packed)):
+        came = packed_shape(matrix)
+        _require(came == shape, f"weights[{number}] is {came[0]}x{came[1]}, the layers need {shape[0]}x{shape[1]}")
+
+
+def _check_learned(description: dict[str, Any], inputs: int, outputs: int) -> None:
+    """What was learned from the data: scaling, classes, and the columns of the file."""
+    scaling, classes, position = description["scaling"], description["classes"], description["label_position"]
+    expected = max(outputs, 2) if description["task"] == "classification" and scaling is not None else 0
+    _require(len(classes) == expected, f"{expected} classes expected, got {len(classes)}")
+    if scaling is not None:
+        learned = Scaling.from_dict(scaling)
+        asked_for = description["scaling_kind"]
+        _require(asked_for in ("auto", learned.kind), f"scaling {asked_for!r} was asked for, {learned.kind!r} is there")
+        columns = len(learned.means)
+        _require(learned.kind != "standard" or columns == inputs, f"scaling of {columns} columns, expected {inputs}")
+    names = len(description["feature_names"])
+    _require(names in (0, inputs), f"{names} feature_names for {inputs} features")
+    _require(position is None or -inputs - 1 <= position <= inputs, f"a label_position of {shown(position)}")

@@ -1,0 +1,527 @@
+"""Search for good arguments: every combination of a grid, or random ones, each judged by k-fold cross-validation.
+
+    result = grid_search(X, y, {"hidden_size": [20, 50], "lr": [0.03, 0.1, 0.3]}, fit={"epochs": 20})
+    print(result)                       # a table, the best first
+    result.model.predict(X_new)         # the best arguments, fitted to all rows
+
+Any argument of ``Model`` and of ``Model.fit`` can be searched; they are told apart by their names. The fits can be
+spread over any ``concurrent.futures.Executor``; folds, candidates and weights are drawn from the seed alone and results
+are put together in order, so that they are the same whatever the number of workers. Relies on ``Model``, on
+``elementary`` for draws that do not depend on the machine, and on ``progress`` for showing how far it has come.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from itertools import product
+from random import Random
+from typing import Any, Union
+
+from . import linalg
+from .arguments import require_number, require_size
+from .elementary import exp, log
+from .errors import DataError
+from .model import Model
+from .preprocessing import as_labels, as_rows, as_targets, find_classes
+from .shuffle import shuffle
+
+Parameters = dict[str, Any]
+Build = Callable[..., Model]
+Draw = Callable[[Random], Any]
+Progress = Callable[[int, int, Parameters, Union[float, None]], Any]
+Outcome = tuple[Union[float, None], float, str]
+"""(measure or None if the fit failed, seconds, what went wrong)."""
+
+MEASURES = ("score", "loss")
+_BY_ROW = ("sample_weight",)  # arguments of fit with one entry a row: a fold gets its part
+_UNCHANGED = (*_BY_ROW, "validation_data")  # arguments that no fit changes, and too large to copy for each
+_DRAWS_PER_TRY = 50  # before a space counts as exhausted
+
+
+# --- what comes out ----------------------------------------------------------------------------------------
+
+
+class SearchRow:
+    """One candidate: ``parameters``, ``values`` (the measure of each fold), their ``mean`` and ``deviation`` (standard
+    deviation between folds), ``seconds`` (mean time of a fit), and ``error``, which is "" unless a fit failed."""
+
+    def __init__(self, parameters: Parameters, outcomes: Sequence[Outcome]) -> None:
+        self.parameters = parameters
+        self.error = next((error for _, _, error in outcomes if error), "")
+        self.values = [] if self.error else [value for value, _, _ in outcomes if value is not None]
+        self.mean = linalg.mean(self.values) if self.values else math.nan
+        self.deviation = linalg.standard_deviation(self.values) if self.values else math.nan
+        self.seconds = linalg.mean([seconds for _, seconds, _ in outcomes])
+
+    def __repr__(self) -> str:
+        found = f"failed: {self.error}" if self.error else f"{_number(self.mean)} ± {_number(self.deviation)}"
+        return f"SearchRow({self.parameters!r}, {found})"
+
+
+class SearchResult:
+    """What a search found. ``str(result)`` is a table.
+
+    rows: a ``SearchRow`` for each candidate, the best first, those that failed last
+    measure: "score" (the more the better) or "loss" (the less the better)
+    model: a model with the best arguments, fitted to all rows; None if that fit failed or the search was interrupted
+    interrupted: whether Ctrl-C ended it; then only candidates with all folds done are there
+    refit_error: why there is no model, or ""
+    """
+
+    def __init__(self, rows: Sequence[SearchRow], measure: str, interrupted: bool = False) -> None:
+        sign = -1.0 if measure == "score" else 1.0
+        # Rows come in the order of the candidates, and sorting keeps that among equals.
+        self.rows = sorted(rows, key=lambda row: (bool(row.error), 0.0 if row.error else sign * row.mean))
+        self.measure = measure
+        self.interrupted = interrupted
+        self.model: Model | None = None
+        self.refit_error = ""
+
+    @property
+    def best(self) -> SearchRow:
+        """The row of the best candidate."""
+        return self.rows[0]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[SearchRow]:
+        return iter(self.rows)
+
+    def table(self) -> str:
+        """All rows as text: arguments, mean and deviation of the measure over the folds, seconds a fit."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row.parameters))
+        lines = [[*names, self.measure, "deviation", "seconds"]]
+        for row in self.rows:
+            found = ["failed", "", ""] if row.error else [_number(row.mean), _number(row.deviation)]
+            lines.append([*(_text(row.parameters[name]) for name in names), *found[:2], f"{row.seconds:.2f}"])
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in lines]
+        notes = [f"failed: {_described(row.parameters)}: {row.error}" for row in self.rows if row.error]
+        notes += ["interrupted: candidates that were not finished are left out"] * self.interrupted
+        notes += [f"the best could not be fitted to all rows: {self.refit_error}"] * bool(self.refit_error)
+        return "\n".join([table[0], "-" * len(table[0]), *table[1:], *notes])
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        return f"SearchResult({len(self.rows)} candidates, best: {self.best!r})"
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if value == 0.0 or 0.001 <= abs(value) < 1000.0 else f"{value:.3g}"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _described(parameters: Parameters) -> str:
+    return ", ".join(f"{name}={_text(value)}" for name, value in parameters.items()) or "no arguments"
+
+
+# --- candidates --------------------------------------------------------------------------------------------
+
+
+def uniform(low: float, high: float) -> Draw:
+    """For ``random_search``: numbers from ``low`` to ``high``, all equally likely."""
+    require_number("high", high, require_number("low", low, -math.inf))
+    return lambda rng: low + (high - low) * rng.random()
+
+
+def log_uniform(low: float, high: float) -> Draw:
+    """For ``random_search``: numbers from ``low`` to ``high``, each power of ten equally likely; good for rates."""
+    first = log(require_number("low", low, 0.0, above=True))
+    last = log(require_number("high", high, low))
+    return lambda rng: min(max(low, exp(first + (last - first) * rng.random())), high)
+
+
+def whole(low: int, high: int) -> Draw:
+    """For ``random_search``: whole numbers from ``low`` to ``high``, both included, all equally likely."""
+    if not all(isinstance(v, int) for v in (low, high)) or low > high:
+        raise ValueError(f"whole needs two whole numbers, the first not above the second, got {low!r} and {high!r}")
+    return lambda rng: low + rng.randrange(high - low + 1)
+
+
+def _choices(name: str, values: Any) -> list[Any]:
+    """The values of a grid or space for one name, as a list."""
+    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
+        raise ValueError(f"{name} needs a list of values to try, got {values!r}")
+    listed = values.tolist() if hasattr(values, "tolist") else list(values)
+    if not listed:
+        raise ValueError(f"{name} has no values to try")
+    return list(listed)
+
+
+def _grid(grid: Mapping[str, Any]) -> list[Parameters]:
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"a dict of name: values is needed, got {type(grid).__name__}")
+    return [dict(zip(grid, values)) for values in product(*(_choices(name, values) for name, values in grid.items()))]
+
+
+def _drawn(space: Mapping[str, Any], tries: int, rng: Random) -> list[Parameters]:
+    """``tries`` different candidates, or as many as there are."""
+    lists = {name: _choices(name, values) for name, values in space.items() if not callable(values)}
+    if len(lists) == len(space) and math.prod(map(len, lists.values())) <= tries:
+        return _grid(lists)
+    candidates: list[Parameters] = []
+    for _ in range(tries * _DRAWS_PER_TRY):
+        candidate = {
+            name: lists[name][rng.randrange(len(lists[name]))] if name in lists else draw(rng)
+            for name, draw in space.items()
+        }
+        if candidate not in candidates:
+            candidates.append(candidate)
+        if len(candidates) == tries:
+            break
+    return candidates
+
+
+# --- folds -------------------------------------------------------------------------------------------------
+
+
+def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | None = None) -> list[list[int]]:
+    """``folds`` lists of row numbers that hold each of ``count`` rows once, in lengths that differ by 1 at most.
+
+    With ``labels`` (one a row) each class is spread over the folds just as evenly. Raises ``ValueError`` for more folds
+    than rows, ``DataError`` for a class of a single row: held out, it could not be learned.
+    """
+    if not 2 <= require_size("folds", folds) <= count:
+        raise ValueError(f"folds must be from 2 to the number of rows, {count}, got {folds}")
+    groups: dict[Any, list[int]] = {}
+    for i in range(count):
+        groups.setdefault(labels[i] if labels else None, []).append(i)
+    dealt: list[int] = []
+    for label in sorted(groups) if labels else groups:
+        if labels and len(groups[label]) < 2:
+            raise DataError(f"class {label!r} has a single row: cross-validation needs at least two of each class")
+        shuffle(groups[label], rng=rng)
+        dealt += groups[label]
+    return [sorted(dealt[fold::folds]) for fold in range(folds)]
+
+
+# --- one fit: what an executor runs ------------------------------------------------------------------------
+
+
+def _fitted(build: Build, settings: Parameters, fit: Parameters, X: Sequence[Any], y: Sequence[Any]) -> Model:
+    # Optimizers, schedules and callbacks remember things: each fit gets its own.
+    own = {name: value if name in _UNCHANGED else copy.deepcopy(value) for name, value in fit.items()}
+    model = build(**settings)
+    model.fit(X, y, **own)
+    return model
+
+
+def _part(values: Any, indices: Sequence[int], name: str, count: int) -> list[Any]:
+    if len(values) != count:
+        raise DataError(f"X and {name} must be of the same length, got {count} and {len(values)}")
+    return [values[i] for i in indices]
+
+
+def _run_fold(
+    X: Sequence[Any],
+    y: Sequence[Any],
+    held_out: Sequence[int],
+    build: Build,
+    settings: Parameters,
+    fit: Parameters,
+    measure: str,
+) -> Outcome:
+    """Fit to all rows but those held out, and measure on these. Not a method: workers are sent a function's name."""
+    start = time.perf_counter()
+    value, error = math.nan, ""
+    left_out = set(held_out)
+    training = [i for i in range(len(X)) if i not in left_out]
+    try:
+        for name in _BY_ROW:
+            if fit.get(name) is not None:
+                fit = {**fit, name: _part(fit[name], training, name, len(X))}
+        model = _fitted(build, settings, fit, [X[i] for i in training], [y[i] for i in training])
+        held = [X[i] for i in held_out], [y[i] for i in held_out]
+        value = model.score(*held) if measure == "score" else model.evaluate(*held)[0]
+        if not math.isfinite(value):
+            error = f"the {measure} on held-out rows is {value}"
+    except Exception as problem:  # whatever it is, other candidates may do better
+        error = f"{type(problem).__name__}: {problem}"
+    return None if error else value, time.perf_counter() - start, error
+
+
+# --- which argument is whose -------------------------------------------------------------------------------
+
+
+class _Names:
+    """Tells arguments of ``Model`` (or of a function that builds one) from those of ``fit``, by their names."""
+
+    def __init__(self, build: Build) -> None:
+        self.builder = getattr(build, "__name__", type(build).__name__)
+        self.of_build, self.takes_any = _argument_names(build)
+        self.of_fit = [name for name in _argument_names(Model.fit)[0] if name not in ("self", "X", "y")]
+
+    def for_fit(self, name: str) -> bool:
+        """Whether ``fit`` gets the argument; a name that both know is the builder's."""
+        return name in self.of_fit and name not in self.of_build
+
+    def check(self, searched: Sequence[str], model: Parameters, fit: Parameters) -> None:
+        """``ValueError`` for a name that nobody knows, that is in the wrong dict, or is both searched and fixed."""
+        known = f"known for {self.builder}: {', '.join(self.of_build)}; known for fit: {', '.join(self.of_fit)}"
+        of_build = [name for name in searched if not self.for_fit(name)] + list(model)
+        unknown = [name for name in of_build if name not in self.of_build and not self.takes_any]
+        unknown += [name for name in fit if name not in self.of_fit]
+        if unknown:
+            raise ValueError(f"unknown argument {unknown[0]!r}; {known}")
+        fixed = [name for name in searched if name in model or name in fit]
+        if fixed:
+            raise ValueError(f"{fixed[0]!r} is searched and must not be fixed as well")
+
+
+def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
+    """The names of a function's arguments, and whether it takes any others as well."""
+    import inspect
+
+    parameters = inspect.signature(function).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
+
+
+# --- the search --------------------------------------------------------------------------------------------
+
+
+class _Search:
+    """What all fits of a search have in common, checked when it is made; ``run`` does the work."""
+
+    def __init__(
+        self,
+        candidates: list[Parameters],
+        model: Mapping[str, Any] | None,
+        fit: Mapping[str, Any] | None,
+        build: Build | None,
+        measure: str,
+    ) -> None:
+        if measure not in MEASURES:
+            raise ValueError(f"unknown measure {measure!r}: known are {', '.join(MEASURES)}")
+        self.candidates = candidates
+        self.build: Build = build or Model
+        self.names = _Names(self.build)
+        self.model_arguments, self.fit_arguments = dict(model or {}), dict(fit or {})
+        self.names.check(list(candidates[0]), self.model_arguments, self.fit_arguments)
+        self.measure = measure
+
+    def take(self, X: Any, y: Any, folds: int, seed: int) -> None:
+        """Check the data, part them into folds, and fill in the arguments of ``Model`` that follow from them."""
+        require_size("seed", seed, 0)
+        self.X = as_rows(X, "X")
+        labels = None
+        if self._task() == "regression":
+            y, outputs = _listed_targets(y)
+            self.y: Sequence[Any] = as_targets(y, outputs, "y", len(self.X))
+        else:
+            self.y = labels = as_labels(y, "y", len(self.X))
+            outputs = len(find_classes(labels))
+        if self.build is Model:
+            known = {"input_size": len(self.X[0]), "output_size": outputs, "seed": seed}
+            self.model_arguments = {**known, **self.model_arguments}
+        self.folds = fold_indices(len(self.X), folds, Random(f"folds {seed}"), labels)
+        if labels is None and self.measure == "score" and len(self.folds[-1]) < 2:
+            raise ValueError(f"R² needs two rows in every fold: take fewer folds than {folds}, or measure='loss'")
+
+    def _task(self) -> str:
+        if self.build is Model:
+            return str(self.model_arguments.get("task", "classification"))
+        problem: Exception | None = None
+        for candidate in self.candidates:
+            try:
+                return self.build(**self._settings(candidate)[0]).task
+            except Exception as error:
+                problem = problem or error
+        raise ValueError(f"{self.names.builder} built no model: {type(problem).__name__}: {problem}") from problem
+
+    def _settings(self, candidate: Parameters) -> tuple[Parameters, Parameters]:
+        """(arguments of the builder, arguments of fit) for one candidate."""
+        model, fit = dict(self.model_arguments), dict(self.fit_arguments)
+        for name, value in candidate.items():
+            (fit if self.names.for_fit(name) else model)[name] = value
+        return model, fit
+
+    def run(self, executor: Any, progress: Progress | bool | None) -> SearchResult:
+        """Cross-validate all candidates, then fit the best to all rows."""
+        total = len(self.candidates) * len(self.folds)
+        outcomes: dict[int, Outcome] = {}
+        interrupted = False
+        tell, close = _listener(progress)
+        running = self._outcomes(executor)
+        try:
+            for number, outcome in running:
+                outcomes[number] = outcome
+                tell(len(outcomes), total, self.candidates[number // len(self.folds)], outcome[0])
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            running.close()
+            close()
+        result = SearchResult(self._rows(outcomes), self.measure, interrupted)
+        if not any(not row.error for row in result):
+            self._give_up(result)
+        if not interrupted:
+            self._refit(result)
+        return result
+
+    def _outcomes(self, executor: Any) -> Generator[tuple[int, Outcome], None, None]:
+        """(number of the job, what came out) as they are done; jobs are numbered candidate by candidate."""
+        jobs = [
+            (self.X, self.y, held_out, self.build, *self._settings(candidate), self.measure)
+            for candidate in self.candidates
+            for held_out in self.folds
+        ]
+        if executor is None:
+            yield from ((number, _run_fold(*job)) for number, job in enumerate(jobs))
+            return
+        from concurrent.futures import as_completed
+
+        numbers: dict[Any, int] = {}
+        try:
+            for number, job in enumerate(jobs):
+                numbers[executor.submit(_run_fold, *job)] = number
+            for future in as_completed(numbers):
+                yield numbers[future], future.result()
+        finally:
+            for future in numbers:
+                future.cancel()  # those that have begun go on to their end, but nobody waits for them
+
+    def _rows(self, outcomes: dict[int, Outcome]) -> list[SearchRow]:
+        """A row for each candidate that has all its folds."""
+        rows, folds = [], len(self.folds)
+        for number, candidate in enumerate(self.candidates):
+            jobs = range(number * folds, (number + 1) * folds)
+            if all(job in outcomes for job in jobs):
+                rows.append(SearchRow(candidate, [outcomes[job] for job in jobs]))
+        return rows
+
+    def _give_up(self, result: SearchResult) -> None:
+        if result.interrupted:
+            raise KeyboardInterrupt
+        first = result.rows[0]
+        raise ValueError(
+            f"all {len(result)} candidates failed, the first ({_described(first.parameters)}) with {first.error}"
+        )
+
+    def _refit(self, result: SearchResult) -> None:
+        settings, fit = self._settings(result.best.parameters)
+        try:
+            result.model = _fitted(self.build, settings, fit, self.X, self.y)
+        except KeyboardInterrupt:
+            result.interrupted = True
+        except Exception as error:  # hours of results are not to be lost with it
+            result.refit_error = f"{type(error).__name__}: {error}"
+
+
+def _listed_targets(y: Any) -> tuple[Any, int]:
+    """(regression targets as a list, how many numbers the first of them has)."""
+    if hasattr(y, "to_numpy"):
+        y = y.to_numpy()
+    if not hasattr(y, "__iter__"):
+        return y, 1  # which will be refused in the usual words
+    y = list(y)
+    return y, len(y[0]) if y and hasattr(y[0], "__len__") else 1
+
+
+def _listener(progress: Progress | bool | None) -> tuple[Callable[..., Any], Callable[[], Any]]:
+    """(what to call after each fit, what to call at the end)."""
+    if progress is True:
+        from .progress import LiveLine
+
+        shown = _Shown(LiveLine())
+        return shown, shown.line.erase
+    if progress and not callable(progress):
+        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
+    return progress or (lambda *numbers: None), lambda: None
+
+
+class _Shown:
+    """Progress on standard error: a live line on a terminal, a plain line a fit elsewhere."""
+
+    def __init__(self, line: Any) -> None:
+        self.line = line
+        self.start = line.clock()
+
+    def __call__(self, done: int, total: int, parameters: Parameters, value: float | None) -> None:
+        left = (self.line.clock() - self.start) / done * (total - done)
+        found = "failed" if value is None else _number(value)
+        words = [f"{_described(parameters)}: {found}", f"{left:.0f} s left"]
+        before = f"fit {done:>{len(str(total))}}/{total}"
+        if not self.line.live:
+            self.line.say("  ".join([before, *words]))
+        elif self.line.due():
+            self.line.draw(before, done / total, words)
+
+
+def grid_search(
+    X: Any,
+    y: Any,
+    grid: Mapping[str, Any],
+    *,
+    model: Mapping[str, Any] | None = None,
+    fit: Mapping[str, Any] | None = None,
+    build: Build | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    measure: str = "score",
+    executor: Any = None,
+    progress: Progress | bool | None = None,
+) -> SearchResult:
+    """Cross-validate a model for each combination of values in ``grid`` on rows ``X`` and labels ``y``.
+
+    grid: {argument of ``Model`` or of ``fit``: list of values to try}
+    model, fit: {argument: value} for those that stay the same. ``input_size`` and ``output_size`` follow from the data,
+        and the model's ``seed`` is the search's, unless given. A ``sample_weight`` is parted like the rows.
+    build: instead of ``Model``, a function that is given all arguments that it names (the others are for ``fit``) and
+        returns a ``Model``, of layers of your own for example
+    folds: in how many parts the rows are split; each is held out once while a model learns the others. Classes are
+        spread evenly over them.
+    seed: decides which row is in which fold, and the starting weights
+    measure: "score" (accuracy, or R² for regression) or "loss"
+    executor: any ``concurrent.futures.Executor``; each fit is a job of its own. Processes are sent the rows with each,
+        and ``build`` by its name, so it must be a module's own function.
+    progress: True shows progress on standard error; a function is called after each fit with the number of fits done,
+        of all fits, the arguments of this one and its measure (None if it failed)
+
+    Returns a ``SearchResult``: a table, and the best model fitted to all rows. A candidate whose fit raises or gives no
+    finite number is put last as failed. Ctrl-C ends the search, and the result holds what was done by then, if any
+    candidate was. Raises ``DataError`` for data that cannot be used, ``ValueError`` for arguments that make no sense,
+    and if all candidates fail.
+    """
+    search = _Search(_grid(grid), model, fit, build, measure)
+    search.take(X, y, folds, seed)
+    return search.run(executor, progress)
+
+
+def random_search(
+    X: Any,
+    y: Any,
+    space: Mapping[str, Any],
+    *,
+    tries: int = 20,
+    model: Mapping[str, Any] | None = None,
+    fit: Mapping[str, Any] | None = None,
+    build: Build | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    measure: str = "score",
+    executor: Any = None,
+    progress: Progress | bool | None = None,
+) -> SearchResult:
+    """Like ``grid_search``, with ``tries`` different candidates drawn at random, or as many as there are.
+
+    ``space`` has for each argument a list of values to choose from, or a function that draws one from a generator
+    (``random.Random``), such as ``uniform(0.0, 0.5)``, ``log_uniform(1e-3, 1.0)`` or ``whole(10, 100)``. With many
+    arguments, few of which matter, this finds better values than a grid of as many candidates (Bergstra and Bengio,
+    Journal of Machine Learning Research 13, 2012).
+    """
+    if not isinstance(space, Mapping):
+        raise ValueError(f"a dict of name: values is needed, got {type(space).__name__}")
+    drawn = _drawn(space, require_size("tries", tries), Random(f"candidates {require_size('seed', seed, 0)}"))
+    search = _Search(drawn, model, fit, build, measure)
+    search.take(X, y, folds, seed)
+    return search.run(executor, progress)

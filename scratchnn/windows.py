@@ -1,0 +1,135 @@
+"""The geometry of a window that slides over images: what convolution and pooling share, without any arithmetic.
+
+An image is a flat row of numbers, channel after channel, each row by row from the top. A ``Window`` knows the sizes of
+an image, of what slides over it and of what comes out, and which numbers of the row each position of the window sees.
+Relies on ``arguments``.
+
+    >>> Window(1, 3, 3, kernel=2).patches
+    [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Union
+
+from .arguments import require_size
+
+Pair = tuple[int, int]
+Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
+
+
+def pair(what: str, value: Any, least: int = 1) -> Pair:
+    """(height, width) from one number for both or from two; ``ValueError`` says which argument was wrong."""
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+        numbers = list(value)
+        if len(numbers) != 2:
+            raise ValueError(f"{what} must be a whole number or a pair (height, width), got {value!r}")
+        return require_size(f"height of {what}", numbers[0], least), require_size(f"width of {what}", numbers[1], least)
+    number = require_size(what, value, least)
+    return number, number
+
+
+class Window:
+    """A window of ``kernel`` (height, width) that moves over images in steps of ``stride``.
+
+    The images have ``channels`` x ``height`` x ``width`` numbers, and ``padding`` rows of zeros at the top and at the
+    bottom, columns of zeros at the left and at the right. Kernel, stride and padding are one number or a pair (height,
+    width). Raises ``ValueError`` for sizes that make no sense, with the numbers.
+    """
+
+    def __init__(
+        self, channels: int, height: int, width: int, kernel: Sizes, stride: Sizes = 1, padding: Sizes = 0
+    ) -> None:
+        self.channels = require_size("channels", channels)
+        self.image = require_size("height", height), require_size("width", width)
+        self.kernel = pair("kernel", kernel)
+        self.stride = pair("stride", stride)
+        self.padding = pair("padding", padding, 0)
+        self.padded = height + 2 * self.padding[0], width + 2 * self.padding[1]
+        if self.kernel[0] > self.padded[0] or self.kernel[1] > self.padded[1]:
+            padded = f" (padded to {self.padded[0]} x {self.padded[1]})" if self.padding != (0, 0) else ""
+            raise ValueError(
+                f"a kernel of {self.kernel[0]} x {self.kernel[1]} does not fit into an image of "
+                f"{height} x {width}{padded}"
+            )
+        self.output = (
+            (self.padded[0] - self.kernel[0]) // self.stride[0] + 1,
+            (self.padded[1] - self.kernel[1]) // self.stride[1] + 1,
+        )
+        self.inputs = channels * height * width  # numbers in the row of an image
+        self.taps = self.kernel[0] * self.kernel[1]  # numbers of one channel that the window sees at once
+        self.positions = self.output[0] * self.output[1]  # of the window
+        self.plans: dict[Any, Any] = {}  # for an engine: what it has worked out for this window and wants to find again
+        self._patches: list[list[int]] | None = None
+
+    @property
+    def patches(self) -> list[list[int]]:
+        """For each position of the window, row by row, where in an image's row the numbers stand that it sees.
+
+        They come channel after channel, each row by row. A number in the padding stands at ``inputs``, just behind the
+        row: whoever reads through these tables appends it there.
+        """
+        if self._patches is None:
+            rows = [self._seen(y, 0) for y in range(self.output[0])]
+            columns = [self._seen(x, 1) for x in range(self.output[1])]
+            self._patches = [self._patch(ys, xs) for ys in rows for xs in columns]
+        return self._patches
+
+    def _seen(self, position: int, axis: int) -> list[int | None]:
+        """The rows (axis 0) or columns (axis 1) of the image seen from a position; None for those in the padding."""
+        first = position * self.stride[axis] - self.padding[axis]
+        return [k if 0 <= k < self.image[axis] else None for k in range(first, first + self.kernel[axis])]
+
+    def _patch(self, ys: list[int | None], xs: list[int | None]) -> list[int]:
+        height, width = self.image
+        return [
+            self.inputs if y is None or x is None else (channel * height + y) * width + x
+            for channel in range(self.channels)
+            for y in ys
+            for x in xs
+        ]
+
+    def channel_patches(self) -> list[list[int]]:
+        """For each channel, and for each position in it, where the numbers stand that are seen in that channel alone.
+
+        The order is that of the numbers in an output row of a pooling. Numbers in the padding are left out.
+        """
+        taps, outside = self.taps, self.inputs
+        return [
+            [i for i in patch[channel * taps : (channel + 1) * taps] if i != outside]
+            for channel in range(self.channels)
+            for patch in self.patches
+        ]
+
+    def require_inputs(self, operation: str, columns: int) -> None:
+        """``ValueError`` unless rows have as many numbers as the images."""
+        if columns != self.inputs:
+            height, width = self.image
+            raise ValueError(
+                f"{operation} needs images of {self.channels} x {height} x {width} = {self.inputs} numbers, "
+                f"got rows of {columns}"
+            )
+
+    def require_outputs(self, operation: str, columns: int, channels: int) -> None:
+        """``ValueError`` unless rows have as many numbers as outputs of ``channels`` channels."""
+        if columns != channels * self.positions:
+            height, width = self.output
+            raise ValueError(
+                f"{operation} needs gradients of {channels} x {height} x {width} = {channels * self.positions} "
+                f"numbers, got rows of {columns}"
+            )
+
+    def require_weight(self, operation: str, rows: int) -> None:
+        """``ValueError`` unless a weight has as many rows as the window sees numbers."""
+        if rows != self.channels * self.taps:
+            raise ValueError(
+                f"{operation} needs a weight of {self.channels} x {self.kernel[0]} x {self.kernel[1]} = "
+                f"{self.channels * self.taps} rows, got {rows}"
+            )
+
+    def __repr__(self) -> str:
+        return (
+            f"Window({self.channels}, {self.image[0]}, {self.image[1]}, kernel={self.kernel}, stride={self.stride}, "
+            f"padding={self.padding})"
+        )

@@ -1,0 +1,345 @@
+"""Every public name called wrongly: each argument in turn replaced by things that nobody meant.
+
+``USES`` holds for every name one or more right calls, as keyword arguments. ``every_name`` replaces one argument at a
+time by each of ``odd_values()``. The call may work (much of what is odd is allowed), or raise an exception that the
+package raises on purpose, by a ``raise`` of its own with a message: never an exception that happens to it.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import decimal
+import fractions
+import json
+import os
+import random
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import scratchnn
+from scratchnn import Model
+
+ROWS = [[0.0, 1.0], [1.0, 0.5], [0.25, 0.75], [1.0, 1.0]]
+LABELS = [0, 1, 0, 1]
+ENDLESS = {"epochs"}  # numbers as large as one likes are right there, and take as long as that takes
+
+
+class Opaque:
+    """An object that can do nothing."""
+
+
+class Lying:
+    """Says that it has a length, and has nothing else."""
+
+    def __len__(self) -> int:
+        return 4
+
+
+class Failing:
+    """A sequence whose elements cannot be had."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __iter__(self) -> Iterator[Any]:
+        raise RuntimeError("on purpose")
+
+
+def odd_values() -> list[tuple[str, Any]]:
+    """(a name for it, value), made anew each time: generators are good for one use."""
+    nan, infinity = float("nan"), float("inf")
+    values: list[Any] = [
+        *(None, True, False, 0, 1, -1, 2, 3, 10**30, -(10**30), 10**400),
+        *(0.0, -0.0, 0.5, 1.0, -1.5, 1e308, -1e308, 5e-324, nan, infinity, -infinity, 1j),
+        *("", "a", "cross_entropy", "0.5", "\0", "\ud800", "x" * 100_000),
+        *(b"", b"\0\1", bytearray(b"ab"), memoryview(b"ab")),
+        *([], [[]], [[], []], [[[]]], [None], [[None]], ["a"], [["a"]], [[0.0], [1.0, 2.0]], [1, "a", None], [0] * 4),
+        *([[nan, 1.0]] * 2, [[infinity, 1.0]] * 4, [[1e308, 1e308]] * 4, [[10**400, 1]] * 4, [[0.0, 1.0]] * 5),
+        *([[0.0]] * 4, [["a", "b"]] * 4, [[0.0, None]] * 4, [b"\0\1"] * 4, [b"\0", [1.0, 2.0]] * 2, ["ab"] * 4),
+        *([{}] * 4, [[[0.0, 1.0]]] * 4, [Opaque()] * 4, [[Opaque()] * 2] * 4, [True] * 4, [1e400] * 4, [nan] * 4),
+        *((), (1, 2), {}, {"a": 1}, {0: 1.0, 1: nan}, set(), {1}, frozenset(), range(0), range(4)),
+        *(array.array("d"), array.array("d", [0.0, 1.0]), [array.array("B", [1, 2])] * 4),
+        *(decimal.Decimal("0.1"), decimal.Decimal("NaN"), fractions.Fraction(1, 3), [fractions.Fraction(1, 2)] * 4),
+        *(Opaque(), Opaque, Lying(), len, print, sys, random.Random(0), Ellipsis, NotImplemented, ValueError("x")),
+    ]
+    deep: list[Any] = []
+    for _ in range(2000):
+        deep = [deep]
+    named = [(ascii(value)[:40], value) for value in values]
+    generators = [("a generator", (i for i in range(4))), ("a zip", zip(ROWS, LABELS)), ("lists in 2000 lists", deep)]
+    return [*named, *generators]
+
+
+def fitted() -> Model:
+    model = Model(2, 3, 2, engine="linalg", scaling="none")
+    model.fit(ROWS, LABELS, epochs=1)
+    return model
+
+
+def _set(name: str) -> Callable[..., Any]:
+    def change(value: Any) -> Any:
+        model = fitted()
+        setattr(model, name, value)
+        return model.predict(ROWS)
+
+    return change
+
+
+def _fit(**arguments: Any) -> Any:
+    return Model(2, 3, 2, engine="linalg", scaling="none").fit(**{"epochs": 1, **arguments})
+
+
+def _regression(X: Any, y: Any) -> Any:
+    model = Model(2, 3, 1, engine="linalg", task="regression")
+    model.fit(X, y, epochs=1)
+    return model.predict(X), model.score(X, y)
+
+
+def _save_after(**attributes: Any) -> Any:
+    model = fitted()
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    model.save("saved.pkl")
+    return Model.load("saved.pkl")
+
+
+def _step(optimizer: str, **settings: Any) -> Any:
+    return _fit(X=ROWS, y=LABELS, optimizer=getattr(scratchnn, optimizer)(**settings))
+
+
+def _schedule(name: str, **settings: Any) -> Any:
+    return _fit(X=ROWS, y=LABELS, schedule=getattr(scratchnn, name)(**settings))
+
+
+def _layer(name: str, *, x: Any = None, gradient: Any = None, **settings: Any) -> Any:
+    layer = getattr(scratchnn, name)(**settings)
+    model = Model.from_layers([layer, scratchnn.Linear(2, 2)], input_shape=2, engine="linalg", scaling="none")
+    return model.fit(ROWS, LABELS, epochs=1)
+
+
+def _loss(name: str, *, outputs: Any, targets: Any, weights: Any = None) -> Any:
+    loss = getattr(scratchnn, name)()
+    loss.forward(outputs, targets, weights)
+    return loss.backward()
+
+
+def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
+    """For each public name its right calls: (function, keyword arguments)."""
+    s = scratchnn
+    settings = {
+        "input_size": 2,
+        "hidden_size": 3,
+        "output_size": 2,
+        "activation": "relu",
+        "dropout": 0.0,
+        "init": "auto",
+        "task": "classification",
+        "scaling": "auto",
+        "engine": "linalg",
+        "seed": 0,
+    }
+    training = {
+        "X": ROWS,
+        "y": LABELS,
+        "epochs": 1,
+        "lr": 0.1,
+        "batch_size": 2,
+        "optimizer": "sgd",
+        "momentum": 0.5,
+        "nesterov": True,
+        "weight_decay": 0.0,
+        "schedule": None,
+        "clip_norm": 1.0,
+        "validation_data": (ROWS, LABELS),
+        "sample_weight": [1.0] * 4,
+        "class_weight": {0: 1.0, 1: 2.0},
+        "callbacks": (),
+        "eval": 1,
+        "shuffle": True,
+    }
+    layers = [s.Linear(2, 3), s.ReLU(), s.Linear(3, 2)]
+    stack = {"layers": layers, "loss": "cross_entropy", "input_shape": 2, "task": None, "scaling": "auto", "seed": 0}
+    path = "table.csv"
+    table = {
+        "path": path,
+        "label": "c",
+        "header": True,
+        "delimiter": ",",
+        "regression": False,
+        "classes": [0, 1],
+        "feature_names": ["a", "b"],
+        "width": 2,
+        "label_required": True,
+        "like": None,
+        "max_bytes": 1000,
+        "max_line_bytes": 1000,
+    }
+    elementwise = {"outputs": [[0.2, 0.4]], "targets": [[0.0, 1.0]], "weights": [1.0]}
+    return {
+        "Model": [
+            (s.Model, settings),
+            (s.Model.from_layers, stack),
+            (_fit, training),
+            (_regression, {"X": ROWS, "y": [0.5, 1.5, 2.5, 3.5]}),
+            (fitted().predict, {"X": ROWS}),
+            (fitted().predict_proba, {"X": ROWS}),
+            (fitted().score, {"X": ROWS, "y": LABELS}),
+            (fitted().evaluate, {"X": ROWS, "y": LABELS}),
+            (Model.get_accuracy, {"predictions": LABELS, "y": LABELS}),
+            (_set("weights"), {"value": fitted().weights}),
+            (_save_after, {"feature_names": ["a", "b"], "label_name": "c", "label_position": 2}),
+            (fitted().save, {"path": "saved.pkl"}),
+            (Model.load, {"path": "good.pkl", "engine": "linalg"}),
+        ],
+        "Layer": [],  # its methods are for classes of one's own
+        "Linear": [(_layer, {"name": "Linear", "inputs": 2, "outputs": 2, "init": "he"})],
+        "Dropout": [(_layer, {"name": "Dropout", "rate": 0.5})],
+        "LeakyReLU": [(_layer, {"name": "LeakyReLU", "slope": 0.1})],
+        **{name: [(_layer, {"name": name})] for name in ("ReLU", "Tanh", "Sigmoid", "Softmax", "LogSoftmax")},
+        "Sequential": [(s.Sequential, {"layers": layers})],
+        **{name: [(_loss, {"name": name, **elementwise})] for name in ("MSELoss", "BCELoss", "BCEWithLogitsLoss")},
+        **{
+            name: [(_loss, {"name": name, "outputs": [[0.2, 0.4]], "targets": [1], "weights": None})]
+            for name in ("CrossEntropyLoss", "NLLLoss")
+        },
+        "SGD": [(_step, {"optimizer": "SGD", "lr": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1})],
+        "Adam": [(_step, {"optimizer": "Adam", "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})],
+        "StepSchedule": [(_schedule, {"name": "StepSchedule", "step_size": 1, "gamma": 0.5})],
+        "CosineSchedule": [(_schedule, {"name": "CosineSchedule", "epochs": 2, "minimum": 0.0})],
+        "ReduceOnPlateau": [
+            (_schedule, {"name": "ReduceOnPlateau", "factor": 0.5, "patience": 1, "threshold": 0.1, "minimum": 0.0})
+        ],
+        "Callback": [(_fit, {"X": ROWS, "y": LABELS, "callbacks": [s.Callback()]})],
+        "History": [(s.History, {})],
+        "EarlyStopping": [
+            (
+                lambda **k: _fit(X=ROWS, y=LABELS, callbacks=[s.EarlyStopping(**k)]),
+                {"monitor": "loss", "patience": 1, "min_delta": 0.0, "restore_best": True},
+            )
+        ],
+        "BestWeights": [
+            (
+                lambda **k: _fit(X=ROWS, y=LABELS, callbacks=[s.BestWeights(**k)]),
+                {"path": "best.pkl", "monitor": "loss"},
+            )
+        ],
+        "Dataset": [
+            (lambda **k: (repr(s.Dataset(**k)), s.Dataset(**k).split()), {"X": ROWS, "y": LABELS}),
+            (s.Dataset(ROWS, LABELS).split, {"test_fraction": 0.5, "seed": 0, "stratify": True}),
+        ],
+        "load_csv": [(s.load_csv, table), (s.load_csv, {"path": path})],
+        "load_idx": [(s.load_idx, {"images_path": "images", "labels_path": "labels", "max_bytes": 1000})],
+        "load_digits": [],
+        "train_test_split": [
+            (s.train_test_split, {"X": ROWS, "y": LABELS, "test_fraction": 0.5, "seed": 0, "stratify": True})
+        ],
+        "one_hot": [(s.one_hot, {"labels": LABELS, "classes": [0, 1]})],
+        **{name: [] for name in ("DataError", "ModelFileError", "NotFittedError", "TrainingDiverged")},
+    }
+
+
+def prepare(folder: Path) -> None:
+    """The files that the right calls read, in the working folder."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    os.chdir(folder)
+    Path("table.csv").write_text("a,b,c\n1,2,0\n3,4,1\n")
+    Path("images").write_bytes(b"\0\0\x08\x03\0\0\0\2\0\0\0\1\0\0\0\2abcd")
+    Path("labels").write_bytes(b"\0\0\x08\x01\0\0\0\2\0\1")
+    fitted().save("good.pkl")
+
+
+@contextlib.contextmanager
+def _limits() -> Iterator[None]:
+    """A second, and a gigabyte: whatever takes more has believed a number it should not have."""
+
+    def stop(signum: int, frame: Any) -> None:
+        raise TooLong("more than a second")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 2.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+class TooLong(Exception):
+    """A call did not come back."""
+
+
+def complaint(call: Callable[[], Any]) -> str:
+    """What is wrong with how a call ended: nothing, or the exception that was not raised on purpose."""
+    try:
+        with _limits():
+            call()
+    except OSError as error:
+        return "" if str(error) else repr(error)
+    except MemoryError:
+        return ""  # as much as was asked for is not there
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        last = frames[-1]
+        by_package = f"{os.sep}scratchnn{os.sep}" in last.filename
+        wrong_call = isinstance(error, TypeError) and last.filename == __file__
+        if str(error).startswith("expected str, bytes or os.PathLike object"):
+            return ""  # Python's own and clear words for what is no path
+        on_purpose = (
+            by_package and (last.line or "").startswith("raise ") and not isinstance(error, (TypeError, KeyError))
+        )
+        if (
+            wrong_call
+            or isinstance(error, NotImplementedError)
+            or (on_purpose and str(error) and "\n" not in str(error))
+        ):
+            return ""
+        where = next(
+            (f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames) if "scratchnn" in f.filename), ""
+        )
+        return f"{type(error).__name__}: {str(error)[:100]} ({where}: {last.line})"
+    return ""
+
+
+def complaints(name: str, every: int = 1) -> tuple[int, list[str]]:
+    """(calls, what went wrong) for the misuses of a public name, or each ``every``-th; ``prepare`` comes first."""
+    calls = turn = 0
+    wrong: dict[tuple[str, str], str] = {}  # one line for each place where an exception came from
+    for function, arguments in uses()[name]:
+        function(**arguments)  # right as it is
+        for argument in arguments:
+            for number, (shown, _) in enumerate(odd_values()):
+                if argument == "name" or (argument in ENDLESS and shown.isdigit()):
+                    continue
+                turn += 1
+                if turn % every:
+                    continue
+                value = odd_values()[number][1]
+                calls += 1
+                what = complaint(lambda f=function, a=arguments, k=argument, v=value: f(**{**a, k: v}))
+                if what:
+                    called = f"{name}: {getattr(function, '__name__', '')}({argument}="
+                    wrong.setdefault((called, what.split("(")[-1]), f"{called}{shown}): {what}")
+    return calls, list(wrong.values())
+
+
+def every_name(folder: Path, every: int = 1) -> str:
+    """The misuses of all public names."""
+    prepare(folder)
+    names = [name for name in scratchnn.__all__ if not name.startswith("__")]
+    missing = [name for name in names if name not in uses()]
+    assert not missing, f"no right call is known for {missing}"
+    results = [complaints(name, every) for name in names]
+    wrong = [line for _, lines in results for line in lines]
+    assert not wrong, "\n".join(wrong)
+    calls = sum(count for count, _ in results)
+    return f"{calls} calls of {len(names)} names: each worked or said on purpose what was wrong"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(every_name(Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")

@@ -1,0 +1,427 @@
+"""What files are put through: hostile, cut short, damaged, half-written. Each ordeal is a function with a size.
+
+The suite runs them small, ``python -m tests.soak`` at full size. An ordeal works in the empty folder it is given,
+raises ``AssertionError`` where something did not hold, and returns in a few words what it saw. Those that need limits
+on memory, or that kill, run in a process of their own: ``run_apart``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx, storage
+
+from . import hostile_pickles
+
+ROOT = Path(__file__).resolve().parent.parent
+MEMORY = 64 << 20  # what reading a file may take beyond the file itself
+SECONDS = 1.0
+
+
+def run_apart(ordeal: Callable[..., str], folder: Path, **sizes: Any) -> str:
+    """What an ordeal returns that runs in a process of its own."""
+    command = [sys.executable, "-m", ordeal.__module__, ordeal.__name__, str(folder), json.dumps(sizes)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout.strip()
+
+
+def small_model(units: int = 4) -> Model:
+    """A fitted model of about a kilobyte."""
+    X = [[float(i % 7), float(i * 3 % 11), -float(i % 5)] for i in range(40)]
+    model = Model.from_layers([Linear(3, units), ReLU(), Dropout(0.25), Linear(units, 2)], engine="linalg", seed=1)
+    model.fit(X, ["high" if a + b > 7 else "low" for a, b, _ in X], epochs=2)
+    model.feature_names = ["one", "two", "three"]
+    return model
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+
+class Guard:
+    """Sees to it that reading runs nothing, writes nothing, and takes neither a second nor 64 MiB."""
+
+    EVENTS = ("import", "exec", "compile", "marshal.", "pickle.", "os.", "subprocess.", "code.", "ctypes.", "socket.")
+    HARMLESS = ("os.listdir", "os.scandir", "os.fspath")
+
+    def __init__(self) -> None:
+        self.watching = False
+        self.seen: list[str] = []
+        self.slowest = 0.0
+        sys.addaudithook(self._hear)
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.watching and event not in self.HARMLESS:
+            writing = event == "open" and arguments[1] not in ("r", "rb", None)
+            if writing or event.startswith(self.EVENTS):
+                self.seen.append(f"{event} {arguments}"[:200])
+
+    def refuses(self, path: Path, what: str) -> None:
+        """Assert that a file is refused by one clear line."""
+        error = ""
+        start = time.perf_counter()
+        self.watching = True
+        try:
+            Model.load(path)
+        except ModelFileError as refusal:
+            error = str(refusal)
+        finally:
+            self.watching = False
+        self.slowest = max(self.slowest, time.perf_counter() - start)
+        assert error, f"{what}: accepted"
+        assert "\n" not in error and error.startswith(str(path)) and len(error) < 600, f"{what}: {error!r}"
+        assert not self.seen, f"{what}: {self.seen}"
+
+
+@contextlib.contextmanager
+def bounded_memory(file_size: int) -> Iterator[None]:
+    """No more memory than ``MEMORY`` beyond a file and what the process has; ``MemoryError`` otherwise. Linux."""
+    if not os.path.exists("/proc/self/statm"):
+        yield
+        return
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    old = resource.getrlimit(resource.RLIMIT_AS)
+    # Twice the file: it is there once as read, and once taken apart.
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY + 2 * file_size, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, old)
+
+
+def placements(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """A pickle as the whole file, as the payload of a well-formed one, and among and behind its parts."""
+    yield "as the file", data
+    yield "as the payload", storage._file_of(storage.FORMAT, storage.VERSION, data)
+    old = {"format": storage.FORMAT, "version": 1, "sha256": storage.sha256(data).hexdigest(), "payload": data}
+    yield "as the payload of version 1", pickle.dumps(old, 4)
+    whole = storage._file_of(storage.FORMAT, storage.VERSION, b"\x80\x04N.")
+    yield "before the end", whole[:-2] + b"\x8c\x01x" + data.rstrip(b".") + whole[-2:]
+    yield "instead of the version", whole.replace(b"K\x02", data.rstrip(b"."), 1)
+    yield "behind the end", whole + data
+
+
+def hostile(folder: Path, every: int = 1) -> str:
+    """Pickles that would run code, all over a model file: none runs, each is refused."""
+    path = folder / "model.pkl"
+    small_model().save(path)
+    Model.load(path)  # imports what it needs
+    guard = Guard()
+    count = 0
+    os.chdir(folder)
+    for what, data in list(hostile_pickles.all_hostile())[::every]:
+        for place, file in placements(data):
+            path.write_bytes(file)
+            with bounded_memory(len(file)):
+                guard.refuses(path, f"{what}, {place}")
+            count += 1
+    assert os.listdir(folder) == ["model.pkl"], os.listdir(folder)
+    assert guard.slowest < SECONDS, guard.slowest
+    return f"{count} files refused"
+
+
+def live(folder: Path, every: int = 1) -> str:
+    """That the hostile pickles are no toys: given to pickle itself, they do harm."""
+    os.chdir(folder)
+    done = 0
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 1)
+    os.dup2(silent, 2)
+    for _, data in list(hostile_pickles.live())[::every]:
+        with contextlib.suppress(Exception):
+            thing = pickle.loads(data)
+            if hasattr(thing, "close"):
+                thing.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(hostile_pickles.HARM)
+            done += 1
+    (folder / "done").write_text(str(done))
+    return ""
+
+
+def bombs(folder: Path, every: int = 1) -> str:
+    """Pickles that ask for gigabytes or minutes: refused within a second and 64 MiB."""
+    path = folder / "model.pkl"
+    small_model().save(path)
+    Model.load(path)
+    guard = Guard()
+    count = 0
+    for what, data in hostile_pickles.bombs():
+        for place, file in list(placements(data))[1::every]:
+            path.write_bytes(file)
+            with bounded_memory(len(file)):
+                guard.refuses(path, f"{what}, {place}")
+            count += 1
+    assert guard.slowest < 2 * SECONDS, guard.slowest  # the largest are megabytes
+    return f"{count} files refused, the slowest in {guard.slowest:.2f} s"
+
+
+def truncated(folder: Path, step: int = 1) -> str:
+    """A model file cut at every byte."""
+    path = folder / "model.pkl"
+    small_model().save(path)
+    data = path.read_bytes()
+    Model.load(path)
+    guard = Guard()
+    for size in range(0, len(data), step):
+        path.write_bytes(data[:size])
+        with bounded_memory(size):
+            guard.refuses(path, f"the first {size} bytes")
+    return f"{len(range(0, len(data), step))} of {len(data)} prefixes refused"
+
+
+def damage(data: bytes, rng: Random) -> bytes:
+    """Some of the bytes changed, moved, lost or new; always different from ``data``."""
+    while True:
+        changed = bytearray(data)
+        for _ in range(rng.choice((1, 1, 1, 2, 5))):
+            start = rng.randrange(len(changed) + 1)
+            end = min(len(changed), start + rng.choice((1, 2, 8, 64, 512)))
+            other = rng.randrange(len(changed) + 1)
+            kind = rng.randrange(7)
+            if kind < 2 and start < len(changed):
+                changed[start] ^= 1 << rng.randrange(8)
+            elif kind == 2:
+                changed[start:end] = bytes(end - start)
+            elif kind == 3:
+                changed[start:end] = data[other : other + end - start]
+            elif kind == 4:
+                changed[start:start] = data[other : other + end - start]
+            elif kind == 5:
+                del changed[start:end]
+            else:
+                changed[start:end] = bytes(rng.randrange(256) for _ in range(end - start))
+        if bytes(changed) != data:
+            return bytes(changed)
+
+
+def damaged(folder: Path, count: int = 10_000, seed: int = 0) -> str:
+    """Flipped bits, splices, zeroed blocks in model files of a kilobyte and of a hundred."""
+    path = folder / "model.pkl"
+    originals = []
+    for units in (4, 2000):
+        small_model(units).save(path)
+        originals.append(path.read_bytes())
+    Model.load(path)
+    guard = Guard()
+    rng = Random(seed)
+    for number in range(count):
+        file = damage(originals[number % 10 == 0], rng)
+        path.write_bytes(file)
+        with bounded_memory(len(file)):
+            guard.refuses(path, f"damaged file {number}")
+    assert guard.slowest < SECONDS, guard.slowest
+    return f"{count} files refused, the slowest in {guard.slowest * 1000:.0f} ms"
+
+
+# --- writing ---------------------------------------------------------------------------------------------------
+
+
+class TwoModels:
+    """An old model on disk, and a new one to be saved over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "model.pkl"
+        self.old, self.new = small_model(), small_model(40)
+        self.new.save(self.path)
+        self.new_bytes = self.path.read_bytes()
+        self.old.save(self.path)
+        self.old_bytes = self.path.read_bytes()
+
+    def check_whole(self) -> bool:
+        """Assert that one of the two is there and loads; whether it is the new one."""
+        data = self.path.read_bytes()
+        assert data in (self.old_bytes, self.new_bytes), "neither the old model nor the new"
+        Model.load(self.path)
+        return data == self.new_bytes
+
+    def litter(self) -> list[str]:
+        return [name for name in os.listdir(self.path.parent) if name != self.path.name]
+
+
+def _killed_at_line(save: Callable[[], None], number: int) -> bool:
+    """Run ``save`` in a child that is killed before the ``number``-th line of disk.py; False if it has fewer."""
+    child = os.fork()
+    if child:
+        status = os.waitpid(child, 0)[1]
+        return os.WIFSIGNALED(status)
+    left = number
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        if not frame.f_code.co_filename.endswith("disk.py"):
+            return None
+        if event == "line":
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    try:
+        sys.settrace(trace)
+        save()
+    finally:
+        os._exit(0)
+
+
+def killed_at_every_line(folder: Path) -> str:
+    """A save killed before each line that writes it: so between any two system calls."""
+    models = TwoModels(folder)
+    number = news = 0
+    while _killed_at_line(lambda: models.new.save(models.path), number):
+        news += models.check_whole()
+        assert len(models.litter()) <= 1, models.litter()
+        if number % 3 == 0:
+            models.old.save(models.path)  # which also clears up
+            assert models.litter() == [], models.litter()
+        number += 1
+    assert models.check_whole() and models.litter() == []
+    return f"{number} kills: {news} times the new model, {number - news} times the old"
+
+
+def killed(folder: Path, count: int = 200, seed: int = 0) -> str:
+    """A process that saves again and again, killed at a random moment."""
+    models = TwoModels(folder)
+    rng = Random(seed)
+    news = most = 0
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            try:
+                while True:
+                    models.new.save(models.path)
+                    models.old.save(models.path)
+            finally:
+                os._exit(1)
+        time.sleep(rng.random() * 0.03)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        news += models.check_whole()
+        most = max(most, len(models.litter()))
+    assert most <= 1, "litter accumulates"
+    models.old.save(models.path)
+    assert models.litter() == []
+    return f"{count} kills: {news} times the new model, {count - news} times the old, never neither"
+
+
+def full_disk(folder: Path, step: int = 1) -> str:
+    """A file-size limit at every byte of the new file: an error each time, and the old file as it was."""
+    import resource
+
+    models = TwoModels(folder)
+    limits = range(0, len(models.new_bytes), step)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in limits:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        message = "no error"
+        try:
+            models.new.save(models.path)
+        except OSError as error:
+            message = str(error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert "cannot be written" in message and str(models.path) in message, f"{limit} bytes: {message}"
+        assert not models.check_whole() and models.litter() == [], limit
+    models.new.save(models.path)
+    assert models.check_whole()
+    return f"{len(limits)} limits: an error each time, the old model whole"
+
+
+# --- data files ------------------------------------------------------------------------------------------------
+
+TABLES: list[tuple[bytes, Any]] = [
+    (b"a,b,species\n1,2.5,owl\n-3e2,4,jay\n5,6,owl\n", "species"),
+    (b'"a";"b";"c"\r\n"1";"x ""y"" z";"3"\r\n"2";"w\r\nv";"4"\r\n"0.5";"w";"5"\r\n', 1),
+    (b"\xef\xbb\xbfpixel0\tpixel1\tlabel\n" + b"0\t255\t3\n1\t2\t4\n" * 5, None),
+    (b"5," + b",".join(b"%d" % (i % 256) for i in range(64)) + b"\n" + b"6" + b",7" * 64 + b"\n", 0),
+]
+
+
+def idx(sizes: tuple[int, ...], values: bytes) -> bytes:
+    return bytes([0, 0, 8, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
+
+
+def scribble(data: bytes, rng: Random) -> bytes:
+    """A few characters of a table replaced, put in or taken out."""
+    changed = bytearray(data)
+    for _ in range(rng.randrange(1, 4)):
+        start = rng.randrange(len(changed) + 1)
+        new = bytes(rng.choice(b'",;\t\r\n0123456789.eE+-x \x00\xff') for _ in range(rng.randrange(3)))
+        changed[start : start + rng.randrange(3)] = new
+    return bytes(changed)
+
+
+def _reads_or_refuses(read: Callable[[], Any], what: str) -> bool:
+    """Whether a data file is read; anything but a ``DataError`` of one line is let through or an assertion."""
+    start = time.perf_counter()
+    message, dataset = "", None
+    try:
+        dataset = read()
+    except DataError as error:
+        message = str(error)
+    assert time.perf_counter() - start < SECONDS, what
+    if dataset is None:
+        assert message and "\n" not in message, f"{what}: {message}"
+        return False
+    assert len(dataset.X) and len({len(row) for row in dataset.X}) == 1, what
+    assert len(dataset.y) in (0, len(dataset.X)), what
+    return True
+
+
+def mutated_csv(folder: Path, count: int = 10_000, seed: int = 0) -> str:
+    """Damaged tables, some of them gzipped before or after the damage: read, or refused with a ``DataError``."""
+    path = folder / "table.csv"
+    rng = Random(seed)
+    read = 0
+    for number in range(count):
+        table, label = rng.choice(TABLES)
+        if number % 5 == 0:
+            file = damage(gzip.compress(table, mtime=0), rng)
+        else:
+            file = (damage if number % 5 == 1 else scribble)(table, rng)
+            file = gzip.compress(file, mtime=0) if number % 5 == 2 else file
+        path.write_bytes(file)
+        if number % 11 == 0:
+            label = rng.choice((None, "species", 0, -1, 7))
+        with bounded_memory(len(file)):
+            read += _reads_or_refuses(
+                lambda label=label, n=number: load_csv(path, label, regression=n % 7 == 0), f"table {number}: {file!r}"
+            )
+    return f"{read} read, {count - read} refused"
+
+
+def mutated_idx(folder: Path, count: int = 10_000, seed: int = 0) -> str:
+    """Damaged images and labels, plain and gzipped."""
+    images, labels = folder / "x-images-idx3-ubyte", folder / "x-labels-idx1-ubyte"
+    originals = idx((3, 4, 5), bytes(range(60))), idx((3,), b"\1\2\3")
+    rng = Random(seed)
+    read = 0
+    for number in range(count):
+        files = list(originals)
+        which = rng.randrange(2)
+        if number % 5 == 0:
+            files[which] = damage(gzip.compress(files[which], mtime=0), rng)
+        else:
+            files[which] = damage(files[which], rng)
+        for path, file in zip((images, labels), files):
+            path.write_bytes(file)
+        with bounded_memory(len(files[0])):
+            read += _reads_or_refuses(lambda: load_idx(images), f"files {number}: {files!r}")
+    return f"{read} read, {count - read} refused"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(globals()[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")

@@ -1,0 +1,66 @@
+"""The long tests at full size: ``python -m tests.soak`` runs them all, and prints what held and how long it took.
+
+``python -m tests.soak damaged killed`` runs those alone. The exit code is 1 if anything did not hold. A new ordeal
+needs a line in ``CHECKS``; the suite runs the same functions with smaller sizes.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import misuse, ordeals
+
+
+class Check:
+    """A line of the table: what is done, by which function, at which size."""
+
+    def __init__(self, what: str, ordeal: Callable[..., str], **sizes: Any) -> None:
+        self.what = what
+        self.ordeal = ordeal
+        self.sizes = sizes
+
+    def run(self) -> tuple[bool, str]:
+        """(whether it held, what was seen)."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                return True, ordeals.run_apart(self.ordeal, Path(folder), **self.sizes)
+            except AssertionError as failure:
+                return False, str(failure).strip()[-2000:]
+
+
+CHECKS = [
+    Check("hostile pickles in a model file", ordeals.hostile),
+    Check("the same, given to pickle itself", ordeals.live),
+    Check("pickles asking for gigabytes or minutes", ordeals.bombs),
+    Check("a model file cut at every byte", ordeals.truncated),
+    Check("flipped bits, splices, zeroed blocks", ordeals.damaged, count=10_000),
+    Check("kill before every line of a save", ordeals.killed_at_every_line),
+    Check("kill -9 while saving", ordeals.killed, count=200),
+    Check("disk full while saving, at every byte", ordeals.full_disk),
+    Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
+    Check("mutated IDX files", ordeals.mutated_idx, count=10_000),
+    Check("misuse of every public name", misuse.every_name),
+]
+
+
+def main(names: Sequence[str]) -> int:
+    chosen = [check for check in CHECKS if not names or check.ordeal.__name__ in names]
+    failed = 0
+    for check in chosen:
+        start = time.perf_counter()
+        held, seen = check.run()
+        failed += not held
+        line = f"{check.what:<42} {'held' if held else 'FAILED':<7} {time.perf_counter() - start:>7.1f} s  {seen}\n"
+        sys.stdout.write(line)
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - failed} of {len(chosen)} held\n")
+    return 1 if failed or not chosen else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

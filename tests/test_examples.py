@@ -1,0 +1,254 @@
+"""Every example in its shortened form: it reaches what it promises, on less, and leaves pictures that can be opened.
+
+They run in this process and on the digits that come along; MNIST's place is taken by a few made-up files of its
+format. Relies on nothing but the examples and the package.
+"""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+NAMES = {
+    "autoencoder_digits",
+    "cnn_patterns",
+    "learning_rates",
+    "linear_regression",
+    "mini_mnist_perceptron",
+    "mnist_full_batch",
+    "mnist_sigmoid",
+    "mnist_tanh",
+    "moons_losses",
+    "toy_frontiers",
+    "two_softmaxes",
+}
+Run = Callable[..., "dict[Any, Any]"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _path() -> Iterator[None]:
+    """The examples import their helpers from their own folder, as they do when they are run."""
+    before = list(sys.path)
+    sys.path.insert(0, str(EXAMPLES))
+    yield
+    sys.path[:] = before
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs an example in its shortened form, checks its pictures, and gives what it returns."""
+
+    def run_example(name: str, *arguments: str, pictures: int) -> dict[Any, Any]:
+        monkeypatch.setattr(import_module("_pictures"), "CELLS", 12)  # frontiers are drawn coarsely
+        out = tmp_path / "pictures"
+        result: dict[Any, Any] = import_module(name).main(["--quick", "--out", str(out), *arguments])
+        drawn = sorted(out.iterdir())
+        assert len(drawn) == pictures
+        for path in drawn:
+            check_picture(path)
+        return result
+
+    return run_example
+
+
+def check_picture(path: Path) -> None:
+    """A whole SVG file with a title, no place in it outside the frame, and no number that is none."""
+    text = path.read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    title = next(element for element in root if element.tag.endswith("text"))
+    assert title.attrib["font-weight"] == "bold"
+    assert title.text
+    for element in root:
+        for name, limit in (("x", width), ("cx", width), ("y", height), ("cy", height)):
+            assert 0 <= float(element.attrib.get(name, 0)) <= limit
+    assert "nan" not in text
+    assert "inf" not in text
+
+
+def test_every_example_is_tested_here() -> None:
+    here = {path.stem for path in EXAMPLES.glob("*.py")} - {"benchmark", "make_digits"}
+    assert {name for name in here if not name.startswith("_")} == NAMES
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_example_says_what_it_shows_how_it_is_run_and_what_came_of_it(name: str) -> None:
+    docstring = import_module(name).__doc__ or ""
+    assert "What it shows: " in docstring
+    assert f"python examples/{name}.py" in docstring
+    assert f"`{name}.py`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+# --- what they reach ---------------------------------------------------------------------------------------------
+
+
+def test_mini_mnist_perceptron(run: Run) -> None:
+    result = run("mini_mnist_perceptron", pictures=1)
+    assert result["train accuracy"] > 0.65
+    assert result["test accuracy"] > 0.55
+
+
+def test_mnist_full_batch(run: Run) -> None:
+    result = run("mnist_full_batch", pictures=1)
+    assert result["train accuracy"] > 0.2  # large starting weights: 30 steps are only a beginning
+    assert result["test accuracy"] > 0.2
+
+
+def test_mnist_sigmoid(run: Run) -> None:
+    result = run("mnist_sigmoid", pictures=1)
+    assert result["loss at first"] > 2.4
+    assert result["loss at last"] < 2.29  # from below log(10) = 2.303, the loss of a guess, it is learning
+
+
+def test_mnist_tanh(run: Run) -> None:
+    assert run("mnist_tanh", pictures=1)["test accuracy"] > 0.8
+
+
+def test_two_softmaxes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run("two_softmaxes", pictures=1)
+    accuracies = [value for name, value in result.items() if not name.startswith("gradient")]
+    per_entry, per_image, fused = accuracies
+    assert per_image == fused
+    assert fused > per_entry + 0.1
+    assert result["gradient at 10"] == pytest.approx(-1.0, abs=1e-4)
+    assert result["gradient at 20"] == 0.0
+    assert "fused" in capsys.readouterr().out
+
+
+def test_linear_regression(run: Run) -> None:
+    result = run("linear_regression", pictures=2)
+    assert result["slope"] == pytest.approx(result["best slope"], abs=0.01)
+    assert result["intercept"] == pytest.approx(result["best intercept"], abs=0.01)
+    assert result["slope"] == pytest.approx(3.0, abs=0.2)
+    assert result["intercept"] == pytest.approx(4.0, abs=0.2)
+
+
+def test_toy_frontiers(run: Run) -> None:
+    result = run("toy_frontiers", pictures=2)
+    assert result["Gaussians, one hidden layer"] > 0.99
+    assert result["XOR, no hidden layer"] < 0.7
+    assert result["XOR, one hidden layer"] > 0.99
+    assert result["checkerboard, no hidden layer"] < 0.6
+    assert result["checkerboard, three hidden layers"] > result["checkerboard, no hidden layer"] + 0.1
+
+
+def test_moons_losses(run: Run) -> None:
+    result = run("moons_losses", pictures=2)
+    assert len(result) == 3
+    assert min(result.values()) >= 0.97
+    assert result["softmax, cross-entropy"] == pytest.approx(result["log-softmax, NLL"], abs=0.002)
+
+
+def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run("learning_rates", pictures=1)
+    assert max(result, key=lambda rate: -1.0 if result[rate] == "diverged" else result[rate]) in (0.1, 0.3, 1.0)
+    assert result[min(result)] < 0.3
+    assert result[max(result)] == "diverged"
+    assert "try a lower learning rate" in capsys.readouterr().out
+
+
+def test_autoencoder_digits(run: Run) -> None:
+    result = run("autoencoder_digits", pictures=3)
+    assert result["new"] < 0.065  # the mean digit as the answer to everything has 0.073
+    assert result["trustworthiness"] > 0.9
+
+
+def test_cnn_patterns(run: Run) -> None:
+    result = run("cnn_patterns", pictures=2)
+    assert result["convolutional"] > result["perceptron"] + 0.1
+
+
+# --- other data --------------------------------------------------------------------------------------------------
+
+
+def write_idx(folder: Path, part: str, images: list[bytes], labels: list[int]) -> None:
+    with gzip.open(folder / f"{part}-images-idx3-ubyte.gz", "wb") as file:
+        file.write(struct.pack(">4i", 0x803, len(images), 28, 28) + b"".join(images))
+    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz", "wb") as file:
+        file.write(struct.pack(">2i", 0x801, len(labels)) + bytes(labels))
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> Path:
+    """A folder with files of MNIST's format: each class is a bar at a height of its own."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    labels = [k % 10 for k in range(60)]
+    images = [bytes(28 * (2 + 2 * k)) + b"\xff" * 28 * 2 + bytes(28 * (24 - 2 * k)) for k in labels]
+    write_idx(folder, "train", images, labels)
+    write_idx(folder, "t10k", images[:20], labels[:20])
+    return folder
+
+
+def test_the_folder_with_mnist_is_used(run: Run, mnist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("mnist_tanh", "--mnist", str(mnist), pictures=1)["test accuracy"] > 0.5
+    assert "784-128-10 Tanh, 60 images" in capsys.readouterr().out
+
+
+def test_the_convolutional_network_goes_on_to_mnist(run: Run, mnist: Path) -> None:
+    assert 0.0 <= run("cnn_patterns", "--mnist", str(mnist), pictures=2)["MNIST"] <= 1.0
+
+
+def test_mini_mnist_is_read_from_its_two_files(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [[k % 2, *[255 * (k % 2)] * 16] for k in range(20)]
+    lines = [",".join(map(str, row)) + "\r\n" for row in rows]
+    header = ",".join(["label", *[f"pixel{k}" for k in range(16)]]) + "\r\n"
+    (tmp_path / "train.csv").write_text(header + "".join(lines), newline="")
+    (tmp_path / "test.csv").write_text("".join(lines[:4]), newline="")  # as in mini-MNIST, no header line
+    assert run("mini_mnist_perceptron", "--mini", str(tmp_path), pictures=1)["test accuracy"] == 1.0
+    assert "16-100-10 ReLU" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_not_there_ends_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        import_module("mnist_tanh").main(["--mnist", str(tmp_path / "nowhere")])
+    assert leave.value.code == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def test_a_folder_without_mnist_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"python -m scratchnn\.datasets mnist --to DIR"):
+        import_module("mnist_tanh").main(["--mnist", str(tmp_path), "--out", str(tmp_path)])
+
+
+# --- the pictures' own arithmetic --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "log", "expected"),
+    [
+        ((0.0, 1.0), False, [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        ((-1.0, 1.0), False, [-1.0, -0.5, 0.0, 0.5, 1.0]),
+        ((0.0, 700.0), False, [0.0, 200.0, 400.0, 600.0]),
+        ((0.001, 100.0), True, [0.001, 0.01, 0.1, 1.0, 10.0, 100.0]),
+        ((1.0, 12.0), True, [1.0, 2.0, 5.0, 10.0]),
+    ],
+)
+def test_ticks_are_round_numbers_within_the_range(
+    limits: tuple[float, float], log: bool, expected: list[float]
+) -> None:
+    assert import_module("_pictures")._ticks(limits, log) == pytest.approx(expected)
+
+
+def test_a_point_is_placed_in_its_frame_and_never_outside() -> None:
+    pictures = import_module("_pictures")
+    axes = pictures.Axes(pictures.Canvas(400, 300, "title"), (50, 40, 200, 100), (0.0, 10.0), (1.0, 100.0), log="y")
+    assert axes.place((5.0, 10.0)) == pytest.approx((150.0, 90.0))
+    assert axes.place((0.0, 1.0)) == pytest.approx((50.0, 140.0))
+    assert axes.place((99.0, 1e9)) == pytest.approx((250.0, 40.0))
+
+
+def test_names_in_a_picture_may_hold_any_character(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    pictures = import_module("_pictures")
+    pictures.curves(str(path), "a < b & c", {"<line>": [(0, 0), (1, 1)]}, x_label="x", y_label="y")
+    assert "a < b & c" in [element.text for element in ElementTree.parse(path).getroot()]

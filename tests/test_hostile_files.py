@@ -1,0 +1,78 @@
+"""Files from anywhere, and from anybody: none runs code, none is half believed, none costs more than its size.
+
+Short forms of the ordeals that ``python -m tests.soak`` runs at full size.
+"""
+
+from __future__ import annotations
+
+import os
+import pickletools
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scratchnn import plain_pickle
+
+from . import hostile_pickles, misuse, ordeals
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits and kills as POSIX has them")
+
+SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
+    (ordeals.hostile, {"every": 8}),
+    (ordeals.bombs, {"every": 9}),
+    (ordeals.truncated, {"step": 7}),
+    (ordeals.damaged, {"count": 200}),
+    (ordeals.killed_at_every_line, {}),
+    (ordeals.killed, {"count": 5}),
+    (ordeals.full_disk, {"step": 60}),
+    (ordeals.mutated_csv, {"count": 400}),
+    (ordeals.mutated_idx, {"count": 200}),
+    (misuse.every_name, {"every": 29}),
+]
+
+
+@pytest.mark.parametrize(("ordeal", "sizes"), SHORT, ids=lambda value: getattr(value, "__name__", ""))
+def test_ordeal(ordeal: Callable[..., str], sizes: dict[str, Any], tmp_path: Path) -> None:
+    assert ordeals.run_apart(ordeal, tmp_path, **sizes)
+
+
+def test_the_hostile_pickles_do_harm_where_pickle_itself_reads_them(tmp_path: Path) -> None:
+    ordeals.run_apart(ordeals.live, tmp_path, every=4)
+    seen = int((tmp_path / "done").read_text())
+    assert seen >= 15, "the hostile pickles have become harmless"
+
+
+def instructions(data: bytes) -> set[str]:
+    """The names of a pickle's instructions, as far as it is well-formed."""
+    names = set()
+    with suppress(ValueError):
+        for opcode, _, _ in pickletools.genops(data):
+            names.add(opcode.name)
+    return names
+
+
+def test_there_are_enough_of_them_and_they_use_every_dangerous_instruction() -> None:
+    pickles = {data for _, data in hostile_pickles.all_hostile()}
+    assert len(pickles) > 700
+    used = set().union(*map(instructions, pickles))
+    assert set(plain_pickle._DANGEROUS.values()) <= used
+
+
+def test_every_instruction_of_pickle_is_read_or_refused_and_none_that_is_dangerous_is_read() -> None:
+    known = {opcode.code.encode("latin-1"): opcode.name for opcode in pickletools.opcodes}
+    assert plain_pickle._DANGEROUS.items() <= known.items()
+    assert not plain_pickle._DANGEROUS.keys() & plain_pickle._INSTRUCTIONS.keys()
+    plain = {"PROTO", "FRAME", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BINFLOAT", "MEMOIZE", "APPEND", "APPENDS"}
+    plain |= {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
+    plain |= {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
+    plain |= {"EMPTY_LIST", "LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
+    plain |= {"EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"}
+    assert {known[code] for code in plain_pickle._INSTRUCTIONS} == plain
+
+
+def test_a_public_name_without_a_right_call_would_be_noticed() -> None:
+    assert set(misuse.uses()) >= {name for name in sys.modules["scratchnn"].__all__ if not name.startswith("__")}

@@ -1,0 +1,458 @@
+"""Convolution and pooling on lanes: exact in every lane where nothing has to be rounded, close to ``linalg`` elsewhere.
+
+The oracle works on plain Python ints, through the tables of ``Window.patches`` alone. Numbers are chosen so that the
+largest result fills its lane to the last unit: a bound that is too small by one would show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchnn import lane_convolution, linalg
+from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
+from scratchnn.lane_convolution import MovedSums
+from scratchnn.lanes import WIDTHS, Block, LaneMatrix, Lanes
+from scratchnn.layers import Layer, Linear, ReLU
+from scratchnn.model import Model
+from scratchnn.windows import Window
+
+Rows = list[list[float]]
+Ints = list[list[int]]
+
+TOLERANCE = 1e-4  # of the largest number of a result: what the engine promises
+
+# (image, filters, kernel, stride, padding): strides that do and do not divide, paddings, odd sizes, rectangles, the
+# kernel as large as the image, steps larger than the kernel, and padding wider than the kernel.
+CONVOLUTIONS: list[tuple[Any, int, Any, Any, Any]] = [
+    ((1, 5, 5), 1, 3, 1, 0),
+    ((1, 7, 6), 2, 3, 1, 1),
+    ((3, 5, 7), 2, (2, 3), 1, (1, 0)),
+    ((2, 6, 9), 3, (3, 2), (2, 3), (1, 2)),
+    ((2, 8, 5), 4, 1, 1, 0),
+    ((2, 7, 7), 1, 2, 3, 0),
+    ((1, 4, 6), 3, (4, 6), 1, 0),
+    ((1, 1, 9), 2, (1, 4), (1, 2), 0),
+    ((2, 3, 2), 2, 2, (2, 1), (3, 4)),
+    ((1, 5, 5), 2, 5, 2, 2),
+]
+
+# (image, kernel, stride, padding)
+POOLINGS: list[tuple[Any, Any, Any, Any]] = [
+    ((1, 4, 4), 2, None, 0),
+    ((3, 5, 7), 2, None, 0),
+    ((2, 6, 6), 3, 2, 1),
+    ((2, 7, 5), (3, 2), (1, 2), (1, 0)),
+    ((1, 6, 8), (2, 4), (3, 1), (1, 2)),
+    ((2, 5, 5), 1, 2, 0),
+    ((1, 3, 4), (3, 4), 1, 0),
+]
+
+
+def random_rows(rows: int, columns: int, seed: int = 0) -> Rows:
+    rng = Random(seed)
+    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+@st.composite
+def windows(draw: Any) -> Window:
+    """Windows of all shapes over small images; the kernel fits."""
+    channels, height, width = draw(st.integers(1, 3)), draw(st.integers(1, 7)), draw(st.integers(1, 7))
+    padding = draw(st.integers(0, 3)), draw(st.integers(0, 3))
+    kernel = tuple(draw(st.integers(1, min(5, n + 2 * p))) for n, p in zip((height, width), padding))
+    return Window(channels, height, width, kernel, (draw(st.integers(1, 4)), draw(st.integers(1, 4))), padding)
+
+
+# --- plain ints ----------------------------------------------------------------------------------------------------
+
+
+def convolved(x: Ints, filters: Ints, offsets: Sequence[int], window: Window) -> Ints:
+    result = []
+    for row in x:
+        padded = [*row, 0]
+        pairs = list(zip(filters, offsets))
+        result.append(
+            [sum(padded[i] * w for i, w in zip(p, ints)) + offset for ints, offset in pairs for p in window.patches]
+        )
+    return result
+
+
+def convolved_back(gradient: Ints, filters: Ints, window: Window) -> Ints:
+    result = []
+    for row in gradient:
+        total = [0] * (window.inputs + 1)
+        for f, ints in enumerate(filters):
+            for position, patch in enumerate(window.patches):
+                for i, w in zip(patch, ints):
+                    total[i] += w * row[f * window.positions + position]
+        result.append(total[: window.inputs])
+    return result
+
+
+def correlated(x: Ints, gradient: Ints, window: Window) -> Ints:
+    filters, positions = len(gradient[0]) // window.positions, window.positions
+    result = [[0] * filters for _ in range(window.channels * window.taps)]
+    for row, other in zip(x, gradient):
+        padded = [*row, 0]
+        for f in range(filters):
+            for position, patch in enumerate(window.patches):
+                for k, i in enumerate(patch):
+                    result[k][f] += padded[i] * other[f * positions + position]
+    return result
+
+
+def in_lanes(ops: Lanes, rows: Ints, bound: int, scale: float = 1.0) -> LaneMatrix:
+    data = [sum(v << (ops.width * lane) for lane, v in enumerate(row)) for row in rows]
+    return LaneMatrix((len(rows), len(rows[0])), rows=Block(data, scale, bound))
+
+
+def out_of_lanes(ops: Lanes, m: LaneMatrix) -> Ints:
+    """The lanes of a matrix, after a look at whether its bound holds."""
+    assert m.rows is not None
+    flat = ops._layout(m.shape[1]).unpack(m.rows.data)
+    assert max(map(abs, flat), default=0) <= m.rows.bound <= 1 << ops.capacity
+    return [flat[i : i + m.shape[1]] for i in range(0, len(flat), m.shape[1])]
+
+
+def extremes(draw: Any, rows: int, columns: int, bound: int) -> Ints:
+    """Numbers up to ``bound`` in size, mostly the largest and the smallest ones."""
+    rng = Random(draw(st.integers(0, 10**6)))
+    choices = [bound, -bound, bound, -bound, 0, 1, -1, rng.randint(-bound, bound)]
+    return [rng.choices(choices, k=columns) for _ in range(rows)]
+
+
+@st.composite
+def products(draw: Any) -> tuple[Lanes, Window, Ints]:
+    """An engine, a window, and a few filters of ints up to 2**17 for it."""
+    window = draw(windows())
+    bound = draw(st.sampled_from([1, 3, 1000, 1 << 17]))
+    filters = extremes(draw, draw(st.integers(1, 3)), window.channels * window.taps, bound)
+    filters[0][0] = bound
+    return Lanes(draw(st.sampled_from(WIDTHS))), window, filters
+
+
+# --- exact, up to the last unit that a lane can hold -----------------------------------------------------------------
+
+
+@given(products(), st.data())
+def test_sums_of_moved_images_are_exact(case: tuple[Lanes, Window, Ints], data: Any) -> None:
+    ops, window, filters = case
+    growth = max(sum(map(abs, ints)) for ints in filters)
+    offset = data.draw(st.sampled_from([0, 1, 1 << (ops.capacity - 2)]))
+    x = extremes(data.draw, 3, window.inputs, ((1 << ops.capacity) - offset) // growth)
+    offsets = [data.draw(st.sampled_from([offset, -offset])) for _ in filters]
+    layout = ops._layout(window.inputs)
+    raws = [(row + layout.bias).to_bytes(layout.size, "little") for row in layout.pack(x)]
+    outputs = ops._layout(len(filters) * window.positions)
+    result = [
+        int.from_bytes(raw, "little") - outputs.bias for raw in MovedSums(ops, window).forward(raws, filters, offsets)
+    ]
+    assert outputs.unpack(result) == [v for row in convolved(x, filters, offsets, window) for v in row]
+
+
+@given(products(), st.data())
+def test_the_way_back_is_exact(case: tuple[Lanes, Window, Ints], data: Any) -> None:
+    ops, window, filters = case
+    taps = window.taps
+    channels = [[ints[c * taps + tap] for tap in range(taps) for ints in filters] for c in range(window.channels)]
+    bound = (1 << ops.capacity) // max(max(sum(map(abs, ints)) for ints in channels), 1)
+    gradient = extremes(data.draw, 3, len(filters) * window.positions, bound)
+    layout, inputs = ops._layout(len(gradient[0])), ops._layout(window.inputs)
+    raws = [(row + layout.bias).to_bytes(layout.size, "little") for row in layout.pack(gradient)]
+    result = [int.from_bytes(raw, "little") - inputs.bias for raw in MovedSums(ops, window).backward(raws, channels)]
+    assert inputs.unpack(result) == [v for row in convolved_back(gradient, filters, window) for v in row]
+
+
+@given(windows(), st.sampled_from(WIDTHS), st.data())
+def test_weight_gradients_are_exact(window: Window, width: int, data: Any) -> None:
+    """Both ways: with the gradient's numbers as factors, and for rows of inputs with these as factors."""
+    ops, filters, count = Lanes(width), data.draw(st.integers(1, 3)), data.draw(st.integers(1, 3))
+    gradient = extremes(data.draw, count, filters * window.positions, data.draw(st.sampled_from([1, 100, 2000])))
+    largest = max(max(map(abs, row)) for row in gradient)
+    sums = [
+        sum(abs(v) for row in gradient for v in row[f * window.positions : (f + 1) * window.positions])
+        for f in range(filters)
+    ]
+    bound = (1 << ops.capacity) // max(*sums, 1)
+    x = extremes(data.draw, count, window.inputs, bound)
+    result = ops.convolve_weights(in_lanes(ops, x, bound), in_lanes(ops, gradient, largest), window)
+    assert ops.to_rows(result) == [list(map(float, row)) for row in correlated(x, gradient, window)]
+
+    pixels = [[abs(v) % 256 for v in row] for row in x]
+    inputs = ops.take_rows(ops.prepare([bytes(row) for row in pixels]), range(count))
+    result = ops.convolve_weights(inputs, in_lanes(ops, gradient, largest), window)
+    assert ops.to_rows(result) == [list(map(float, row)) for row in correlated(pixels, gradient, window)]
+
+
+@given(windows(), st.sampled_from(WIDTHS), st.data())
+def test_inputs_as_factors_fill_their_lanes(window: Window, width: int, data: Any) -> None:
+    ops = Lanes(width)
+    window = Window(window.channels, *window.image, window.kernel, 1, window.padding)
+    pixels = [[Random(data.draw(st.integers(0, 99))).choice([0, 255]) for _ in range(window.inputs)]]
+    channel = window.inputs // window.channels
+    growth = max(sum(pixels[0][i : i + channel]) for i in range(0, window.inputs, channel))
+    bound = (1 << ops.capacity) // max(growth, 1)
+    gradient = extremes(data.draw, 1, 2 * window.positions, bound)
+    inputs = ops.take_rows(ops.prepare([bytes(pixels[0])]), [0])
+    result = ops.convolve_weights(inputs, in_lanes(ops, gradient, bound), window)
+    assert ops.to_rows(result) == [list(map(float, row)) for row in correlated(pixels, gradient, window)]
+
+
+def half_padded(window: Window) -> Window:
+    """The same window with no more padding than a pooling may have."""
+    padding = [min(p, k // 2) for p, k in zip(window.padding, window.kernel)]
+    kernel = [min(k, n) for k, n in zip(window.kernel, window.image)]
+    return Window(
+        window.channels, *window.image, kernel, window.stride, [min(p, k // 2) for p, k in zip(padding, kernel)]
+    )
+
+
+@given(windows(), st.sampled_from(WIDTHS), st.data())
+def test_the_largest_is_found_exactly(window: Window, width: int, data: Any) -> None:
+    ops, window = Lanes(width), half_padded(window)
+    bound = data.draw(st.sampled_from([1, 5, (1 << ops.capacity) - 1]))
+    x = extremes(data.draw, 2, window.inputs, bound)
+    result, choices = ops.max_pool(in_lanes(ops, x, bound), window)
+    expected, chosen = linalg.max_pool(x, window)  # type: ignore[arg-type]
+    assert out_of_lanes(ops, result) == expected
+    gradient = extremes(data.draw, 2, window.channels * window.positions, data.draw(st.sampled_from([1, 1 << 11])))
+    largest = max(max(map(abs, row)) for row in gradient)
+    result = ops.max_pool_inputs(in_lanes(ops, gradient, largest), choices, window)
+    out_of_lanes(ops, result)
+    assert ops.to_rows(result) == linalg.max_pool_inputs(gradient, chosen, window)  # type: ignore[arg-type]
+
+
+@given(windows(), st.sampled_from(WIDTHS), st.data())
+def test_means_are_exact_sums(window: Window, width: int, data: Any) -> None:
+    ops, window = Lanes(width), half_padded(window)
+    bound = (1 << ops.capacity) // window.taps
+    x = extremes(data.draw, 2, window.inputs, bound)
+    ones = [[1] * window.taps]
+    alone = Window(1, *window.image, window.kernel, window.stride, window.padding)
+    size = window.inputs // window.channels
+    channels = [[row[i : i + size] for i in range(0, len(row), size)] for row in x]
+    expected = [[v for one in convolved(parts, ones, [0], alone) for v in one] for parts in channels]
+    assert out_of_lanes(ops, ops.average_pool(in_lanes(ops, x, bound), window)) == expected
+    gradient = extremes(data.draw, 2, window.channels * window.positions, bound)
+    parts = [[row[i : i + window.positions] for i in range(0, len(row), window.positions)] for row in gradient]
+    expected = [[v for one in convolved_back(part, ones, alone) for v in one] for part in parts]
+    assert out_of_lanes(ops, ops.average_pool_inputs(in_lanes(ops, gradient, bound), window)) == expected
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_sums_of_channels_are_exact(width: int) -> None:
+    ops = Lanes(width)
+    bound = (1 << ops.capacity) // 4
+    rows = [[bound, bound, -bound, 1, bound, -3]] * 4
+    expected = [[float(8 * bound), float(4 - 4 * bound), float(4 * bound - 12)]]
+    assert ops.to_rows(ops.sum_channels(in_lanes(ops, rows, bound), 3)) == expected
+
+
+# --- rounded where it has to be, and close to floats -----------------------------------------------------------------
+
+
+def assert_near(ours: Rows, expected: Rows, tolerance: float = TOLERANCE) -> None:
+    assert [len(row) for row in ours] == [len(row) for row in expected]
+    allowed = tolerance * max(max(map(abs, row)) for row in expected)
+    assert max(abs(a - b) for row, other in zip(ours, expected) for a, b in zip(row, other)) <= allowed
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("image", "filters", "kernel", "stride", "padding"), CONVOLUTIONS)
+def test_convolution_agrees_with_linalg(
+    width: int, image: Any, filters: int, kernel: Any, stride: Any, padding: Any
+) -> None:
+    """For matrices, for pixels (mostly black) and for rows of inputs that are no pixels."""
+    ops, window, count = Lanes(width), Window(*image, kernel, stride, padding), 5
+    weight, bias = random_rows(window.channels * window.taps, filters, 1), random_rows(1, filters, 2)
+    gradient, floats = random_rows(count, filters * window.positions, 3), random_rows(count, window.inputs)
+    pixels = [bytes(Random(i).choices([0, 0, 0, 7, 255], k=window.inputs)) for i in range(count)]
+    batches = [
+        (ops.from_rows(floats), floats),
+        (ops.take_rows(ops.prepare(floats), range(count)), floats),
+        (ops.take_rows(ops.prepare(pixels, 1 / 255), range(count)), [[v / 255 for v in row] for row in pixels]),
+    ]
+    w, b, g = ops.from_rows(weight), ops.from_rows(bias), ops.from_rows(gradient)
+    for x, rows in batches:
+        assert_near(ops.to_rows(ops.convolve(x, w, b, window)), linalg.convolve(rows, weight, bias, window))
+        assert_near(ops.to_rows(ops.convolve_weights(x, g, window)), linalg.convolve_weights(rows, gradient, window))
+    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), linalg.convolve_inputs(gradient, weight, window))
+    assert_near(ops.to_rows(ops.sum_channels(g, filters)), linalg.sum_channels(gradient, filters))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("image", "kernel", "stride", "padding"), POOLINGS)
+def test_pooling_agrees_with_linalg(width: int, image: Any, kernel: Any, stride: Any, padding: Any) -> None:
+    ops, window = Lanes(width), Window(*image, kernel, stride or kernel, padding)
+    x = [[float(round(v)) for v in row] for row in random_rows(3, window.inputs)]  # with ties
+    gradient = random_rows(3, window.channels * window.positions, 1)
+    m, g = ops.from_rows(x), ops.from_rows(gradient)
+    expected, chosen = linalg.max_pool(x, window)
+    result, choices = ops.max_pool(m, window)
+    assert ops.to_rows(result) == expected
+    assert_near(ops.to_rows(ops.max_pool_inputs(g, choices, window)), linalg.max_pool_inputs(gradient, chosen, window))
+    assert_near(ops.to_rows(ops.average_pool(m, window)), linalg.average_pool(x, window))
+    assert_near(ops.to_rows(ops.average_pool_inputs(g, window)), linalg.average_pool_inputs(gradient, window))
+
+
+@given(windows(), st.sampled_from(WIDTHS), st.data())
+def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: int, data: Any) -> None:
+    """Operands that use all bits of their lanes: something has to give, and it is the last bits."""
+    ops, bound, filters = Lanes(width), 1 << (width - 2), 2
+    weight = random_rows(window.channels * window.taps, filters, data.draw(st.integers(0, 99)))
+    x = extremes(data.draw, 2, window.inputs, bound)
+    gradient = extremes(data.draw, 2, filters * window.positions, bound)
+    scale = 1.0 / bound
+    rows, other = [[scale * v for v in row] for row in x], [[scale * v for v in row] for row in gradient]
+    m, g, w, b = (
+        in_lanes(ops, x, bound, scale),
+        in_lanes(ops, gradient, bound, scale),
+        ops.from_rows(weight),
+        [[9.0, 0.0]],
+    )
+    outputs = ops.convolve(m, w, ops.from_rows(b), window)
+    out_of_lanes(ops, outputs)
+    size = max(sum(map(abs, column)) for column in zip(*weight))
+    for ours, expected, allowed in (
+        (outputs, linalg.convolve(rows, weight, b, window), size + 9.0),
+        (ops.convolve_inputs(g, w, window), linalg.convolve_inputs(other, weight, window), 2 * window.taps * 3.0),
+        (ops.convolve_weights(m, g, window), linalg.convolve_weights(rows, other, window), 2.0 * window.positions),
+    ):
+        difference = [abs(p - q) for r, s in zip(ops.to_rows(ours), expected) for p, q in zip(r, s)]
+        assert max(difference) <= 1e-3 * allowed
+
+
+# --- ranges that no lane can span ------------------------------------------------------------------------------------
+
+
+def test_a_bias_far_larger_than_the_products_goes_through_floats() -> None:
+    ops, window = Lanes(40), Window(1, 3, 3, 2)
+    x, weight = random_rows(2, 9), random_rows(4, 2, 1)
+    result = ops.convolve(ops.from_rows(x), ops.from_rows(weight), ops.from_rows([[1e12, 0.5]]), window)
+    assert_near(ops.to_rows(result), linalg.convolve(x, weight, [[1e12, 0.5]], window), 1e-9)
+    assert_near([row[4:] for row in ops.to_rows(result)], linalg.convolve(x, [r[1:] for r in weight], [[0.5]], window))
+
+
+def test_too_few_bits_for_a_sum_go_through_floats(monkeypatch: Any) -> None:
+    """What happens to images of a hundred thousand pixels, on a small one: more bits are asked for than there are."""
+    ops, window = Lanes(40), Window(2, 5, 6, (3, 2), (1, 2), (0, 1))
+    plain, bias, weight = Window(2, 5, 6, 3), [[1.0, 2.0, 3.0]], random_rows(12, 3, 2)
+    monkeypatch.setattr(lane_convolution, "ENOUGH_BITS", 30)
+    monkeypatch.setattr(lane_convolution, "MovedSums", None)  # lanes would fail
+    monkeypatch.setattr(lane_convolution, "_patches", None)
+    rng, full = Random(4), 1 << ops.capacity
+    x, gradient, short = (
+        [[rng.randint(-full, full) for _ in range(columns)] for _ in range(3)]
+        for columns in (60, 3 * window.positions, 2 * plain.positions)
+    )
+    m, g, w = in_lanes(ops, x, full), in_lanes(ops, gradient, full), ops.from_rows(weight)
+    assert_near(ops.to_rows(ops.convolve(m, w, ops.from_rows(bias), window)), linalg.convolve(x, weight, bias, window))
+    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), linalg.convolve_inputs(gradient, weight, window))
+    assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), linalg.convolve_weights(x, gradient, window))
+    pixels = [bytes(rng.choices([0, 0, 9, 255], k=60)) for _ in range(3)]
+    inputs = ops.take_rows(ops.prepare(pixels), range(3))
+    expected = linalg.convolve_weights([list(map(float, row)) for row in pixels], short, plain)
+    assert_near(ops.to_rows(ops.convolve_weights(inputs, in_lanes(ops, short, full), plain)), expected)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_zeros_are_no_special_case(width: int) -> None:
+    ops, window = Lanes(width), Window(1, 4, 4, 3, 1, 1)
+    zeros, x, weight = [[0.0] * 16], random_rows(1, 16), random_rows(9, 2)
+    no_weight, bias = [[0.0] * 2] * 9, [[0.25, -3.0]]
+    black = ops.take_rows(ops.prepare([bytes(16)]), [0])
+    plain = [[0.25] * 16 + [-3.0] * 16]
+    for m, w in ((ops.from_rows(zeros), weight), (black, weight), (ops.from_rows(x), no_weight)):
+        assert ops.to_rows(ops.convolve(m, ops.from_rows(w), ops.from_rows(bias), window)) == plain
+    g, no_g = ops.from_rows(random_rows(1, 32)), ops.from_rows([[0.0] * 32])
+    for m, gradient in ((ops.from_rows(zeros), g), (black, g), (ops.from_rows(x), no_g)):
+        assert ops.to_rows(ops.convolve_weights(m, gradient, window)) == no_weight
+    assert ops.to_rows(ops.convolve_inputs(no_g, ops.from_rows(weight), window)) == zeros
+    assert ops.to_rows(ops.convolve_inputs(g, ops.from_rows(no_weight), window)) == zeros
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e200])
+def test_numbers_that_have_run_away_are_noticed(bad: float) -> None:
+    ops, window = Lanes(), Window(1, 2, 2, 2)
+    good = ops.from_rows([[1.0, 2.0, 3.0, 4.0]])
+    weight, bias = ops.from_rows([[1.0]] * 4), ops.from_rows([[0.0]])
+    wrong = [[1.0, 2.0, bad, 4.0]]
+    with pytest.raises(OverflowError, match="lanes engine"):
+        ops.convolve(ops.from_rows(wrong), weight, bias, window)
+    with pytest.raises(OverflowError, match="lanes engine"):
+        ops.convolve(good, ops.from_rows([[v] for v in wrong[0]]), bias, window)
+    with pytest.raises(OverflowError, match="lanes engine"):
+        ops.convolve(good, weight, ops.from_rows([[bad]]), window)
+    with pytest.raises(OverflowError, match="lanes engine"):
+        ops.max_pool(ops.from_rows(wrong), window)
+
+
+def test_matrices_that_do_not_fit_are_refused() -> None:
+    ops, window = Lanes(), Window(2, 4, 4, 3)
+    make = lambda rows, columns: ops.from_rows(random_rows(rows, columns))  # noqa: E731
+    with pytest.raises(ValueError, match="convolve needs images of 2 x 4 x 4 = 32 numbers, got rows of 31"):
+        ops.convolve(make(1, 31), make(18, 5), make(1, 5), window)
+    with pytest.raises(ValueError, match="convolve needs a weight of 2 x 3 x 3 = 18 rows, got 17"):
+        ops.convolve(make(1, 32), make(17, 5), make(1, 5), window)
+    with pytest.raises(ValueError, match="convolve needs a bias of 1x5, got 1x4"):
+        ops.convolve(make(1, 32), make(18, 5), make(1, 4), window)
+    with pytest.raises(ValueError, match="gradients of 4 x 2 x 2 = 16 numbers, got rows of 19"):
+        ops.convolve_weights(make(1, 32), make(1, 19), window)
+    with pytest.raises(ValueError, match="gradients of 5 x 2 x 2 = 20 numbers, got rows of 24"):
+        ops.convolve_inputs(make(1, 24), make(18, 5), window)
+    with pytest.raises(ValueError, match="rows of 3 channels of one size, got 20 numbers"):
+        ops.sum_channels(make(1, 20), 3)
+
+
+# --- the same whatever the size of a batch ---------------------------------------------------------------------------
+
+
+def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypatch: Any) -> None:
+    window, x, gradient = Window(2, 6, 5, 3, (2, 1), 1), random_rows(7, 60), random_rows(7, 45, 1)
+    weight, pixels = random_rows(18, 3, 2), [bytes(Random(i).choices([0, 5, 255], k=60)) for i in range(7)]
+    plain = Window(2, 6, 5, 3)
+    results = []
+    for at_once in (1, 100, 10000):
+        monkeypatch.setattr(lane_convolution, "LANES_AT_ONCE", at_once)
+        monkeypatch.setattr(lane_convolution, "PATCHES_AT_ONCE", at_once)
+        ops = Lanes(48)
+        m, g, w = ops.from_rows(x), ops.from_rows(gradient), ops.from_rows(weight)
+        inputs = ops.take_rows(ops.prepare(pixels), range(7))
+        short = ops.from_rows([row[:36] for row in gradient])
+        results.append(
+            [
+                ops.to_rows(ops.convolve(m, w, ops.from_rows([[1.0, 2.0, 3.0]]), window)),
+                ops.to_rows(ops.convolve_inputs(g, w, window)),
+                ops.to_rows(ops.average_pool(m, window)),
+                ops.to_rows(ops.convolve_weights(inputs, short, plain)),
+            ]
+        )
+    assert results[0] == results[1] == results[2]
+
+
+# --- in a network ----------------------------------------------------------------------------------------------------
+
+
+def test_training_follows_floats() -> None:
+    """Losses and weights of a small network on both engines, over three epochs of the same batches."""
+    rng = Random(3)
+    X = [bytes(rng.choices([0, 0, 40, 255], k=64)) for _ in range(24)]
+    y = [rng.randrange(3) for _ in X]
+    models = []
+    for engine in ("linalg", "lanes"):
+        layers: list[Layer] = [
+            *(Conv2D(1, 4, 3, padding=1), MaxPool2D(2), ReLU()),
+            *(Conv2D(4, 5, 3), ReLU(), AvgPool2D(2), Flatten(), Linear(5, 3)),
+        ]
+        model = Model.from_layers(layers, input_shape=(1, 8, 8), engine=engine, seed=2)
+        models.append((model, model.fit(X, y, epochs=3, lr=0.05, batch_size=8, momentum=0.5)))
+    (floats, expected), (lanes, history) = models
+    assert history.loss == pytest.approx(expected.loss, rel=1e-3)
+    for ours, other in zip(lanes.network.parameters(), floats.network.parameters()):
+        assert_near(lanes.ops.to_rows(ours.value), other.value, 2e-3)

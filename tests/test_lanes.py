@@ -1,0 +1,711 @@
+"""The fast engine's operations: exact where nothing has to be rounded, never out of range, never wrapped around.
+
+Three kinds of tests. Whole numbers small enough for the lanes must give exactly what plain Python ints give. For all
+other numbers each result is read with an oracle of its own, no lane may be larger than the bound that the matrix
+claims, the bound must fit a lane, and the numbers must be those of ``linalg`` to the engine's documented precision:
+a lane that wrapped around would be off by far more. And what cannot be right must be refused. Relies on hypothesis.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchnn import linalg
+from scratchnn.lanes import WIDTHS, Block, Inputs, LaneMatrix, LaneOverflowError, Lanes
+
+# Documented in ``lanes``: of the largest number that the bounds of the operands allow.
+PRECISION = 2.0**-14
+
+
+def precision(ops: Lanes, terms: int = 1) -> float:
+    """What is documented for a product in which every entry is a sum of so many terms."""
+    return max(PRECISION, terms * 2.0 ** (21 - ops.width))
+
+
+Rows = list[list[float]]
+
+engines = st.sampled_from([None, *WIDTHS]).map(Lanes)
+sizes = st.sampled_from([1, 1, 2, 3, 7, 20])
+
+
+@pytest.fixture(params=[None, *WIDTHS], ids=lambda width: f"lanes-{width or 'default'}")
+def ops(request: pytest.FixtureRequest) -> Lanes:
+    """An engine of each width."""
+    return Lanes(request.param)
+
+
+# --- oracles -------------------------------------------------------------------------------------------------------
+
+
+def lanes_of(row: int, width: int, count: int) -> list[int]:
+    """The lanes of a row, read one by one with shifts."""
+    numbers = []
+    for _ in range(count):
+        low = row & ((1 << width) - 1)
+        number = low - (1 << width) if low >> (width - 1) else low
+        numbers.append(number)
+        row = (row - number) >> width
+    assert row == 0, "something is left above the highest lane"
+    return numbers
+
+
+def decoded(ops: Lanes, block: Block, count: int, lanes: int) -> list[list[int]]:
+    """All numbers of a form in lanes, which must obey the bound; and the bound must fit a lane."""
+    assert len(block.data) == count
+    assert 0 <= block.bound <= 1 << (ops.width - 2)
+    numbers = [lanes_of(row, ops.width, lanes) for row in block.data]
+    assert all(abs(v) <= block.bound for row in numbers for v in row), "a lane is larger than its bound"
+    return numbers
+
+
+def sound(ops: Lanes, m: Any) -> Any:
+    """The same matrix, with every form that it has checked: bounds, shapes, and that they agree with each other."""
+    if isinstance(m, Inputs):
+        return m
+    count, width = m.shape
+    forms = []
+    if m.rows is not None:
+        forms.append([[v * m.rows.scale for v in row] for row in decoded(ops, m.rows, count, width)])
+    if m.columns is not None:
+        columns = [[v * m.columns.scale for v in row] for row in decoded(ops, m.columns, width, count)]
+        forms.append([[column[i] for column in columns] for i in range(count)])
+    if m.scalars is not None:
+        assert all(abs(v) <= m.scalars.bound for row in m.scalars.data for v in row)
+        forms.append([[v * m.scalars.scale for v in row] for row in m.scalars.data])
+    rows = ops.to_rows(m)
+    assert [len(row) for row in rows] == [width] * count
+    for form in forms:
+        assert_close(form, rows, size(m))
+    return m
+
+
+def size(m: Any) -> float:
+    """The largest number that a matrix may hold, for all that the engine knows."""
+    if isinstance(m, Inputs):
+        return m.largest * m.scale
+    claimed = [block.bound * block.scale for block in (m.rows, m.columns) if block is not None]
+    return max(claimed + [abs(v) for row in m.floats or [] for v in row], default=0.0)
+
+
+def row_sum(m: Any, ops: Lanes) -> float:
+    return max([math.fsum(map(abs, row)) for row in ops.to_rows(m)], default=0.0)
+
+
+def assert_close(found: Rows, wanted: Rows, largest: float, precision: float = PRECISION) -> None:
+    assert [len(row) for row in found] == [len(row) for row in wanted]
+    worst = max([abs(a - b) for p, q in zip(found, wanted) for a, b in zip(p, q)], default=0.0)
+    assert worst <= precision * largest, f"off by {worst:.3g}, numbers up to {largest:.3g} were possible"
+
+
+@st.composite
+def matrices(draw: Any, rows: int, columns: int, exponents: tuple[int, int] = (-12, 12)) -> Rows:
+    """Numbers of one size or of very different ones, of any sign, some or all of them zero."""
+    lowest = draw(st.integers(*exponents))
+    highest = min(lowest + draw(st.sampled_from([0, 0, 3, 24])), exponents[1])
+    # One draw for the whole matrix: hypothesis would need an entry each.
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    zeros = draw(st.sampled_from([0.0, 0.0, 0.3, 0.9, 1.0]))
+    signs = draw(st.sampled_from([(-1.0, 1.0), (1.0,), (-1.0,)]))
+    mantissa = draw(st.sampled_from([rng.random, lambda: 1.0, lambda: 1.0 - 2.0**-30]))
+    return [
+        [
+            0.0 if rng.random() < zeros else rng.choice(signs) * mantissa() * 10.0 ** rng.uniform(lowest, highest)
+            for _ in range(columns)
+        ]
+        for _ in range(rows)
+    ]
+
+
+# --- exact: whole numbers -------------------------------------------------------------------------------------------
+
+
+def whole(draw: Any, rows: int, columns: int, largest: int = 60) -> Rows:
+    numbers = st.lists(st.integers(-largest, largest), min_size=columns, max_size=columns)
+    return [list(map(float, row)) for row in draw(st.lists(numbers, min_size=rows, max_size=rows))]
+
+
+def as_ints(rows: Rows) -> list[list[int]]:
+    assert all(v.is_integer() for row in rows for v in row)
+    return [[int(v) for v in row] for row in rows]
+
+
+def plain_product(a: Sequence[Sequence[int]], b: Sequence[Sequence[int]]) -> list[list[int]]:
+    return [[sum(x * y for x, y in zip(row, column)) for column in zip(*b)] for row in a]
+
+
+@given(engines, sizes, sizes, sizes, st.booleans(), st.data())
+def test_products_of_whole_numbers_are_exact(ops: Lanes, n: int, k: int, m: int, prepared: bool, data: Any) -> None:
+    x, w, b, g = (whole(data.draw, *shape) for shape in ((n, k), (k, m), (1, m), (n, m)))
+    xi, wi, bi, gi = map(as_ints, (x, w, b, g))
+    batch = ops.prepare(x) if prepared else ops.from_rows(x)
+    weight, bias, gradient = map(ops.from_rows, (w, b, g))
+    product = plain_product(xi, wi)
+    assert ops.to_rows(sound(ops, ops.matmul(batch, weight))) == product
+    with_bias = [[v + c for v, c in zip(row, bi[0])] for row in product]
+    assert ops.to_rows(sound(ops, ops.affine(batch, weight, bias))) == with_bias
+    turned = plain_product(list(zip(*xi)), gi)
+    assert ops.to_rows(sound(ops, ops.matmul_tn(batch, gradient))) == turned
+    back = plain_product(gi, list(zip(*wi)))
+    assert ops.to_rows(sound(ops, ops.matmul_nt(gradient, weight))) == back
+
+
+@given(engines, sizes, sizes, st.data())
+def test_everything_else_with_whole_numbers_is_exact(ops: Lanes, n: int, m: int, data: Any) -> None:
+    a, b = (whole(data.draw, n, m, 1000) for _ in range(2))
+    ai, bi = as_ints(a), as_ints(b)
+    first, second = ops.from_rows(a), ops.from_rows(b)
+    pairs = [list(zip(p, q)) for p, q in zip(ai, bi)]
+    assert ops.to_rows(sound(ops, ops.add(first, second))) == [[x + y for x, y in row] for row in pairs]
+    assert ops.to_rows(sound(ops, ops.sub(first, second))) == [[x - y for x, y in row] for row in pairs]
+    assert ops.to_rows(ops.add_scaled(first, second, -4.0)) == [[x - 4 * y for x, y in row] for row in pairs]
+    assert ops.to_rows(sound(ops, ops.sum_rows(first))) == [[sum(column) for column in zip(*ai)]]
+    positive, mask = ops.relu(first)
+    assert ops.to_rows(sound(ops, positive)) == [[max(x, 0) for x in row] for row in ai]
+    assert ops.to_rows(sound(ops, ops.gate(second, mask))) == [[y if x > 0 else 0 for x, y in row] for row in pairs]
+    assert ops.to_rows(sound(ops, ops.scale(positive, -0.5))) == [[-0.5 * max(x, 0) for x in row] for row in ai]
+    assert ops.to_rows(ops.hadamard(first, second)) == [[x * y for x, y in row] for row in pairs]
+    assert ops.to_rows(ops.map(abs, positive)) == [[max(x, 0) for x in row] for row in ai]
+
+
+def test_a_worked_example(ops: Lanes) -> None:
+    x = ops.prepare([b"\0\2\0", b"\1\0\3"], 0.5)
+    weight = ops.from_rows([[1.0, -1.0], [2.0, 0.0], [0.0, 4.0]])
+    logits = ops.affine(x, weight, ops.from_rows([[0.5, -0.25]]))
+    assert ops.to_rows(logits) == [[2.5, -0.25], [1.0, 5.25]]
+    hidden, mask = ops.relu(logits)
+    assert ops.to_rows(hidden) == [[2.5, 0.0], [1.0, 5.25]]
+    assert ops.to_rows(ops.gate(ops.from_rows([[1.0, 1.0], [1.0, 1.0]]), mask)) == [[1.0, 0.0], [1.0, 1.0]]
+    assert ops.to_rows(ops.matmul_tn(x, hidden)) == [[0.5, 2.625], [2.5, 0.0], [1.5, 7.875]]
+
+
+# --- precise and in range: any numbers ------------------------------------------------------------------------------
+
+
+@given(engines, sizes, sizes, sizes, st.booleans(), st.data())
+def test_products_are_precise(ops: Lanes, n: int, k: int, m: int, prepared: bool, data: Any) -> None:
+    x, w, b, g = (data.draw(matrices(*shape)) for shape in ((n, k), (k, m), (1, m), (n, m)))
+    batch = ops.prepare(x) if prepared else ops.from_rows(x)
+    weight, bias, gradient = map(ops.from_rows, (w, b, g))
+    possible = row_sum(batch, ops) * size(weight)
+    assert_close(ops.to_rows(sound(ops, ops.matmul(batch, weight))), linalg.matmul(x, w), possible, precision(ops, k))
+    affine = sound(ops, ops.affine(batch, weight, bias))
+    assert_close(ops.to_rows(affine), linalg.affine(x, w, b), possible + size(bias), precision(ops, k))
+    turned = sound(ops, ops.matmul_tn(batch, gradient))
+    assert_close(ops.to_rows(turned), linalg.matmul_tn(x, g), n * size(batch) * size(gradient), precision(ops, n))
+    back = sound(ops, ops.matmul_nt(gradient, weight))
+    assert_close(ops.to_rows(back), linalg.matmul_nt(g, w), row_sum(gradient, ops) * size(weight), precision(ops, m))
+    for m_ in (batch, weight, bias, gradient):
+        sound(ops, m_)
+
+
+@given(engines, sizes, sizes, st.floats(-1e6, 1e6), st.data())
+def test_sums_are_precise(ops: Lanes, n: int, m: int, factor: float, data: Any) -> None:
+    a, b = data.draw(matrices(n, m)), data.draw(matrices(n, m))
+    first, second = ops.from_rows(a), ops.from_rows(b)
+    moved = sound(ops, ops.add_scaled(first, second, factor))
+    assert_close(ops.to_rows(moved), linalg.add_scaled(a, b, factor), size(first) + abs(factor) * size(second))
+    assert_close(ops.to_rows(sound(ops, ops.sum_rows(first))), linalg.sum_rows(a), n * size(first))
+    positive, mask = ops.relu(first)
+    assert_close(ops.to_rows(sound(ops, positive)), linalg.relu(a)[0], size(first))
+    gated = linalg.gate(b, [[float(v > 0.0) for v in row] for row in ops.to_rows(positive)])
+    assert_close(ops.to_rows(sound(ops, ops.gate(second, mask))), gated, size(second))
+    assert_close(ops.to_rows(sound(ops, ops.scale(positive, factor))), linalg.scale(linalg.relu(a)[0], factor),
+                 abs(factor) * size(first))  # fmt: skip
+
+
+class Chain:
+    """Matrices that go through one random operation after another; each result is checked against ``linalg``."""
+
+    def __init__(self, ops: Lanes, rng: random.Random, draw: Callable[[int, int], Rows]) -> None:
+        self.ops, self.rng, self.draw = ops, rng, draw
+        self.n, self.k, self.m = (rng.choice([1, 2, 5, 17]) for _ in range(3))
+        x = draw(self.n, self.k)
+        self.x = ops.prepare(x) if rng.random() < 0.5 else ops.from_rows(x)
+        self.weight, self.bias = ops.from_rows(draw(self.k, self.m)), ops.from_rows(draw(1, self.m))
+        self.y = ops.from_rows(draw(self.n, self.m))
+
+    def step(self) -> None:
+        """One operation on what there is, its result in place of one of its operands where it has grown not too far."""
+        name = self.rng.choice(["forward", "update", "back", "mix", "scale", "rectify", "total"])
+        getattr(self, name)()
+
+    def checked(self, result: Any, wanted: Rows, possible: float, terms: int = 1) -> Any:
+        assert_close(self.ops.to_rows(sound(self.ops, result)), wanted, possible, precision(self.ops, terms))
+        return result
+
+    def keep(self, name: str, result: Any) -> None:
+        if size(result) < 1e40:
+            setattr(self, name, result)
+
+    def forward(self) -> None:
+        x, w, b = map(self.ops.to_rows, (self.x, self.weight, self.bias))
+        possible = row_sum(self.x, self.ops) * size(self.weight) + size(self.bias)
+        y = self.ops.affine(self.x, self.weight, self.bias)
+        self.keep("y", self.checked(y, linalg.affine(x, w, b), possible, self.k))
+
+    def update(self) -> None:
+        x, y, w = map(self.ops.to_rows, (self.x, self.y, self.weight))
+        gradient = self.ops.matmul_tn(self.x, self.y)
+        self.checked(gradient, linalg.matmul_tn(x, y), self.n * size(self.x) * size(self.y), self.n)
+        g, lr = self.ops.to_rows(gradient), -self.rng.random()
+        moved = self.ops.add_scaled(self.weight, gradient, lr)
+        self.checked(moved, linalg.add_scaled(w, g, lr), size(self.weight) + abs(lr) * size(gradient))
+        self.keep("weight", moved)
+
+    def back(self) -> None:
+        y, w = map(self.ops.to_rows, (self.y, self.weight))
+        back = self.ops.matmul_nt(self.y, self.weight)
+        self.checked(back, linalg.matmul_nt(y, w), row_sum(self.y, self.ops) * size(self.weight), self.m)
+        if isinstance(self.x, LaneMatrix):
+            self.keep("x", back)
+
+    def mix(self) -> None:
+        other = self.y if self.rng.random() < 0.3 else self.ops.from_rows(self.draw(self.n, self.m))
+        factor = self.rng.choice([1.0, -1.0, 0.9, 1e-9, -1e9, 0.0])
+        y, o = self.ops.to_rows(self.y), self.ops.to_rows(other)
+        mixed = self.ops.add_scaled(self.y, other, factor)
+        self.keep("y", self.checked(mixed, linalg.add_scaled(y, o, factor), size(self.y) + abs(factor) * size(other)))
+
+    def scale(self) -> None:
+        factor = self.rng.choice([0.0, -1.0, 1e-6, 1e6, 0.1])
+        y = self.ops.to_rows(self.y)
+        self.keep(
+            "y", self.checked(self.ops.scale(self.y, factor), linalg.scale(y, factor), abs(factor) * size(self.y))
+        )
+
+    def rectify(self) -> None:
+        y = self.ops.to_rows(self.y)
+        positive, mask = self.ops.relu(self.y)
+        self.checked(positive, linalg.relu(y)[0], size(self.y))
+        gated = self.ops.gate(self.y, mask)
+        self.checked(gated, linalg.relu(y)[0], size(self.y))
+        self.keep("y", positive)
+
+    def total(self) -> None:
+        y = self.ops.to_rows(self.y)
+        total = self.ops.sum_rows(self.y)
+        self.keep("bias", self.checked(total, linalg.sum_rows(y), self.n * size(self.y)))
+
+
+@given(engines, st.integers(0, 2**32), st.data())
+def test_long_chains_of_operations_never_wrap_around(ops: Lanes, seed: int, data: Any) -> None:
+    rng = random.Random(seed)
+    if rng.random() < 0.5:
+        width, batch_size = rng.choice([1, 20, 300]), rng.choice([1, 32, 100_000])
+        ops = ops.suited(ops.prepare([[rng.random() for _ in range(width)]]), batch_size)
+    lowest = rng.choice([-12, -6, -1, 0, 6, 11])
+
+    def draw(rows: int, columns: int) -> Rows:
+        largest = 10.0 ** (lowest + rng.choice([0, 0, 1, 12]))
+        return [[rng.choice([0.0, 1.0, rng.uniform(-1.0, 1.0)]) * largest for _ in range(columns)] for _ in range(rows)]
+
+    chain = Chain(ops, rng, draw)
+    for _ in range(25):
+        chain.step()
+
+
+# --- at the very edge: every lane as large as its bound --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 64, 1000])
+def test_products_in_which_every_term_is_as_large_as_it_can_be(ops: Lanes, k: int) -> None:
+    for value in (1.0, -1.0, 1.0 - 2.0**-30, 255.0, 1e-9, -1e9):
+        check_largest_terms(ops, value, k)
+
+
+def check_largest_terms(ops: Lanes, value: float, k: int) -> None:
+    possible = k * value**2
+    x, w = [[value] * k, [-value] * k], [[value, -value]] * k
+    for batch in (ops.from_rows(x), ops.prepare(x)):
+        product = sound(ops, ops.matmul(batch, ops.from_rows(w)))
+        assert_close(ops.to_rows(product), [[possible, -possible], [-possible, possible]], possible, precision(ops, k))
+    turned = sound(ops, ops.matmul_tn(ops.from_rows([[value]] * k), ops.from_rows([[-value, value]] * k)))
+    assert_close(ops.to_rows(turned), [[-possible, possible]], possible, precision(ops, k))
+    batch = ops.prepare([[value, 0.0]] * k)
+    turned = sound(ops, ops.matmul_tn(batch, ops.from_rows([[-value, value]] * k)))
+    assert_close(ops.to_rows(turned), [[-possible, possible], [0.0, 0.0]], possible, precision(ops, k))
+
+
+def test_a_bias_of_any_size_beside_its_product(ops: Lanes) -> None:
+    for exponent in (*range(-80, 81, 7), -26, -18, 18, 25, 26, 27, 45, 46, 47):
+        check_bias(ops, exponent)
+
+
+def check_bias(ops: Lanes, exponent: int) -> None:
+    bias = [[2.0**exponent, -(2.0**exponent), 0.0]]
+    x, w = [[1.0, -1.0, 1.0]], [[1.0, -1.0, 0.5]] * 3
+    for batch in (ops.prepare(x), ops.from_rows(x), ops.prepare([b"\1\1\1"])):
+        wanted = linalg.affine(ops.to_rows(batch), w, bias)
+        result = sound(ops, ops.affine(batch, ops.from_rows(w), ops.from_rows(bias)))
+        assert_close(ops.to_rows(result), wanted, 3.0 + 2.0**exponent)
+
+
+@pytest.mark.parametrize("bias", [0.3, -1e-30, 1e10, -1e30, 1e99])
+def test_a_bias_where_the_product_is_zero(ops: Lanes, bias: float) -> None:
+    # The unit of a zero product means nothing: the bias counted in it would lose its bits, or leave its lanes.
+    zeros, ones = [[0.0] * 3] * 2, [[1.0] * 3] * 2
+    row = ops.from_rows([[bias, -bias, 0.0]])
+    for x, w in ((ones[0][:2], zeros), (zeros[0][:2], ones), (zeros[0][:2], zeros)):
+        for batch in (ops.prepare([x]), ops.from_rows([x])):
+            assert ops.to_rows(sound(ops, ops.affine(batch, ops.from_rows(w), row))) == [[bias, -bias, 0.0]]
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 0.3, -0.9999, 1e-12, 1e12])
+def test_steps_between_matrices_of_any_two_sizes(ops: Lanes, factor: float) -> None:
+    for exponent in (-70, -46, -40, -26, -1, 0, 1, 26, 40, 45, 46, 70):
+        check_step(ops, 2.0**exponent, factor)
+
+
+def check_step(ops: Lanes, ratio: float, factor: float) -> None:
+    a, b = [[1.0, -1.0, 0.0]] * 2, [[ratio, ratio, -ratio], [0.0, 0.0, 0.0]]
+    wanted, possible = linalg.add_scaled(a, b, factor), 1.0 + abs(factor) * ratio
+    moved = sound(ops, ops.add_scaled(ops.from_rows(a), ops.from_rows(b), factor))
+    assert_close(ops.to_rows(moved), wanted, possible)
+    # The same with lanes that run along columns, as gradients of wide layers have them.
+    gradient = ops.matmul_tn(ops.from_rows([[1.0, 0.0]]), ops.from_rows([[1.0]]))
+    assert gradient.columns is not None
+    b = [[ratio * v] for v in (1.0, 0.0)]
+    moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0], [-1.0]]), ops.scale(gradient, ratio), factor))
+    assert_close(ops.to_rows(moved), linalg.add_scaled([[1.0], [-1.0]], b, factor), possible)
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 0.7, -1e-7, 1e7])
+def test_a_step_from_zero_has_the_precision_of_the_step(ops: Lanes, factor: float) -> None:
+    rows = [[1e-9, -3e-9], [2e-9, 0.0]]
+    zeros = [[0.0, 0.0], [0.0, 0.0]]
+    moved = sound(ops, ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), factor))
+    assert_close(ops.to_rows(moved), linalg.scale(rows, factor), 3e-9 * abs(factor))
+    assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(zeros), factor)) == zeros
+    assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), 0.0)) == zeros
+
+
+def test_sums_over_very_many_rows(ops: Lanes) -> None:
+    count = 100_000
+    batch = ops.take_rows(ops.prepare([[1.5]]), [0] * count)
+    engine = ops.suited(batch, count)
+    ones = engine.from_rows([[1.0]] * count)
+    assert_close(engine.to_rows(sound(engine, engine.sum_rows(ones))), [[float(count)]], count)
+    assert_close(engine.to_rows(sound(engine, engine.matmul_tn(batch, ones))), [[1.5 * count]], 1.5 * count)
+
+
+# --- weights that change by orders of magnitude ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("factor", "steps"), [(-0.5, 40), (-0.1, 300), (-0.01, 2000), (1.0, 40), (0.1, 300)])
+def test_weights_keep_their_precision_while_they_shrink_or_grow(ops: Lanes, factor: float, steps: int) -> None:
+    start = [1.0, 0.7, -0.3]
+    weight = ops.from_rows([start])
+    for _ in range(steps):
+        weight = ops.add_scaled(weight, weight, factor)
+    sound(ops, weight)
+    # Compared with the first, because every step rounds its factor; the others must keep their ratio to it.
+    (row,) = ops.to_rows(weight)
+    assert row[0] == pytest.approx((1.0 + factor) ** steps, rel=2e-2 * max(1.0, steps * 2.0**-10))
+    assert [v / row[0] for v in row] == pytest.approx(start, abs=2.0**-7)
+    product = ops.matmul(ops.from_rows([[1.0]]), weight)
+    assert_close(ops.to_rows(sound(ops, product)), [row], size(weight))
+
+
+def test_all_zero_weights_survive_many_updates(ops: Lanes) -> None:
+    weight, gradient = ops.from_rows([[1.0, -1.0]]), ops.from_rows([[1.0, -1.0]])
+    weight = ops.add_scaled(weight, gradient, -1.0)
+    for _ in range(200):
+        weight = ops.add_scaled(weight, weight, -0.5)
+    assert ops.to_rows(weight) == [[0.0, 0.0]]
+    weight = ops.add_scaled(weight, gradient, 0.25)
+    assert_close(ops.to_rows(sound(ops, weight)), [[0.25, -0.25]], 0.25)
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9, 0.99, 0.999, 0.9999])
+def test_momentum_decays_as_it_should(ops: Lanes, momentum: float) -> None:
+    # A factor rounded to 1 would never forget. The scale of pixels, 1/255, makes the factor an odd one.
+    velocity = ops.scale(ops.from_rows([[1.0, -1.0]]), 1.0 / 255.0)
+    nothing = ops.scale(ops.from_rows([[1e-4, 1e-4]]), 0.0)
+    steps = round(1.0 / (1.0 - momentum))
+    for _ in range(steps):
+        velocity = ops.add_scaled(nothing, velocity, momentum)
+    assert ops.to_rows(velocity)[0][0] * 255.0 == pytest.approx(momentum**steps, rel=0.05)
+
+
+# --- ranges that lanes cannot hold together --------------------------------------------------------------------------
+
+
+def test_a_product_that_would_leave_too_few_bits_goes_through_floats(ops: Lanes) -> None:
+    x, w, b = [[1.0, 2.0]], [[1.0], [0.1]], [[1e60]]
+    result = ops.affine(ops.prepare(x), ops.from_rows(w), ops.from_rows(b))
+    assert result.rows is None
+    assert result.floats == [[1e60]]
+    wide = 1 << (ops.width - 22)
+    many = Inputs([(None, None, [1 << 16, -1])], 2, 1.0, 1 << 16, (1 << 18) * wide)  # as if it had that many columns
+    result = ops.affine(many, ops.from_rows([[3.0, 1.0], [0.5, 0.1]]), ops.from_rows([[0.25, 0.0]]))
+    assert result.floats == [[3.0 * (1 << 16) - 0.5 + 0.25, (1 << 16) - 0.1]]
+
+
+def test_gradients_over_too_many_rows_go_through_floats(ops: Lanes) -> None:
+    batch = ops.prepare([[1.0, 0.0], [-0.5, 2.0]])
+    batch.largest <<= ops.width - 22  # as if there were inputs, or rows, that far beyond these
+    gradient = ops.matmul_tn(batch, ops.from_rows([[0.1, 0.2], [0.3, 0.4]]))
+    assert gradient.floats is not None
+    assert_close(gradient.floats, linalg.matmul_tn([[1.0, 0.0], [-0.5, 2.0]], [[0.1, 0.2], [0.3, 0.4]]), 2**-30)
+
+
+@pytest.mark.parametrize("tiny", [1e-90, 1e-200, 1e-300, 5e-324])
+def test_numbers_too_small_for_a_double_when_multiplied(ops: Lanes, tiny: float) -> None:
+    m = ops.from_rows([[tiny, -tiny], [tiny, tiny]])
+    product = sound(ops, ops.matmul(m, m))
+    assert_close(
+        ops.to_rows(product), linalg.matmul([[tiny, -tiny], [tiny, tiny]], [[tiny, -tiny], [tiny, tiny]]), 2e-180
+    )
+    moved = sound(ops, ops.add_scaled(product, product, 1.0))
+    assert_close(ops.to_rows(moved), [[0.0, 0.0], [0.0, 0.0]], 1e-170)
+    assert ops.to_rows(ops.affine(m, m, ops.from_rows([[0.5, -0.25]]))) == [[0.5, -0.25]] * 2
+    shrunk = ops.scale(ops.scale(ops.relu(m)[0], 1e-200), 1e-200)
+    assert ops.to_rows(sound(ops, ops.add(shrunk, shrunk))) == [[0.0, 0.0], [0.0, 0.0]]
+
+
+# --- refused: numbers that have run away ----------------------------------------------------------------------------
+
+
+OPERATIONS = {
+    "affine's input": lambda ops, m: ops.affine(m, ops.from_rows([[1.0], [1.0]]), ops.from_rows([[0.0]])),
+    "affine's weight": lambda ops, m: ops.affine(ops.prepare([[1.0, 2.0]]), m, ops.from_rows([[1.0, 0.0]])),
+    "affine's bias": lambda ops, m: ops.affine(
+        ops.prepare([[1.0]]), ops.from_rows([[1.0, 1.0]]), ops.from_rows(ops.to_rows(m)[1:])
+    ),
+    "affine's bias beside nothing": lambda ops, m: ops.affine(
+        ops.prepare([[0.0]]), ops.from_rows([[1.0, 1.0]]), ops.from_rows(ops.to_rows(m)[1:])
+    ),
+    "matmul": lambda ops, m: ops.matmul(m, m),
+    "matmul_nt": lambda ops, m: ops.matmul_nt(m, ops.from_rows([[1.0, 1.0]])),
+    "matmul_tn": lambda ops, m: ops.matmul_tn(ops.from_rows([[1.0], [1.0]]), m),
+    "matmul_tn of inputs": lambda ops, m: ops.matmul_tn(ops.prepare([[1.0], [1.0]]), m),
+    "sum_rows": lambda ops, m: ops.sum_rows(m),
+    "add_scaled": lambda ops, m: ops.add_scaled(m, ops.from_rows([[1.0, 1.0]] * 2), 0.1),
+    "add_scaled's step": lambda ops, m: ops.add_scaled(ops.from_rows([[1.0, 1.0]] * 2), m, 0.1),
+    "relu": lambda ops, m: ops.relu(m),
+    "gate": lambda ops, m: ops.gate(m, ops.relu(ops.from_rows([[1.0, 1.0]] * 2))[1]),
+    "prepare": lambda ops, m: ops.prepare(ops.to_rows(m)),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(
+    ("number", "named"),
+    [(math.inf, "up to inf"), (-math.inf, "up to inf"), (math.nan, "NaN"), (1e200, r"1e\+200"), (-1e308, r"1e\+308")],
+)
+def test_what_has_run_away_is_refused(operation: Any, number: float, named: str) -> None:
+    ops = Lanes()
+    m = ops.from_rows([[1.0, 2.0], [3.0, number]])  # not in first place: max() passes over a NaN there
+    with pytest.raises(LaneOverflowError, match=rf'{named}.* appeared, .* up to 1e\+100 \(engine="linalg"'):
+        operation(ops, m)
+
+
+@pytest.mark.parametrize("factor", [math.inf, -math.inf, math.nan, 1e200])
+def test_factors_that_have_run_away_are_refused(ops: Lanes, factor: float) -> None:
+    m = ops.relu(ops.from_rows([[1.0, 2.0]]))[0]
+    with pytest.raises(LaneOverflowError, match="appeared"):
+        ops.add_scaled(m, m, factor)
+    with pytest.raises(LaneOverflowError, match="appeared"):
+        ops.scale(m, factor)
+
+
+def test_growing_step_by_step_ends_in_an_error_and_not_in_a_wrong_number(ops: Lanes) -> None:
+    m, power = ops.from_rows([[1.0, -1.0], [1.0, 1.0]]), 0
+    with pytest.raises(LaneOverflowError, match="appeared"):
+        for _ in range(400):
+            m, power = ops.add_scaled(m, m, 1.0), power + 1
+            assert ops.to_rows(m) == [[2.0**power, -(2.0**power)], [2.0**power, 2.0**power]]
+    assert 300 < power < 334
+    big = ops.from_rows([[1e60]])
+    with pytest.raises(LaneOverflowError, match="appeared"):
+        ops.matmul(big, big)
+
+
+def test_it_is_an_overflow_error() -> None:
+    assert issubclass(LaneOverflowError, OverflowError)
+
+
+# --- inputs and widths ------------------------------------------------------------------------------------------------
+
+
+def test_inputs_of_bytes_stay_bytes_and_leave_their_zeros_out() -> None:
+    ops = Lanes()
+    rows = [bytes([0, 7, 0, 255]), bytes([1, 2, 3, 4]), bytes(4), bytes([0, 0, 9, 0])]
+    prepared = ops.prepare(rows, 1.0 / 255.0)
+    assert (len(prepared), prepared.shape, prepared.largest) == (4, (4, 4), 255)
+    assert [bytes(ints) for _, _, ints in prepared.entries] == [b"\7\xff", b"\1\2\3\4", b"", b"\t"]
+    assert [positions for _, positions, _ in prepared.entries] == [(1, 3), None, (), (2,)]
+    assert all(type(ints) is bytes for _, _, ints in prepared.entries)
+    assert ops.to_rows(prepared) == [[v * (1.0 / 255.0) for v in row] for row in rows]
+    assert prepared.row_sum == 262
+
+
+@given(sizes, sizes, st.sampled_from([1.0, 1.0 / 255.0, 0.1]), st.data())
+def test_inputs_of_floats_are_close_to_what_came(n: int, k: int, factor: float, data: Any) -> None:
+    rows = data.draw(matrices(n, k))
+    prepared = Lanes().prepare(rows, factor)
+    largest = max(abs(v) for row in rows for v in row)
+    for found, row in zip(prepared.to_rows(), rows):
+        assert found == pytest.approx([v * factor for v in row], rel=0, abs=largest * factor * 2.0**-17)
+    assert max([sum(map(abs, ints)) for _, _, ints in prepared.entries]) <= prepared.row_sum
+    assert max([abs(v) for _, _, ints in prepared.entries for v in ints], default=0) <= prepared.largest
+
+
+@pytest.mark.parametrize("rows", [[[3, -5, 0]], [[3.0, -5.0, 0.0]], [[True, False, True]], [[0.0, 0.0, 0.0]]])
+def test_whole_numbers_are_prepared_exactly(rows: Any) -> None:
+    prepared = Lanes().prepare(rows)
+    assert prepared.scale == 1.0
+    assert prepared.to_rows() == [[float(v) for v in row] for row in rows]
+
+
+def test_bytes_among_floats_are_prepared_as_floats() -> None:
+    assert Lanes().prepare([b"\1\2", [0.5, -1.0]], 2.0).to_rows() == [[2.0, 4.0], [1.0, -2.0]]
+
+
+@pytest.mark.parametrize("rows", [[[0.5]], [b"\0", b"\7"], [[0.0], [0.0]], [[1e-6], [-1e6]]])
+def test_one_column(ops: Lanes, rows: Any) -> None:
+    prepared = ops.prepare(rows)
+    plain, weight, bias = prepared.to_rows(), [[0.5, -2.0]], [[0.25, 0.0]]
+    result = sound(ops, ops.affine(prepared, ops.from_rows(weight), ops.from_rows(bias)))
+    assert_close(ops.to_rows(result), linalg.affine(plain, weight, bias), 2.0 * size(prepared) + 0.25)
+
+
+def test_take_rows_takes_any_rows_in_any_order() -> None:
+    ops = Lanes()
+    prepared = ops.prepare([[1.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
+    taken = ops.take_rows(prepared, [2, 0, 2])
+    assert ops.to_rows(taken) == [[3.0, 4.0], [1.0, 0.0], [3.0, 4.0]]
+    assert ops.shape(taken) == (3, 2)
+    nothing = ops.take_rows(prepared, [])
+    assert ops.shape(nothing) == (0, 2)
+    logits = ops.affine(nothing, ops.from_rows([[1.0], [2.0]]), ops.from_rows([[3.0]]))
+    assert ops.to_rows(sound(ops, logits)) == []
+    assert ops.to_rows(sound(ops, ops.matmul_tn(nothing, logits))) == [[0.0], [0.0]]
+    assert ops.to_rows(sound(ops, ops.sum_rows(logits))) == [[0.0]]
+
+
+def test_empty_matrices(ops: Lanes) -> None:
+    shapeless: list[Rows] = [[], [[], []]]
+    for rows in shapeless:
+        m = ops.from_rows(rows)
+        assert ops.to_rows(ops.relu(m)[0]) == rows
+        assert ops.to_rows(ops.add_scaled(m, m, 2.0)) == rows
+    assert ops.shape(ops.prepare([])) == (0, 0)
+
+
+PICTURES = [bytes([255] * 100 + [0] * 684)]
+NUMBERS = [[math.sin(i * j) for i in range(784)] for j in range(1, 4)]
+
+
+def test_the_width_follows_from_the_inputs() -> None:
+    ops = Lanes()
+    assert ops.suited(ops.prepare(PICTURES), 32).width == 40
+    assert ops.suited(ops.prepare([[1.0, 0.0], [0.0, 1.0]]), 4).width == 40
+    assert ops.suited(ops.prepare(NUMBERS), 32).width > 40
+    widths = [ops.suited(ops.prepare(NUMBERS), batch_size).width for batch_size in (1, 32, 1000, 10**5, 10**9)]
+    assert widths == sorted(widths)
+    assert widths[-1] == 64
+
+
+def test_a_forced_width_stays(ops: Lanes) -> None:
+    forced = Lanes(ops.width)
+    chosen = forced.suited(forced.prepare(NUMBERS), 10**6)
+    assert chosen.width == forced.width
+    assert chosen.weight_bits >= 20  # what the documented precision needs
+    assert chosen.suited(chosen.prepare(PICTURES), 1).width == forced.width
+    free = Lanes().suited(Lanes().prepare(NUMBERS), 10**9)
+    assert free.suited(free.prepare(PICTURES), 1).width == 40  # not forced: the next data may have another one
+
+
+@pytest.mark.parametrize("data", [PICTURES, NUMBERS, [[1e-6]], [[-1e6, 3.0]], [[0.0]]])
+@pytest.mark.parametrize("batch_size", [1, 100, 10**5, 10**9])
+def test_weights_and_inputs_fit_lanes_together(data: Any, batch_size: int) -> None:
+    prepared = Lanes().prepare(data)
+    ops = Lanes().suited(prepared, batch_size)
+    assert prepared.row_sum << ops.weight_bits <= 1 << (ops.width - 2)
+    assert ops.weight_bits >= 20  # what the documented precision needs
+
+
+@pytest.mark.parametrize("width", [0, 16, 24, 32, 47, 72, "48", 48.5])
+def test_a_width_the_engine_cannot_work_with_is_refused(width: Any) -> None:
+    with pytest.raises(ValueError, match=r"40, 48, 56, 64.* got"):
+        Lanes(width)
+
+
+# --- every operation takes what ``prepare`` gave, and says which shapes do not fit ------------------------------------
+
+
+def test_inputs_can_stand_wherever_a_matrix_can(ops: Lanes) -> None:
+    rows: Rows = [[1.0, 0.0], [-2.0, 3.0]]
+    for x in (ops.prepare(rows), ops.from_rows(rows)):
+        y = ops.prepare([[4.0, 1.0], [0.0, -1.0]])
+        plain = [[4.0, 1.0], [0.0, -1.0]]
+        assert ops.to_rows(ops.matmul(x, y)) == linalg.matmul(rows, plain)
+        assert ops.to_rows(ops.matmul_nt(x, y)) == linalg.matmul_nt(rows, plain)
+        assert ops.to_rows(ops.matmul_tn(x, y)) == linalg.matmul_tn(rows, plain)
+        assert ops.to_rows(ops.add(x, y)) == linalg.add(rows, plain)
+        assert ops.to_rows(ops.sub(x, y)) == linalg.sub(rows, plain)
+        assert ops.to_rows(ops.hadamard(x, y)) == linalg.hadamard(rows, plain)
+        assert ops.to_rows(ops.scale(x, 3.0)) == linalg.scale(rows, 3.0)
+        assert ops.to_rows(ops.sum_rows(x)) == linalg.sum_rows(rows)
+        assert ops.to_rows(ops.map(abs, x)) == linalg.map(abs, rows)
+        positive, mask = ops.relu(x)
+        assert ops.to_rows(positive) == [[1.0, 0.0], [0.0, 3.0]]
+        assert ops.to_rows(ops.gate(y, mask)) == [[4.0, 0.0], [0.0, -1.0]]
+
+
+def test_operations_leave_their_operands_as_they_were(ops: Lanes) -> None:
+    rows = [[0.1, -0.2], [0.3, 0.4]]
+    a, b = ops.from_rows(rows), ops.relu(ops.from_rows(rows))[0]
+    before = ops.to_rows(b)
+    for operation in (ops.matmul, ops.matmul_nt, ops.matmul_tn, ops.add, ops.sub):
+        operation(a, b)
+    ops.add_scaled(b, a, -3.0)
+    ops.scale(b, -2.0)
+    ops.gate(b, ops.relu(a)[1])
+    assert ops.to_rows(a) == rows
+    assert ops.to_rows(sound(ops, b)) == before
+
+
+def zeros(ops: Lanes, *shape: int) -> Any:
+    return ops.from_rows([[0.0] * shape[1]] * shape[0])
+
+
+@pytest.mark.parametrize(
+    ("operation", "shapes"),
+    [
+        ("affine", [(2, 3), (4, 5), (1, 5)]),
+        ("affine", [(2, 3), (3, 5), (1, 4)]),
+        ("affine", [(2, 3), (3, 5), (2, 5)]),
+        ("matmul", [(2, 3), (2, 3)]),
+        ("matmul_nt", [(2, 3), (2, 4)]),
+        ("matmul_tn", [(2, 3), (4, 3)]),
+        ("add", [(2, 3), (3, 2)]),
+        ("sub", [(2, 3), (2, 4)]),
+        ("hadamard", [(2, 3), (1, 3)]),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(operation: str, shapes: list[tuple[int, int]]) -> None:
+    ops = Lanes()
+    with pytest.raises(ValueError, match=rf"^{operation}|^add_scaled") as caught:
+        getattr(ops, operation)(*[zeros(ops, *shape) for shape in shapes])
+    assert all(str(shape) in str(caught.value) for shape in shapes)
+    with pytest.raises(ValueError, match=operation):
+        getattr(linalg, operation)(*[[[0.0] * columns] * rows for rows, columns in shapes])
+
+
+def test_shapes_of_steps_and_masks_are_checked() -> None:
+    ops = Lanes()
+    with pytest.raises(ValueError, match=r"add_scaled .* \(2, 3\) and \(2, 2\)"):
+        ops.add_scaled(zeros(ops, 2, 3), zeros(ops, 2, 2), 1.0)
+    with pytest.raises(ValueError, match=r"gate .* \(3, 2\) and 2 rows"):
+        ops.gate(zeros(ops, 3, 2), ops.relu(zeros(ops, 2, 2))[1])
+    with pytest.raises(ValueError, match="rows of one length"):
+        ops.from_rows([[1.0], [2.0, 3.0]])
