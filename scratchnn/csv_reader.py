@@ -16,7 +16,7 @@ from math import isfinite
 from typing import Any
 
 from .csv_layout import HEAD_LINES, CsvOptions, Layout, find_layout, is_whole_number
-from .data_file import CHUNK_BYTES, MAX_BYTES, MAX_LINE_BYTES, DataFile, Path, listed, shown
+from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Path, listed, shown
 from .pixel_text import PixelText
 from .preprocessing import Row
 
@@ -42,7 +42,7 @@ def read_csv(
     options: CsvOptions,
     *,
     keep_pixels: bool = False,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> CsvTable:
     """Read a CSV file; ``keep_pixels`` keeps 0-255 rows as ``bytes`` even if they are few or dark.

@@ -18,6 +18,8 @@ from .errors import DataError
 Path = Union[str, "os.PathLike[str]"]
 
 MAX_BYTES = 4 << 30  # 4 GiB after unpacking: more than any list of Python rows should try to hold
+MAX_RATIO = 100  # an honest gzipped table unpacks to ten times its size, a bomb to a thousand times
+FREE_BYTES = 16 << 20  # what is shorter when unpacked than 16 MiB hurts nobody, whatever its ratio
 MAX_LINE_BYTES = 16 << 20  # 16 MiB: a line longer than this is not a row of a table
 CHUNK_BYTES = 1 << 20
 
@@ -49,13 +51,13 @@ class DataFile:
     """A file open for reading bytes, unpacked on the way if its first two bytes say that it is gzipped.
 
     Use it in a ``with`` block. Everything that goes wrong raises ``DataError``; not more than ``max_bytes`` (after
-    unpacking) are ever read.
+    unpacking) are ever read. None stands for 4 GiB, and for a gzipped file for at most 100 times its size.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, path: Path, max_bytes: int | None = None) -> None:
         self.path = os.fsdecode(path)
         self.name = self.path if self.path.isprintable() else repr(self.path)
-        self.max_bytes = require_size("max_bytes", max_bytes, 0)
+        self.max_bytes = MAX_BYTES if max_bytes is None else require_size("max_bytes", max_bytes, 0)
         self.bytes_read = 0
         self.stored_bytes = 0
         try:
@@ -73,6 +75,8 @@ class DataFile:
         if self.zipped:
             import gzip  # needed for gzipped files only, and slow to import
 
+            if max_bytes is None and self.stored_bytes:
+                self.max_bytes = min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * self.stored_bytes))
             self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw, mode="rb"))
 
     def __enter__(self) -> DataFile:

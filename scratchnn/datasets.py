@@ -21,7 +21,7 @@ from typing import Any
 from .arguments import require_size
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import read_csv
-from .data_file import MAX_BYTES, MAX_LINE_BYTES, Path
+from .data_file import MAX_LINE_BYTES, Path
 from .errors import DataError
 from .idx_reader import read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
@@ -132,7 +132,7 @@ def load_csv(
     width: int | None = None,
     label_required: bool = True,
     like: Dataset | None = None,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Dataset:
     """Read a CSV file, plain or gzipped: one row a line, one column the label, the others numbers.
@@ -157,7 +157,8 @@ def load_csv(
     label_required: False lets the label column be absent, given ``feature_names`` or ``width``; y is then [].
     like: the training data; stands for all of the above, with the label in the same column.
 
-    max_bytes, max_line_bytes: the longest file (after unpacking) and line that are read.
+    max_bytes, max_line_bytes: the longest file (after unpacking) and line that are read. Without ``max_bytes`` that is
+    4 GiB; and a gzipped file that unpacks to more than 16 MiB and more than 100 times its size is taken for a bomb.
 
     Raises ``DataError`` for a file that cannot be read or used, naming the line and column as people count them,
     from 1; ``ValueError`` for arguments that make no sense.
@@ -200,7 +201,7 @@ def load_csv(
     )
 
 
-def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: int = MAX_BYTES) -> Dataset:
+def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: int | None = None) -> Dataset:
     """Read images and labels as MNIST was published: two IDX files of unsigned bytes, plain or gzipped.
 
     Rows are ``bytes``, an image each, row by row from its top left pixel; labels are ints. Without ``labels_path``,

@@ -51,7 +51,7 @@ def _cut_short(file: DataFile, expected: int, got: int, what: str) -> Exception:
     return file.problem(f"cut short: expected {expected} {what}, got {got}")
 
 
-def read_idx_images(path: Path, max_bytes: int) -> list[bytes]:
+def read_idx_images(path: Path, max_bytes: int | None) -> list[bytes]:
     """The images of an IDX file with two dimensions or more: a list with one ``bytes`` row per image.
 
     Raises ``DataError`` for anything but a whole and well-formed file.
@@ -75,7 +75,7 @@ def read_idx_images(path: Path, max_bytes: int) -> list[bytes]:
         return rows
 
 
-def read_idx_labels(path: Path, max_bytes: int) -> list[int]:
+def read_idx_labels(path: Path, max_bytes: int | None) -> list[int]:
     """The labels of an IDX file with one dimension, as ints from 0 to 255.
 
     Raises ``DataError`` for anything but a whole and well-formed file.

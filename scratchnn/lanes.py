@@ -64,10 +64,10 @@ class LaneMatrix:
     """A matrix in one or more forms, each made from another when it is first asked for, and kept.
 
     ``floats`` are rows of floats, ``rows`` one int of lanes a row, ``columns`` one int of lanes a column, ``scalars``
-    rows of small ints.
+    rows of small ints, ``product`` the two sides of a product xᵀ·b that is still to be computed.
     """
 
-    __slots__ = ("columns", "floats", "rows", "scalars", "shape")
+    __slots__ = ("columns", "floats", "product", "rows", "scalars", "shape")
 
     def __init__(
         self,
@@ -76,12 +76,14 @@ class LaneMatrix:
         rows: Block | None = None,
         columns: Block | None = None,
         scalars: Block | None = None,
+        product: tuple[Inputs, Block] | None = None,
     ) -> None:
         self.shape = shape
         self.floats = floats
         self.rows = rows
         self.columns = columns
         self.scalars = scalars
+        self.product = product
 
 
 class Inputs:
@@ -241,6 +243,8 @@ class Lanes:
                 count, width = m.shape
                 turned = self._layout(count).transposed(m.columns.data, self._layout(width))
                 m.rows = Block(turned, m.columns.scale, m.columns.bound)
+            elif m.product is not None:
+                m.rows = self._inputs_times(*m.product, m.shape[1])
             else:
                 floats = m.floats or []
                 largest = _largest(floats)
@@ -356,7 +360,10 @@ class Lanes:
         if a.shape[0] != b.shape[0]:
             raise ValueError(f"matmul_tn needs as many rows left and right, got {a.shape} and {b.shape}")
         if isinstance(a, Inputs):
-            return self._inputs_times(a, b)
+            if not self._fits(self._rows(b).bound, a.largest * a.shape[0], 1 << self.capacity):
+                return self._tn_by_floats(a, b)
+            # Computed when it is asked for: an optimizer's step can then be put into b, which is far smaller.
+            return LaneMatrix((a.shape[1], b.shape[1]), product=(a, self._rows(b)))
         # Lanes run along the longer side: fewer and longer ints cost less.
         along_rows = b.shape[1] >= a.shape[1]
         lanes, other = (b, a) if along_rows else (a, b)
@@ -371,19 +378,30 @@ class Lanes:
         shape = (a.shape[1], b.shape[1])
         return self._result(shape, rows=block) if along_rows else self._result(shape, columns=block)
 
-    def _inputs_times(self, x: Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def _inputs_times(self, x: Inputs, rows: Block, lanes_a_row: int) -> Block:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
-        rows, (count, width) = self._rows(b), x.shape
-        growth, room = x.largest * count, 1 << self.capacity
-        if not self._fits(rows.bound, growth, room):
-            return self._tn_by_floats(x, b)
-        rows = self._fitted(rows, room // growth, b.shape[1])
+        count, width = x.shape
+        growth = x.largest * count
+        rows = self._fitted(rows, (1 << self.capacity) // max(growth, 1), lanes_a_row)
         totals, everywhere = [0] * width, range(width)
         for (_, positions, ints), lanes in zip(x.entries, rows.data):
             if lanes:
                 for k, v in zip(everywhere if positions is None else positions, ints):
                     totals[k] += v * lanes
-        return self._result((width, b.shape[1]), Block(totals, x.scale * rows.scale, growth * rows.bound))
+        block = _in_range(Block(totals, x.scale * rows.scale, growth * rows.bound))
+        assert block is not None
+        return block
+
+    def _stepped(self, m: LaneMatrix, factor: float, unit: float) -> LaneMatrix:
+        """A product still to be computed, in units that ``factor`` and a power of two turn into ``unit``.
+
+        A step then only has to shift the rows of the product: they are multiplied where there are few, in its second side.
+        """
+        x, rows = m.product  # type: ignore[misc]
+        mantissa = 2.0 * math.frexp(abs(factor) * x.scale * rows.scale / unit)[0]  # from 1 to 2
+        rows = self._fitted(rows, (1 << self.capacity - 1) // max(x.largest * x.shape[0], 1), m.shape[1])
+        data, bound = self._rescaled(rows.data, rows.bound, mantissa, m.shape[1])
+        return LaneMatrix(m.shape, product=(x, Block(data, rows.scale / mantissa, bound)))
 
     def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         turned = [list(column) for column in zip(*self.to_rows(a))] or [[] for _ in range(a.shape[1])]
@@ -423,6 +441,8 @@ class Lanes:
         a, b = self._matrix(a), self._matrix(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
+        if b.product is not None and b.rows is None and factor and self._rows(a).bound:
+            b = self._stepped(b, factor, self._rows(a).scale)
         along_columns = b.columns is not None and b.rows is None
         width = b.shape[0] if along_columns else b.shape[1]
         first, second = (self._columns(a), self._columns(b)) if along_columns else (self._rows(a), self._rows(b))
@@ -493,6 +513,8 @@ class Lanes:
     def scale(self, m: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """factor·m: another unit for the same lanes."""
         m = self._matrix(m)
+        if m.product is not None:
+            self._rows(m)
         return LaneMatrix(
             m.shape,
             [[factor * v for v in row] for row in m.floats] if m.floats is not None else None,

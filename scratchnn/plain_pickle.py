@@ -18,7 +18,7 @@ from struct import pack, unpack
 from typing import Any
 
 MAX_DEPTH = 32  # lists in lists in lists ...
-MAX_INSTRUCTIONS = 1_000_000  # about a second's work; numbers in bulk travel as one bytes object
+MAX_INSTRUCTIONS = 500_000  # half a second's work; numbers in bulk travel as one bytes object
 MAX_CONTAINERS = 100_000  # lists and dicts take one byte in a file and a hundred in memory
 MAX_INT_BYTES = 255  # numbers of more digits are slow to print, and stand for nothing here
 MAX_SHARED = 256  # a longer text or bytes object may not be referred to a second time

@@ -138,6 +138,7 @@ def live(folder: Path, every: int = 1) -> str:
     """That the hostile pickles are no toys: given to pickle itself, they do harm."""
     os.chdir(folder)
     done = 0
+    spoken = os.dup(1)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
@@ -149,8 +150,9 @@ def live(folder: Path, every: int = 1) -> str:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(hostile_pickles.HARM)
             done += 1
-    (folder / "done").write_text(str(done))
-    return ""
+    os.dup2(spoken, 1)
+    assert done >= 15, f"only {done} of the hostile pickles would do harm"
+    return f"{done} have done harm"
 
 
 def bombs(folder: Path, every: int = 1) -> str:
@@ -166,7 +168,7 @@ def bombs(folder: Path, every: int = 1) -> str:
             with bounded_memory(len(file)):
                 guard.refuses(path, f"{what}, {place}")
             count += 1
-    assert guard.slowest < 2 * SECONDS, guard.slowest  # the largest are megabytes
+    assert guard.slowest < SECONDS, guard.slowest
     return f"{count} files refused, the slowest in {guard.slowest:.2f} s"
 
 

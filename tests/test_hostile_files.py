@@ -41,9 +41,7 @@ def test_ordeal(ordeal: Callable[..., str], sizes: dict[str, Any], tmp_path: Pat
 
 
 def test_the_hostile_pickles_do_harm_where_pickle_itself_reads_them(tmp_path: Path) -> None:
-    ordeals.run_apart(ordeals.live, tmp_path, every=4)
-    seen = int((tmp_path / "done").read_text())
-    assert seen >= 15, "the hostile pickles have become harmless"
+    assert "have done harm" in ordeals.run_apart(ordeals.live, tmp_path, every=4)
 
 
 def instructions(data: bytes) -> set[str]:
