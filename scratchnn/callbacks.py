@@ -59,6 +59,19 @@ class Run:
         self.correct = 0
         self.loss_shares: list[float] = []
 
+    def state(self) -> dict[str, Any]:
+        """Counters and history as plain data, for a checkpoint."""
+        names = ("epoch", "batch", "samples_done", "correct", "loss_shares", "lr")
+        return {**{name: getattr(self, name) for name in names}, "history": self.history.to_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        for name, value in state.items():
+            if name == "history":
+                vars(self.history).update({key: list(values) for key, values in value.items()})
+            else:
+                setattr(self, name, value)
+
     def count(self, loss: float, samples: int, correct: int | None) -> None:
         """Take one trained batch into account."""
         self.batch += 1
@@ -92,6 +105,13 @@ class Callback:
     def on_train_end(self, model: Any, run: Run) -> None:
         """After the last epoch, also when training was stopped or failed."""
 
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to know, as plain data: it goes into checkpoints."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` gave, after ``on_train_begin``."""
+
 
 MONITORS = ("loss", "accuracy", "validation_loss", "validation_accuracy")
 
@@ -112,6 +132,12 @@ class _Watching(Callback):
             raise ValueError(f"{type(self).__name__} watches {self.monitor}, which needs {missing}")
         self.best: float | None = None
         self.best_epoch = 0
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
 
     def improved(self, run: Run) -> bool:
         """Whether this epoch's value beats the best one so far by more than ``min_delta``."""
@@ -149,13 +175,21 @@ class EarlyStopping(_Watching):
     def on_train_begin(self, model: Any, run: Run) -> None:
         super().on_train_begin(model, run)
         self.best_weights: Any = None
+        self.stopped = False
 
     def on_epoch_end(self, model: Any, run: Run) -> None:
         if self.improved(run):
             if self.restore_best:
                 self.best_weights = model.weights
         elif run.epoch - self.best_epoch >= self.patience:
-            model.stop_training = True
+            model.stop_training = self.stopped = True
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "stopped": self.stopped, "best_weights": self.best_weights}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        self.stopped, self.best_weights = state["stopped"], state["best_weights"]
 
     def on_train_end(self, model: Any, run: Run) -> None:
         if self.best_weights is not None:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 BAD_INPUT = 2
-INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
+KILLED_BY = 128  # plus the number of the signal: the shells' convention
+INTERRUPTED = 130  # 128 + SIGINT
 READER_GONE = 141  # 128 + SIGPIPE
 
 

@@ -228,6 +228,21 @@ class Lanes:
         """(rows, columns) of a matrix."""
         return m.shape
 
+    def form_of(self, m: LaneMatrix) -> dict[str, Any]:
+        """What a matrix is beyond its numbers, as plain data: the unit of its lanes and their bound."""
+        if m.rows is None and m.columns is None and m.product is None:
+            return {}
+        block = m.columns if m.rows is None and m.columns is not None else self._rows(m)
+        return {"unit": block.scale, "bound": block.bound}
+
+    def in_form(self, rows: Rows, form: dict[str, Any]) -> LaneMatrix:
+        """The matrix that had these rows and this form, the same in every bit."""
+        if not form:
+            return self.from_rows(rows)
+        unit, width = form["unit"], len(rows[0])
+        lanes = self._layout(width).pack([[round(v / unit) for v in row] for row in rows])
+        return LaneMatrix((len(rows), width), rows=Block(lanes, unit, form["bound"]))
+
     # --- forms of a matrix ---------------------------------------------------------------------------------------
 
     def _matrix(self, m: LaneMatrix | Inputs) -> LaneMatrix:
@@ -395,7 +410,8 @@ class Lanes:
     def _stepped(self, m: LaneMatrix, factor: float, unit: float) -> LaneMatrix:
         """A product still to be computed, in units that ``factor`` and a power of two turn into ``unit``.
 
-        A step then only has to shift the rows of the product: they are multiplied where there are few, in its second side.
+        A step then only has to shift the rows of the product: they are multiplied where there are few, in its second
+        side.
         """
         x, rows = m.product  # type: ignore[misc]
         mantissa = 2.0 * math.frexp(abs(factor) * x.scale * rows.scale / unit)[0]  # from 1 to 2

@@ -307,6 +307,16 @@ def to_rows(m: Matrix) -> Matrix:
     return m
 
 
+def form_of(m: Matrix) -> dict[str, Any]:
+    """What a matrix is beyond its numbers, as plain data. Here nothing."""
+    return {}
+
+
+def in_form(rows: Matrix, form: dict[str, Any]) -> Matrix:
+    """The matrix that had these rows and this form."""
+    return from_rows(rows)
+
+
 # --- numerically stable functions --------------------------------------------------------------------------
 
 

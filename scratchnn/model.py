@@ -179,6 +179,7 @@ class Model:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
         if seed is not None:
             seed = require_size("seed", seed, 0)
+        self.seed = seed
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit
         self.classes: list[Label] = []  # learned by the first fit, too
@@ -314,6 +315,9 @@ class Model:
         eval: int = 1,
         show_training_info: bool = False,
         shuffle: bool = True,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: int | None = None,
+        resume: bool = False,
     ) -> History:
         """Train on rows ``X`` (samples x features) and labels ``y`` (one a row), and return the ``History``.
 
@@ -322,8 +326,12 @@ class Model:
         ``lr`` is 0.1 for SGD and 0.001 for Adam if not given. ``batch_size=None`` takes all rows at once (full-batch
         gradient descent). ``validation_data`` is a pair (X, y) that is measured after every epoch. ``sample_weight``
         is one number a row, ``class_weight`` a dict of class: weight or "balanced". ``show_training_info`` shows
-        progress on standard error, a line every ``eval`` epochs. Raises ``DataError`` for data that cannot be learned
-        from, ``ValueError`` for other arguments.
+        progress on standard error, a line every ``eval`` epochs.
+
+        ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
+        batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
+        such file), and ends with the same weights to the last bit as one that never stopped. Other data or settings
+        are refused. Raises ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
         require_size("eval", eval)
         rows = as_rows(X, "X", self.input_size)
@@ -343,6 +351,7 @@ class Model:
             clip_norm=clip_norm,
             shuffled=shuffle,
             callbacks=[*looking_on, *checked_callbacks(callbacks)],
+            checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
         )
         before = self.classes, self.scaling
         try:
@@ -355,11 +364,39 @@ class Model:
             raise
         validate = None if held_out is None else partial(self._evaluate, held_out)
         try:
+            if checkpoint is not None:
+                training.settings = self._settings(training, data, held_out)
             return training.run(data, validate, self._order_rng)
         finally:
             self.network.eval()
             # What suited the training rows is not kept: a model predicts the same before and after it was saved.
             self._use(self._own_engine)
+
+    @staticmethod
+    def _checkpoint(path: Any, every: int | None, resume: bool) -> Any:
+        if path is None:
+            if every is not None or resume:
+                raise ValueError("checkpoint_every and resume need a checkpoint: the path of its file")
+            return None
+        from .checkpoint import Checkpoint
+
+        return Checkpoint(path, every, resume)
+
+    def _settings(self, training: Training, data: TrainingData, held_out: TrainingData | None) -> dict[str, Any]:
+        """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
+        from .checkpoint import fingerprint
+
+        validation = "" if held_out is None else fingerprint(held_out.raw, held_out.targets, None)
+        return {
+            "training data": fingerprint(data.raw, data.targets, data.weights),
+            "validation data": validation,
+            "network": repr(self.network),
+            "loss": repr(self.loss),
+            "scaling": self.scaling_kind,
+            "seed": self.seed,
+            "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
+            **training.describe(),
+        }
 
     def _training_data(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_size: int | None
@@ -372,7 +409,7 @@ class Model:
         weights = sample_weights(labels, self.classes, sample_weight, class_weight)
         prepared = self._prepare(rows)
         self._use(self.ops.suited(prepared, min(batch_size or len(rows), len(rows))))
-        return TrainingData(prepared, targets, weights)
+        return TrainingData(prepared, targets, weights, rows)
 
     def _use(self, ops: Any) -> None:
         self.network.use(ops)
@@ -431,7 +468,7 @@ class Model:
         rows = as_rows(X, f"X of {name}" if name else "X", self.input_size)
         self._require_fitted()
         targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
-        return TrainingData(self._prepare(rows), targets)
+        return TrainingData(self._prepare(rows), targets, raw=rows)
 
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
         outputs = self._outputs(data.prepared)

@@ -32,6 +32,17 @@ class Optimizer:
     def reset(self) -> None:
         """Forget what earlier steps left behind (momentum)."""
 
+    def matrices(self) -> list[Matrix]:
+        """What it remembers from step to step, for a checkpoint."""
+        return []
+
+    def numbers(self) -> dict[str, Any]:
+        """What it remembers besides, as plain data."""
+        return {}
+
+    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
+        """Take up what ``matrices`` and ``numbers`` gave."""
+
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
         values = []
@@ -72,12 +83,18 @@ class SGD(Optimizer):
             if self.velocities:
                 self.velocities = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
             else:
-                self.velocities = list(directions)
+                self.velocities = [ops.scale(g, 1.0) for g in directions]
             if self.nesterov:
                 directions = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
             else:
                 directions = self.velocities
         self._move(parameters, directions)
+
+    def matrices(self) -> list[Matrix]:
+        return self.velocities
+
+    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
+        self.velocities = list(matrices)
 
     def _with_decay(self, parameter: Any) -> Matrix:
         if not self.weight_decay:
@@ -126,6 +143,12 @@ class Adam(Optimizer):
             step = [self._row_step(m, s, g) for m, s, g in zip(self.means[number], self.squares[number], rows)]
             steps.append(ops.from_rows(step))
         self._move(parameters, steps)
+
+    def numbers(self) -> dict[str, Any]:
+        return {"steps": self.steps, "means": self.means, "squares": self.squares}
+
+    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
+        self.steps, self.means, self.squares = numbers["steps"], numbers["means"], numbers["squares"]
 
     def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:
         """m̂ / (√ŝ + ε) for one row; the running means of that row are brought up to date in place."""

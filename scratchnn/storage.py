@@ -37,6 +37,7 @@ __all__ = [
     "packed_shape",
     "save",
     "save_record",
+    "sha256",
     "unpack_matrix",
     "write_atomically",
 ]

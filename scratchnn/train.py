@@ -40,6 +40,9 @@ def _train(arguments: Sequence[str] | None) -> int:
 
     doors.spare_inputs(options.save, options.csv, options.test)
     storage.check_writable(options.save)
+    if options.checkpoint:
+        doors.spare_inputs(options.checkpoint, options.csv, options.test, options.save)
+        storage.check_writable(options.checkpoint)
     training, validation, test = _read(options)
     chatty = not (options.quiet or options.json)
     if chatty:
@@ -51,7 +54,7 @@ def _train(arguments: Sequence[str] | None) -> int:
         history = _fit(options, model, training, validation, interruption)
         model.save(options.save)
     if interruption.asked:
-        return _interrupted(options)
+        return _interrupted(options, interruption.asked)
     try:
         results = _results(options, model, history, training, test)
     except KeyboardInterrupt:
@@ -65,9 +68,11 @@ def _train(arguments: Sequence[str] | None) -> int:
     return 0
 
 
-def _interrupted(options: argparse.Namespace) -> int:
+def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:
     doors.complain(f"interrupted: what was learned so far is saved in {options.save}")
-    return doors.INTERRUPTED
+    if options.checkpoint:
+        doors.complain("go on from there with the same command and --resume")
+    return doors.KILLED_BY + number
 
 
 # Arguments
@@ -162,6 +167,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 def _add_output(parser: doors.Parser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--save", metavar="FILE", default="model.pkl", help="where the model goes (model.pkl)")
+    group.add_argument("--checkpoint", metavar="FILE", help="write after every epoch where the run stands")
+    group.add_argument(
+        "--checkpoint-every", metavar="N", type=doors.whole_number(at_least=1), help="and after every N batches as well"
+    )
+    group.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one yet")
     group.add_argument("--quiet", action="store_true", help="no progress, nothing but the results")
     group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
     parser.add_version()
@@ -202,6 +212,8 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
     if options.nesterov and options.momentum == 0:
         parser.error("--nesterov needs a --momentum above 0")
+    if options.checkpoint is None and (options.resume or options.checkpoint_every):
+        parser.error("--resume and --checkpoint-every need --checkpoint FILE")
     if options.regression and options.class_weight:
         parser.error("--class-weight is for classes, and --regression has none")
 
@@ -307,6 +319,9 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "schedule": _schedule(options),
         "clip_norm": clip_norm,
         "class_weight": options.class_weight,
+        "checkpoint": options.checkpoint,
+        "checkpoint_every": options.checkpoint_every,
+        "resume": options.resume,
     }
 
 
@@ -322,39 +337,37 @@ def _schedule(options: argparse.Namespace) -> Any:
 
 
 class Interruption:
-    """Ctrl-C while the network learns: the first asks it to stop after this batch, the second stops at once.
+    """Ctrl-C or SIGTERM while the network learns: the first asks it to stop after this batch, the second stops at once.
 
-    Use it in a ``with`` block and as a callback of ``fit``. ``asked`` says whether Ctrl-C was pressed.
+    Use it in a ``with`` block and as a callback of ``fit``. ``asked`` is the number of the signal that came, or 0.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._before: Any = None
-        self._installed = False
+        self.asked = 0
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interruption:
         # A process started in the background ignores Ctrl-C on purpose: then this leaves it alone.
-        self._before = signal.getsignal(signal.SIGINT)
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        self._installed = in_main_thread and self._before is signal.default_int_handler
-        if self._installed:
-            signal.signal(signal.SIGINT, self._handle)
+        if threading.current_thread() is threading.main_thread():
+            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+                if signal.getsignal(number) is usual:
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _handle(self, *signal_and_frame: object) -> None:
+    def _handle(self, number: int, frame: object) -> None:
         if self.asked:
             raise KeyboardInterrupt
-        self.asked = True
+        self.asked = number
 
     def on_train_begin(self, model: Any, run: Any) -> None:
         """Nothing to do yet."""
 
     def on_batch_end(self, model: Any, run: Any) -> None:
-        """Ask the model to stop, if Ctrl-C was pressed."""
+        """Ask the model to stop, if a signal came."""
         if self.asked:
             model.stop_training = True
 

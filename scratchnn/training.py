@@ -14,7 +14,16 @@ from typing import Any
 
 from .arguments import require_number, require_size
 from .callbacks import Callback, History, Run
-from .errors import DataError, TrainingDiverged
+from .checkpoint import (
+    Checkpoint,
+    generator_state,
+    pack,
+    pack_order,
+    set_generator_state,
+    unpack,
+    unpack_order,
+)
+from .errors import DataError, ModelFileError, TrainingDiverged
 from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
@@ -101,7 +110,10 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
 class TrainingData:
     """Rows as the engine likes to read them, one target a row, and a weight a row or None."""
 
-    def __init__(self, prepared: Any, targets: Sequence[Any], weights: Sequence[float] | None = None) -> None:
+    def __init__(
+        self, prepared: Any, targets: Sequence[Any], weights: Sequence[float] | None = None, raw: Sequence[Any] = ()
+    ) -> None:
+        self.raw = raw  # the rows as they came, for a fingerprint
         self.prepared = prepared
         self.targets = targets
         self.weights = weights
@@ -124,6 +136,7 @@ class Training:
         clip_norm: float | None,
         shuffled: bool,
         callbacks: Sequence[Any],
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -135,8 +148,11 @@ class Training:
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
         self.shuffled = shuffled
         self.callbacks = list(callbacks)
+        self._remembering = [callback for callback in callbacks if hasattr(callback, "state")]
+        self.checkpoint = checkpoint
         self.parameters = model.network.parameters()
         self._good: list[Any] = []  # the last weights that gave a finite loss
+        self.settings: dict[str, Any] = {}  # what a checkpoint must agree with; ``Model.fit`` knows it
 
     def run(
         self, data: TrainingData, validate: Callable[[], tuple[float, float | None]] | None, rng: Random
@@ -154,17 +170,25 @@ class Training:
         self.optimizer.ops = self.model.ops
         self.optimizer.reset()  # momentum belongs to one run: it may even come from another network
         self.model.stop_training = False
+        self._rng = rng
+        self._order: list[int] = []
         if self.schedule:
             self.schedule.start(self.optimizer)
-        self._tell("on_train_begin", run)
+        if self.checkpoint:
+            self.checkpoint.open()
         try:
-            for epoch in range(1, self.epochs + 1):
-                run.start_epoch(epoch)
-                if not self._epoch(data, batch_size, run, validate, rng) or self.model.stop_training:
-                    break
+            self._tell("on_train_begin", run)
+            try:
+                self._resume(run, data)
+                while run.epoch < self.epochs or self._order:
+                    if not self._epoch(data, batch_size, run, validate) or self.model.stop_training:
+                        break
+            finally:
+                self.optimizer.lr = run.first_lr  # what a schedule did to it ends with the run
+                self._tell("on_train_end", run)
         finally:
-            self.optimizer.lr = run.first_lr  # what a schedule did to it ends with the run
-            self._tell("on_train_end", run)
+            if self.checkpoint:
+                self.checkpoint.close()
         return run.history
 
     def _tell(self, event: str, run: Run) -> None:
@@ -177,19 +201,26 @@ class Training:
         batch_size: int,
         run: Run,
         validate: Callable[[], tuple[float, float | None]] | None,
-        rng: Random,
     ) -> bool:
         """One pass over the data; False if it was stopped on the way, and then it leaves no trace in the history."""
         start = time.perf_counter()
-        order = list(range(len(data)))
-        if self.shuffled:
-            shuffle(order, rng=rng)
+        if not self._order:  # a resumed run may stand in the middle of an epoch
+            run.start_epoch(run.epoch + 1)
+            self._order = list(range(len(data)))
+            if self.shuffled:
+                shuffle(self._order, rng=self._rng)
+        order = self._order
         self.model.network.train()
-        for first in range(0, len(order), batch_size):
+        for first in range(run.batch * batch_size, len(order), batch_size):
             self._batch(data, order[first : first + batch_size], run)
             self._tell("on_batch_end", run)
-            if self.model.stop_training and run.batch < run.batches:
-                return False
+            if run.batch < run.batches:
+                if self.model.stop_training:
+                    self._save_checkpoint(run)
+                    return False
+                if self.checkpoint and self.checkpoint.due(run.batch):
+                    self._save_checkpoint(run)
+        self._order = []
         self._require_finite_weights(run)
         history = run.history
         history.loss.append(run.loss)
@@ -205,7 +236,74 @@ class Training:
             self.schedule.after_epoch(self.optimizer, run.epoch, (history.validation_loss or history.loss)[-1])
             run.lr = self.optimizer.lr
         self._tell("on_epoch_end", run)
+        self._save_checkpoint(run)
         return True
+
+    # --- checkpoints -------------------------------------------------------------------------------------------
+
+    def _save_checkpoint(self, run: Run) -> None:
+        if self.checkpoint:
+            self._require_finite_weights(run)
+            self.checkpoint.save(self.settings, self._state(run))
+
+    def describe(self) -> dict[str, Any]:
+        """The settings of this run that its result depends on, as plain data."""
+        return {
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "optimizer": _plain_settings(self.optimizer),
+            "schedule": _plain_settings(self.schedule),
+            "clip_norm": self.clip_norm,
+            "shuffle": bool(self.shuffled),
+            "callbacks": [type(callback).__name__ for callback in self._remembering],
+        }
+
+    def _generators(self) -> list[Random]:
+        """All generators that the rest of the run will draw from: that of the order, and those of Dropout layers."""
+        parts = [getattr(layer, "rng", None) for layer in self.model.network.walk()]
+        return [self._rng, *(rng for rng in parts if isinstance(rng, Random))]
+
+    def _state(self, run: Run) -> dict[str, Any]:
+        ops = self.model.ops
+        return {
+            "run": run.state(),
+            "order": pack_order(self._order),
+            "weights": [pack(parameter.value, ops) for parameter in self.parameters],
+            "momentum": [pack(matrix, ops) for matrix in self.optimizer.matrices()],
+            "optimizer": self.optimizer.numbers(),
+            "lr": self.optimizer.lr,
+            "schedule": dict(vars(self.schedule)) if self.schedule else {},
+            "generators": [generator_state(rng) for rng in self._generators()],
+            "callbacks": [callback.state() for callback in self._remembering],
+        }
+
+    def _resume(self, run: Run, data: TrainingData) -> None:
+        """Go on from where the checkpoint says, if there is one."""
+        state = self.checkpoint.load(self.settings) if self.checkpoint else None
+        if state is None:
+            return
+        try:
+            self._restore(state, run)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            assert self.checkpoint is not None
+            raise ModelFileError(f"{self.checkpoint.path}: the parts of this checkpoint do not fit: {error}") from None
+
+    def _restore(self, state: dict[str, Any], run: Run) -> None:
+        ops = self.model.ops
+        run.restore(state["run"])
+        self._order = unpack_order(state["order"])
+        for parameter, packed in zip(self.parameters, state["weights"]):
+            parameter.value = unpack(packed, ops)
+        self.optimizer.restore([unpack(packed, ops) for packed in state["momentum"]], state["optimizer"])
+        self.optimizer.lr = state["lr"]
+        if self.schedule:
+            vars(self.schedule).update(state["schedule"])
+        for rng, saved in zip(self._generators(), state["generators"]):
+            set_generator_state(rng, saved)
+        for callback, saved in zip(self._remembering, state["callbacks"]):
+            callback.restore(saved)
+        if any(getattr(callback, "stopped", False) for callback in self.callbacks):
+            self.model.stop_training, run.epoch = True, self.epochs
 
     def _batch(self, data: TrainingData, indices: Sequence[int], run: Run) -> None:
         targets = [data.targets[i] for i in indices]
@@ -246,6 +344,17 @@ class Training:
             sums = map(sum, self.model.ops.to_rows(parameter.value))
             if not all(map(math.isfinite, sums)):
                 raise self._diverged(run, f"parameter {number}, {parameter.name}, is no longer finite")
+
+
+_MEMORY = {"base", "best", "waited", "steps"}  # what an optimizer or a schedule learns on the way is no setting
+
+
+def _plain_settings(thing: Any) -> list[Any]:
+    """The class and the arguments of an optimizer or a schedule."""
+    if thing is None:
+        return []
+    plain = {k: v for k, v in vars(thing).items() if isinstance(v, (int, float, str)) and k not in _MEMORY}
+    return [type(thing).__name__, plain]
 
 
 def check_pair(pair: Any, what: str) -> tuple[Any, Any]:

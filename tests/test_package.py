@@ -24,7 +24,7 @@ PACKAGE = ROOT / "scratchnn"
 FLOORS: dict[int, set[str]] = {
     4: {"train", "predict", "doors"},
     3: {"model", "search", "training"},
-    2: {"layers", "conv", "losses", "optim", "gradcheck", "callbacks", "architecture", "description"},
+    2: {"layers", "conv", "losses", "optim", "gradcheck", "callbacks", "checkpoint", "architecture", "description"},
     1: {
         "preprocessing",
         "datasets",

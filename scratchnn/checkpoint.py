@@ -1,0 +1,131 @@
+"""Where a training run stands, in a file: enough to go on later as if nothing had happened.
+
+A checkpoint holds the weights, the optimizer's and the callbacks' memory, the states of all random generators, the
+position inside the epoch, the history, and what the run was asked to do (its *settings*, and a fingerprint of the
+data). A run is only resumed with the same settings and data. Files are written by ``storage``, whole or not at all, and
+a lock keeps two runs from writing the same one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from . import storage
+from .arguments import require_size
+from .errors import ModelFileError
+from .storage import pack_matrix, sha256, unpack_matrix
+
+FORMAT = "scratchnn checkpoint"
+VERSION = 1
+
+
+class Checkpoint:
+    """The file of one run, held under a lock from ``open`` to ``close``."""
+
+    def __init__(self, path: str | os.PathLike[str], every: int | None, resume: bool) -> None:
+        self.path = os.fspath(path)
+        self.every = None if every is None else require_size("checkpoint_every", every)
+        self.resume = resume
+        storage.check_writable(path)
+        self._lock: Any = None
+
+    def open(self) -> None:
+        """Take the lock; ``OSError`` if another run has it."""
+        self._lock = storage.Lock(self.path)
+        self._lock.__enter__()
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.__exit__(None, None, None)
+            self._lock = None
+
+    def due(self, batch: int) -> bool:
+        """Whether it is time for a checkpoint after batch ``batch`` (from 1) of an epoch; the last one is always
+        due."""
+        return self.every is not None and batch % self.every == 0
+
+    def load(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+        """The state to go on from, or None to start anew; ``ValueError`` names what differs from the run that wrote
+        it."""
+        if not self.resume or not os.path.exists(self.path):
+            return None
+        record = storage.load_record(self.path, FORMAT, (VERSION,))
+        if type(record) is not dict or set(record) != {"settings", "state"} or type(record["settings"]) is not dict:
+            raise ModelFileError(f"{self.path}: not a whole checkpoint")
+        saved = record["settings"]
+        for name in [*settings, *(name for name in saved if name not in settings)]:
+            if saved.get(name) != settings.get(name):
+                before, now = saved.get(name), settings.get(name)
+                what = f" (then {before!r}, now {now!r})" if len(f"{before!r}{now!r}") < 200 else ""
+                raise ValueError(f"{self.path}: cannot resume, another {name} than in the run that wrote it{what}")
+        state: dict[str, Any] = record["state"]
+        return state
+
+    def save(self, settings: dict[str, Any], state: dict[str, Any]) -> None:
+        """Replace the file by this state."""
+        storage.save_record(self.path, FORMAT, VERSION, {"settings": settings, "state": state})
+
+
+def fingerprint(rows: Sequence[Any], targets: Sequence[Any], weights: Sequence[float] | None) -> str:
+    """A SHA-256 of training data: any changed, missing, added or moved row gives another."""
+    digest = sha256()
+    for row in rows:
+        digest.update(row if type(row) is bytes else _doubles(row))
+    digest.update(f"|{len(rows)}|".encode())
+    for target in targets:
+        digest.update(_doubles(target) if isinstance(target, list) else f"{target},".encode())
+    digest.update(b"|" + _doubles(weights or []))
+    return str(digest.hexdigest())
+
+
+def _doubles(values: Sequence[float]) -> bytes:
+    return _little_endian(array("d", values))
+
+
+def _little_endian(numbers: array[Any]) -> bytes:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def pack_order(order: Sequence[int]) -> bytes:
+    """Row numbers as bytes, four each."""
+    return _little_endian(array("I", order))
+
+
+def unpack_order(data: bytes) -> list[int]:
+    """What ``pack_order`` packed."""
+    numbers = array("I")
+    numbers.frombytes(data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def pack(matrix: Any, ops: Any) -> dict[str, Any]:
+    """An engine's matrix as plain data, with the form it has there (units, for lanes) beside its numbers."""
+    form = ops.form_of(matrix)
+    return {"form": form, **pack_matrix(ops.to_rows(matrix))}
+
+
+def unpack(packed: dict[str, Any], ops: Any) -> Any:
+    """The matrix that ``pack`` packed, the same in every bit."""
+    rows = unpack_matrix({"shape": packed["shape"], "doubles": packed["doubles"]})
+    return ops.in_form(rows, packed["form"])
+
+
+def generator_state(rng: Random) -> list[Any]:
+    """The state of a generator as plain data."""
+    version, internal, gauss = rng.getstate()
+    return [version, list(internal), gauss]
+
+
+def set_generator_state(rng: Random, state: Sequence[Any]) -> None:
+    """Put a generator into a state that ``generator_state`` gave."""
+    rng.setstate((state[0], tuple(state[1]), state[2]))
