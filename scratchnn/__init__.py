@@ -15,6 +15,9 @@ __version__ = "0.1.0"
 # Where each public name lives.
 _HOMES = {
     "Model": "model",
+    "grid_search": "search",
+    "random_search": "search",
+    "SearchResult": "search",
     "Layer": "layers",
     "Linear": "layers",
     "ReLU": "layers",
@@ -25,6 +28,10 @@ _HOMES = {
     "LogSoftmax": "layers",
     "Dropout": "layers",
     "Sequential": "layers",
+    "Conv2D": "conv",
+    "MaxPool2D": "conv",
+    "AvgPool2D": "conv",
+    "Flatten": "conv",
     "MSELoss": "losses",
     "BCELoss": "losses",
     "BCEWithLogitsLoss": "losses",
@@ -45,6 +52,7 @@ _HOMES = {
     "load_digits": "datasets",
     "train_test_split": "datasets",
     "one_hot": "preprocessing",
+    "trustworthiness": "tsne",
     "DataError": "errors",
     "ModelFileError": "errors",
     "NotFittedError": "errors",

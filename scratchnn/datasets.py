@@ -249,7 +249,7 @@ def train_test_split(
         raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
     require_size("seed", seed, 0)
     for name, values in (("X", X), ("y", y)):
-        if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+        if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
             raise DataError(f"{name} must be a list, got {type(values).__name__}")
     if len(X) != len(y):
         raise DataError(f"X and y must have the same length, got {len(X)} rows and {len(y)} labels")

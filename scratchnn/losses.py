@@ -40,7 +40,7 @@ class Loss:
 
 
 def _require_length(what: str, values: Any) -> None:
-    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__"):
+    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
         raise ValueError(f"{what} of a loss must be a list, got {type(values).__name__}")
 
 
@@ -57,6 +57,8 @@ def _check_batch(outputs: Rows, targets: Targets, weights: Sequence[float] | Non
     _require_length("targets", targets)
     for row in outputs:
         _require_numbers("rows of outputs", row)
+        if not len(row):
+            raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
     for target in targets:
         if not isinstance(target, (int, float)):
             _require_numbers("rows of targets", target)

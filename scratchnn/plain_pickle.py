@@ -129,9 +129,6 @@ class _Reader:
 
     # --- the stack -----------------------------------------------------------------------------------------
 
-    def push(self, value: Any) -> None:
-        self.stack.append(value)
-
     def push_container(self, value: Any) -> None:
         self.containers += 1
         if self.containers > MAX_CONTAINERS:
@@ -197,11 +194,11 @@ class _Reader:
     def integer(self, size: int) -> None:
         if size > MAX_INT_BYTES:
             raise NotPlainData(f"a number of {size} bytes")
-        self.push(int.from_bytes(self.take(size), "little", signed=True))
+        self.stack.append(int.from_bytes(self.take(size), "little", signed=True))
 
     def text(self, size: int) -> None:
         try:
-            self.push(str(self.take(size), "utf-8", "surrogatepass"))
+            self.stack.append(str(self.take(size), "utf-8", "surrogatepass"))
         except UnicodeDecodeError:
             raise NotPlainData("text that is not Unicode") from None
 
@@ -218,7 +215,7 @@ class _Reader:
         value = self.memo[index]
         if type(value) in (list, tuple, dict) or (type(value) in (str, bytes) and len(value) > MAX_SHARED):
             raise NotPlainData("a part is used twice")
-        self.push(value)
+        self.stack.append(value)
 
 
 _INSTRUCTIONS: dict[bytes, Callable[[_Reader], None]] = {
@@ -226,22 +223,22 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Reader], None]] = {
     b"\x95": _Reader.frame,
     b"(": _Reader.mark,
     # constants and numbers
-    b"N": lambda r: r.push(None),
-    b"\x88": lambda r: r.push(True),
-    b"\x89": lambda r: r.push(False),
+    b"N": lambda r: r.stack.append(None),
+    b"\x88": lambda r: r.stack.append(True),
+    b"\x89": lambda r: r.stack.append(False),
     b"J": lambda r: r.integer(4),
-    b"K": lambda r: r.push(r.number(1)),
-    b"M": lambda r: r.push(r.number(2)),
+    b"K": lambda r: r.stack.append(r.number(1)),
+    b"M": lambda r: r.stack.append(r.number(2)),
     b"\x8a": lambda r: r.integer(r.number(1)),
     b"\x8b": lambda r: r.integer(r.number(4)),
-    b"G": lambda r: r.push(unpack(">d", r.take(8))[0]),
+    b"G": lambda r: r.stack.append(unpack(">d", r.take(8))[0]),
     # text and bytes
     b"X": lambda r: r.text(r.number(4)),
     b"\x8c": lambda r: r.text(r.number(1)),
     b"\x8d": lambda r: r.text(r.number(8)),
-    b"B": lambda r: r.push(r.take(r.number(4))),
-    b"C": lambda r: r.push(r.take(r.number(1))),
-    b"\x8e": lambda r: r.push(r.take(r.number(8))),
+    b"B": lambda r: r.stack.append(r.take(r.number(4))),
+    b"C": lambda r: r.stack.append(r.take(r.number(1))),
+    b"\x8e": lambda r: r.stack.append(r.take(r.number(8))),
     # lists, tuples, dicts
     b"]": lambda r: r.push_container([]),
     b"l": lambda r: r.push_container(r.pop_to_mark()),

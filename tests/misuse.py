@@ -8,6 +8,7 @@ package raises on purpose, by a ``raise`` of its own with a message: never an ex
 from __future__ import annotations
 
 import array
+import ast
 import contextlib
 import decimal
 import fractions
@@ -18,6 +19,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from scratchnn import Model
 
 ROWS = [[0.0, 1.0], [1.0, 0.5], [0.25, 0.75], [1.0, 1.0]]
 LABELS = [0, 1, 0, 1]
+PACKAGE = f"{os.sep}scratchnn{os.sep}"
 ENDLESS = {"epochs"}  # numbers as large as one likes are right there, and take as long as that takes
 
 
@@ -274,36 +277,41 @@ class TooLong(Exception):
     """A call did not come back."""
 
 
+@lru_cache(maxsize=None)
+def _raises(path: str) -> set[int]:
+    """The numbers of all lines of a source file that are part of a ``raise``."""
+    nodes = ast.walk(ast.parse(Path(path).read_text(encoding="utf-8")))
+    raises = [node for node in nodes if isinstance(node, ast.Raise)]
+    return {line for node in raises for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+
+
 def complaint(call: Callable[[], Any]) -> str:
     """What is wrong with how a call ended: nothing, or the exception that was not raised on purpose."""
     try:
         with _limits():
             call()
-    except OSError as error:
-        return "" if str(error) else repr(error)
     except MemoryError:
         return ""  # as much as was asked for is not there
+    except (NotImplementedError, OSError) as error:
+        return "" if str(error) else repr(error)
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        last = frames[-1]
-        by_package = f"{os.sep}scratchnn{os.sep}" in last.filename
-        wrong_call = isinstance(error, TypeError) and last.filename == __file__
-        if str(error).startswith("expected str, bytes or os.PathLike object"):
-            return ""  # Python's own and clear words for what is no path
-        on_purpose = (
-            by_package and (last.line or "").startswith("raise ") and not isinstance(error, (TypeError, KeyError))
-        )
-        if (
-            wrong_call
-            or isinstance(error, NotImplementedError)
-            or (on_purpose and str(error) and "\n" not in str(error))
-        ):
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+        if _on_purpose(error, frames):
             return ""
-        where = next(
-            (f"{os.path.basename(f.filename)}:{f.lineno}" for f in reversed(frames) if "scratchnn" in f.filename), ""
-        )
-        return f"{type(error).__name__}: {str(error)[:100]} ({where}: {last.line})"
+        place = next((frame for frame in reversed(frames) if PACKAGE in frame.filename), None)
+        where = f"{os.path.basename(place.filename)}:{place.lineno}: {place.line}" if place else "nowhere"
+        return f"{type(error).__name__}: {str(error)[:100]} ({where})"
     return ""
+
+
+def _on_purpose(error: Exception, frames: list[traceback.FrameSummary]) -> bool:
+    """Whether an exception says in one line what is wrong, in the words of this package or of Python's own calls."""
+    message = str(error)
+    if isinstance(error, TypeError):
+        # Wrong names or numbers of arguments, and what is no path: Python's own words are clear.
+        return not frames or message.startswith("expected str, bytes or os.PathLike object")
+    raised = bool(frames) and PACKAGE in frames[-1].filename and frames[-1].lineno in _raises(frames[-1].filename)
+    return raised and bool(message) and "\n" not in message and not isinstance(error, (LookupError, AttributeError))
 
 
 def complaints(name: str, every: int = 1) -> tuple[int, list[str]]:

@@ -27,7 +27,7 @@ from . import hostile_pickles
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY = 64 << 20  # what reading a file may take beyond the file itself
-SECONDS = 1.0
+SECONDS = 1.0  # of the processor's time: what else the machine does is not the file's fault
 
 
 def run_apart(ordeal: Callable[..., str], folder: Path, **sizes: Any) -> str:
@@ -71,7 +71,7 @@ class Guard:
     def refuses(self, path: Path, what: str) -> None:
         """Assert that a file is refused by one clear line."""
         error = ""
-        start = time.perf_counter()
+        start = time.process_time()
         self.watching = True
         try:
             Model.load(path)
@@ -79,7 +79,7 @@ class Guard:
             error = str(refusal)
         finally:
             self.watching = False
-        self.slowest = max(self.slowest, time.perf_counter() - start)
+        self.slowest = max(self.slowest, time.process_time() - start)
         assert error, f"{what}: accepted"
         assert "\n" not in error and error.startswith(str(path)) and len(error) < 600, f"{what}: {error!r}"
         assert not self.seen, f"{what}: {self.seen}"
@@ -368,13 +368,13 @@ def scribble(data: bytes, rng: Random) -> bytes:
 
 def _reads_or_refuses(read: Callable[[], Any], what: str) -> bool:
     """Whether a data file is read; anything but a ``DataError`` of one line is let through or an assertion."""
-    start = time.perf_counter()
+    start = time.process_time()
     message, dataset = "", None
     try:
         dataset = read()
     except DataError as error:
         message = str(error)
-    assert time.perf_counter() - start < SECONDS, what
+    assert time.process_time() - start < SECONDS, what
     if dataset is None:
         assert message and "\n" not in message, f"{what}: {message}"
         return False
@@ -427,3 +427,42 @@ def mutated_idx(folder: Path, count: int = 10_000, seed: int = 0) -> str:
 
 if __name__ == "__main__":
     sys.stdout.write(globals()[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")
+
+
+# --- a run that is killed -----------------------------------------------------------------------------------
+
+
+def _train(folder: Path, name: str) -> list[str]:
+    """A command that trains on the shipped digits with everything that has a memory, and resumes if it can."""
+    words = "--hidden 16,12 --dropout 0.1 --epochs 4 --validation-split 0.1 --early-stopping 9 --quiet --resume"
+    files = ["--save", str(folder / f"{name}.pkl"), "--checkpoint", str(folder / f"{name}.run")]
+    return [sys.executable, "-m", "scratchnn.train", *words.split(), *files, "--checkpoint-every", "5"]
+
+
+def killed_and_resumed(folder: Path, kills: int) -> str:
+    """kill -9 at a random moment of a run, then the same command again, until it ends: as often as is asked for."""
+    import random
+    import time
+
+    start = time.perf_counter()
+    subprocess.run(_train(folder, "whole"), check=True, capture_output=True)
+    lasts = time.perf_counter() - start
+    rng, done, runs = random.Random(0), 0, 0
+    while done < kills:
+        runs += 1
+        for leftover in (folder / "killed.run", folder / "killed.pkl"):
+            leftover.unlink(missing_ok=True)
+        while True:
+            process = subprocess.Popen(_train(folder, "killed"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            try:
+                patience = rng.uniform(0.1, 0.9) * lasts if done < kills else None
+                _, complaint = process.communicate(timeout=patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                done += 1
+                continue
+            assert process.returncode == 0, complaint.decode()
+            break
+        assert (folder / "killed.pkl").read_bytes() == (folder / "whole.pkl").read_bytes(), f"after {done} kills"
+    return f"{done} kills over {runs} runs, each ended byte for byte like one that was let alone"

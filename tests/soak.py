@@ -41,6 +41,7 @@ CHECKS = [
     Check("flipped bits, splices, zeroed blocks", ordeals.damaged, count=10_000),
     Check("kill before every line of a save", ordeals.killed_at_every_line),
     Check("kill -9 while saving", ordeals.killed, count=200),
+    Check("kill -9 while training, then resume", ordeals.killed_and_resumed, kills=100),
     Check("disk full while saving, at every byte", ordeals.full_disk),
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),

@@ -1,0 +1,187 @@
+"""Checkpoint and resume: a run that was stopped any number of times ends with the same bytes as one that was not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scratchnn import (
+    Callback,
+    CosineSchedule,
+    EarlyStopping,
+    Model,
+    ModelFileError,
+    ReduceOnPlateau,
+    TrainingDiverged,
+    load_digits,
+    storage,
+)
+from tests import ordeals
+
+TRAIN, TEST = load_digits()
+X, Y = TRAIN.X[:160], TRAIN.y[:160]
+HELD_OUT = (TEST.X[:40], TEST.y[:40])
+EPOCHS = 3
+
+
+class StopsNowAndThen(Callback):
+    def __init__(self, chance: float = 0.0) -> None:
+        self.chance = chance
+        self.rng = random.Random(1)
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        if self.rng.random() < self.chance:
+            model.stop_training = True
+
+
+def settings(engine: str, seed: int = 5) -> Model:
+    return Model(64, [20, 12], 10, engine=engine, dropout=0.2, seed=seed)
+
+
+def fit(model: Model, stopper: Callback, kind: dict[str, Callable[[], Any]], **more: Any) -> Any:
+    made = {name: make() for name, make in kind.items()}
+    callbacks = [stopper, *made.pop("callbacks", [])]
+    return model.fit(X, Y, epochs=EPOCHS, validation_data=HELD_OUT, callbacks=callbacks, **made, **more)
+
+
+KINDS: dict[str, dict[str, Callable[[], Any]]] = {
+    "plain": {},
+    "momentum and a cosine": {"momentum": lambda: 0.9, "schedule": lambda: CosineSchedule(EPOCHS)},
+    "nesterov and decay": {"momentum": lambda: 0.9, "nesterov": lambda: True, "weight_decay": lambda: 1e-3},
+    "adam": {"optimizer": lambda: "adam"},
+    "clipped, on a plateau": {"clip_norm": lambda: 0.5, "schedule": lambda: ReduceOnPlateau(patience=0)},
+    "stopped early": {"callbacks": lambda: [EarlyStopping(patience=1)], "lr": lambda: 2.0},
+    "full batch": {"batch_size": lambda: None},
+}
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_stopped_many_times_ends_with_the_same_bytes(engine: str, kind: str, tmp_path: Path) -> None:
+    whole = settings(engine)
+    history = fit(whole, StopsNowAndThen(), KINDS[kind])
+    whole.save(tmp_path / "whole.pkl")
+    stopper = StopsNowAndThen(0.15)
+    for _ in range(100):
+        model = settings(engine)
+        resumed = fit(model, stopper, KINDS[kind], checkpoint=tmp_path / "run", checkpoint_every=2, resume=True)
+        if len(resumed) == len(history):
+            break
+    model.save(tmp_path / "resumed.pkl")
+    assert (tmp_path / "resumed.pkl").read_bytes() == (tmp_path / "whole.pkl").read_bytes()
+    for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
+        assert getattr(resumed, name) == getattr(history, name)
+
+
+def test_checkpoints_change_nothing(tmp_path: Path) -> None:
+    plain, watched = settings("lanes"), settings("lanes")
+    fit(plain, StopsNowAndThen(), KINDS["momentum and a cosine"])
+    fit(watched, StopsNowAndThen(), KINDS["momentum and a cosine"], checkpoint=tmp_path / "run", checkpoint_every=1)
+    assert plain.weights == watched.weights
+
+
+def test_a_finished_run_resumes_to_its_end(tmp_path: Path) -> None:
+    first, again = settings("lanes"), settings("lanes")
+    fit(first, StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    history = fit(again, StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+    assert again.weights == first.weights
+    assert len(history) == EPOCHS
+
+
+def test_without_resume_a_run_starts_anew(tmp_path: Path) -> None:
+    fit(settings("lanes", seed=1), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    model, plain = settings("lanes"), settings("lanes")
+    fit(model, StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    fit(plain, StopsNowAndThen(), {})
+    assert model.weights == plain.weights
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": {"seed": 6}}, "seed"),
+        ({"model": {"engine": "linalg"}}, "engine"),
+        ({"model": {"dropout": 0.3}}, "network"),
+        ({"fit": {"epochs": 5}}, "epochs"),
+        ({"fit": {"lr": 0.2}}, "optimizer"),
+        ({"fit": {"momentum": 0.5}}, "optimizer"),
+        ({"fit": {"batch_size": 16}}, "batch_size"),
+        ({"fit": {"clip_norm": 1.0}}, "clip_norm"),
+        ({"fit": {"shuffle": False}}, "shuffle"),
+        ({"fit": {"schedule": CosineSchedule(9)}}, "schedule"),
+        ({"fit": {"callbacks": [EarlyStopping("loss")]}}, "callbacks"),
+        ({"fit": {"validation_data": HELD_OUT}}, "validation data"),
+        ({"fit": {"sample_weight": [1.0] * 159 + [2.0]}}, "training data"),
+        ({"data": (X[1:] + X[:1], Y)}, "training data"),
+        ({"data": (X, [*Y[:-1], (Y[-1] + 1) % 10])}, "training data"),
+    ],
+    ids=str,
+)
+def test_another_run_is_refused_and_the_difference_named(change: dict[str, Any], named: str, tmp_path: Path) -> None:
+    def run(model: dict[str, Any], fit: dict[str, Any], data: tuple[Any, Any], resume: bool) -> None:
+        network = Model(64, [20, 12], 10, **{"dropout": 0.2, "seed": 5, **model})
+        network.fit(*data, **{"epochs": 1, "checkpoint": tmp_path / "run", "resume": resume, **fit})
+
+    run({}, {}, (X, Y), False)
+    before = (tmp_path / "run").read_bytes()
+    with pytest.raises(ValueError, match=f"run: cannot resume, another {named} than in the run that wrote it"):
+        run(change.get("model", {}), change.get("fit", {}), change.get("data", (X, Y)), True)
+    assert (tmp_path / "run").read_bytes() == before
+
+
+def test_two_runs_cannot_write_one_checkpoint(tmp_path: Path) -> None:
+    class SecondRun(Callback):
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            with pytest.raises(BlockingIOError):
+                settings("lanes").fit(X, Y, epochs=1, checkpoint=tmp_path / "run")
+            model.stop_training = True
+
+    settings("lanes").fit(X, Y, epochs=1, checkpoint=tmp_path / "run", callbacks=[SecondRun()])
+    settings("lanes").fit(X, Y, epochs=1, checkpoint=tmp_path / "run")  # free again
+
+
+def test_divergence_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
+    class Poison(Callback):
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            if run.epoch == 2 and run.batch == 3:
+                parameter = model.network.parameters()[0]
+                parameter.value = [[float("nan")] * len(row) for row in parameter.value]
+
+    model = settings("linalg")
+    with pytest.raises(TrainingDiverged, match="epoch 2, batch 4") as raised:
+        model.fit(X, Y, epochs=3, checkpoint=tmp_path / "run", checkpoint_every=2, callbacks=[Poison()])
+    assert (raised.value.epoch, raised.value.batch) == (2, 4)
+    state = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (1,))["state"]
+    assert (state["run"]["epoch"], state["run"]["batch"]) == (2, 2)
+
+
+def test_a_broken_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
+    fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    whole = (tmp_path / "run").read_bytes()
+    for data in (b"", whole[:100], whole[:-1], whole.replace(b"epoch", b"epock", 1)):
+        (tmp_path / "run").write_bytes(data)
+        with pytest.raises(ModelFileError, match=r"^.*run: "):
+            fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+    settings("lanes").fit(X, Y, epochs=1).to_dict()
+    model = settings("lanes")
+    model.fit(X, Y, epochs=1)
+    model.save(tmp_path / "run")
+    with pytest.raises(ModelFileError, match="not a scratchnn checkpoint"):
+        fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+
+
+def test_settings_that_make_no_sense() -> None:
+    with pytest.raises(ValueError, match="need a checkpoint"):
+        settings("lanes").fit(X, Y, resume=True)
+    with pytest.raises(ValueError, match="checkpoint_every must be a whole number of at least 1, got 0"):
+        settings("lanes").fit(X, Y, checkpoint="run", checkpoint_every=0)
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        settings("lanes").fit(X, Y, checkpoint="no/such/folder/run")
+
+
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    assert "2 kills" in ordeals.killed_and_resumed(tmp_path, kills=2)
