@@ -186,7 +186,7 @@ def curves(
     y_range: Range | None = None,
 ) -> None:
     """Lines by name, over an optional cloud of dots, with axes and a legend."""
-    canvas = Canvas(760, 430, title)
+    canvas = Canvas(max(760.0, 620.0 + 6.5 * max(map(len, lines))), 430, title)
     values = [point for line in lines.values() for point in line] + list(dots)
     y_range = y_range or _limits([p[1] for p in values], 0.0 if "y" in log else 0.04)
     axes = Axes(canvas, (72, 44, 500, 330), _limits([p[0] for p in values]), y_range, log)

@@ -49,16 +49,16 @@ def patterns(count: int, seed: int) -> tuple[list[bytes], list[str]]:
     return X, y
 
 
-def convolutional(size: int, hidden: int, classes: int) -> Model:
+def for_patterns() -> Model:
     """Eight filters, the largest answer of each 2 x 2 places, and a small perceptron on top."""
-    places = (size - 2) // 2
-    return Model.from_layers(
-        [
-            Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Flatten(),
-            Linear(8 * places * places, hidden), ReLU(), Linear(hidden, classes),
-        ],
-        input_shape=(1, size, size),
-    )  # fmt: skip
+    layers = [Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Flatten(), Linear(8 * 5 * 5, 16), ReLU()]
+    return Model.from_layers([*layers, Linear(16, len(PATTERNS))], input_shape=(1, SIZE, SIZE))
+
+
+def for_mnist() -> Model:
+    """The same with a second layer of filters, which look at what the first eight have found."""
+    filters = [Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Conv2D(8, 16, 3), MaxPool2D(2), ReLU(), Flatten()]
+    return Model.from_layers([*filters, Linear(16 * 5 * 5, 64), ReLU(), Linear(64, 10)], input_shape=(1, 28, 28))
 
 
 def learn_patterns(quick: bool) -> tuple[dict[str, float], Model]:
@@ -67,7 +67,7 @@ def learn_patterns(quick: bool) -> tuple[dict[str, float], Model]:
     result = {}
     models = {
         "perceptron": Model(SIZE * SIZE, 64, len(PATTERNS)),
-        "convolutional": convolutional(SIZE, 16, len(PATTERNS)),
+        "convolutional": for_patterns(),
     }
     for name, model in models.items():
         model.fit(X, y, epochs=10 if quick else 30, lr=0.05, momentum=0.9)
@@ -78,8 +78,8 @@ def learn_patterns(quick: bool) -> tuple[dict[str, float], Model]:
 
 def learn_mnist(options: argparse.Namespace) -> float:
     train, test = load_images(options)
-    epochs = 1 if options.quick else 8
-    model = convolutional(28, 64, 10)
+    epochs = 1 if options.quick else 3
+    model = for_mnist()
     print(model.summary())
     history = model.fit(
         train.X, train.y, epochs=epochs, lr=0.05, momentum=0.9, batch_size=64, schedule=CosineSchedule(epochs),

@@ -32,6 +32,8 @@ class WindowLayer(Layer):
         self.padding = pair(f"padding of {name}", padding, 0)
         self._window: Window | None = None
         if input_shape is not None:
+            if not isinstance(input_shape, Sequence):
+                raise ValueError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
             self.output_shape(tuple(input_shape))
 
     @property

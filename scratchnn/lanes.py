@@ -36,6 +36,7 @@ GRADIENT_BITS = 20  # the least that one sample's share of a gradient should hav
 MOST_WEIGHT_BITS = 44  # more than this would be lost when weights are saved or shown as floats
 HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
+EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
@@ -229,18 +230,24 @@ class Lanes:
         return m.shape
 
     def form_of(self, m: LaneMatrix) -> dict[str, Any]:
-        """What a matrix is beyond its numbers, as plain data: the unit of its lanes and their bound."""
+        """What a matrix is beyond its numbers, as plain data: the unit of its lanes and their bound.
+
+        Lanes that a float cannot hold exactly are there as well.
+        """
         if m.rows is None and m.columns is None and m.product is None:
             return {}
-        block = m.columns if m.rows is None and m.columns is not None else self._rows(m)
-        return {"unit": block.scale, "bound": block.bound}
+        rows, width = self._rows(m), m.shape[1]
+        form = {"unit": rows.scale, "bound": rows.bound}
+        if not self._layout(width).within(rows.data, min(EXACT_BITS, self.capacity)):
+            return {**form, "lanes": _in_rows(self._unpacked(rows, width), m.shape)}
+        return form
 
     def in_form(self, rows: Rows, form: dict[str, Any]) -> LaneMatrix:
         """The matrix that had these rows and this form, the same in every bit."""
         if not form:
             return self.from_rows(rows)
         unit, width = form["unit"], len(rows[0])
-        lanes = self._layout(width).pack([[round(v / unit) for v in row] for row in rows])
+        lanes = self._layout(width).pack(form.get("lanes") or [[round(v / unit) for v in row] for row in rows])
         return LaneMatrix((len(rows), width), rows=Block(lanes, unit, form["bound"]))
 
     # --- forms of a matrix ---------------------------------------------------------------------------------------
@@ -296,9 +303,7 @@ class Lanes:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
         if block.bound <= allowed:
             return block
-        shift = _bits(block.bound // allowed)
-        while (block.bound >> shift) + 1 > allowed:
-            shift += 1
+        shift = _bits(block.bound // allowed)  # so that bound < allowed·2**shift, and bound >> shift < allowed
         data = self._layout(width).shift(block.data, shift)
         return Block(data, math.ldexp(block.scale, shift), (block.bound >> shift) + 1)
 
@@ -414,10 +419,15 @@ class Lanes:
         side.
         """
         x, rows = m.product  # type: ignore[misc]
-        mantissa = 2.0 * math.frexp(abs(factor) * x.scale * rows.scale / unit)[0]  # from 1 to 2
-        rows = self._fitted(rows, (1 << self.capacity - 1) // max(x.largest * x.shape[0], 1), m.shape[1])
-        data, bound = self._rescaled(rows.data, rows.bound, mantissa, m.shape[1])
-        return LaneMatrix(m.shape, product=(x, Block(data, rows.scale / mantissa, bound)))
+        ratio = abs(factor) * x.scale * rows.scale / unit
+        room = (1 << self.capacity - 1) // max(x.largest * x.shape[0], 1)
+        if not 0.0 < ratio < math.inf or room < 1 << STEP_BITS:
+            return m  # a step of no size, or of none that ``add_scaled`` will accept; or rounding would cost too much
+        rows = self._fitted(rows, room, m.shape[1])
+        finer = _bits(room // max(rows.bound, 1)) - 1  # what room there is takes what would be rounded off
+        gain = math.ldexp(math.frexp(ratio)[0], 1 + finer)  # from 2**finer to twice that
+        data, bound = self._rescaled(rows.data, rows.bound, gain, m.shape[1])
+        return LaneMatrix(m.shape, product=(x, Block(data, rows.scale / gain, bound)))
 
     def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         turned = [list(column) for column in zip(*self.to_rows(a))] or [[] for _ in range(a.shape[1])]

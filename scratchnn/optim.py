@@ -230,7 +230,12 @@ def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = lin
     """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
     they had (Pascanu et al. 2013)."""
     require_number("the maximal gradient norm", maximum, 0.0, above=True)
-    norm = math.hypot(*[v for p in parameters for row in ops.to_rows(p.gradient) for v in row])
+    values = [v for p in parameters for row in ops.to_rows(p.gradient) for v in row]
+    largest = max(map(abs, values), default=0.0)
+    if not largest:
+        return 0.0
+    # In units of the largest no square overflows; math.hypot would do, but rounds differently on some Pythons.
+    norm = largest * math.sqrt(linalg.total([(v / largest) ** 2 for v in values]))
     if norm > maximum:
         for parameter in parameters:
             parameter.gradient = ops.scale(parameter.gradient, maximum / norm)

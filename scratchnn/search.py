@@ -302,6 +302,11 @@ class _Search:
     ) -> None:
         if measure not in MEASURES:
             raise ValueError(f"unknown measure {measure!r}: known are {', '.join(MEASURES)}")
+        for name, arguments in (("model", model), ("fit", fit)):
+            if arguments is not None and not isinstance(arguments, Mapping):
+                raise ValueError(f"{name} must be a dict of arguments, got {type(arguments).__name__}")
+        if build is not None and not callable(build):
+            raise ValueError(f"build must be a function that makes a model, got {type(build).__name__}")
         self.candidates = candidates
         self.build: Build = build or Model
         self.names = _Names(self.build)
@@ -347,6 +352,8 @@ class _Search:
 
     def run(self, executor: Any, progress: Progress | bool | None) -> SearchResult:
         """Cross-validate all candidates, then fit the best to all rows."""
+        if executor is not None and not hasattr(executor, "submit"):
+            raise ValueError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
         total = len(self.candidates) * len(self.folds)
         outcomes: dict[int, Outcome] = {}
         interrupted = False

@@ -72,7 +72,7 @@ def sample_weights(
     if class_weight is not None:
         by_class = _class_weights(labels, classes, class_weight)
         weights = [w * by_class[label] for w, label in zip(weights, labels)]
-    total = sum(weights)
+    total = math.fsum(weights)
     if not total > 0.0:
         raise ValueError("the sample weights add up to 0: nothing would be learned")
     return [w * len(weights) / total for w in weights]

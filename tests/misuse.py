@@ -19,7 +19,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from scratchnn import Model
 ROWS = [[0.0, 1.0], [1.0, 0.5], [0.25, 0.75], [1.0, 1.0]]
 LABELS = [0, 1, 0, 1]
 PACKAGE = f"{os.sep}scratchnn{os.sep}"
+CALLED = {"build", "progress"}  # functions of the user's own, whose failures are their own
 ENDLESS = {"epochs"}  # numbers as large as one likes are right there, and take as long as that takes
 
 
@@ -111,8 +113,8 @@ def _save_after(**attributes: Any) -> Any:
     return Model.load("saved.pkl")
 
 
-def _step(optimizer: str, **settings: Any) -> Any:
-    return _fit(X=ROWS, y=LABELS, optimizer=getattr(scratchnn, optimizer)(**settings))
+def _step(name: str, **settings: Any) -> Any:
+    return _fit(X=ROWS, y=LABELS, optimizer=getattr(scratchnn, name)(**settings))
 
 
 def _schedule(name: str, **settings: Any) -> Any:
@@ -122,6 +124,12 @@ def _schedule(name: str, **settings: Any) -> Any:
 def _layer(name: str, *, x: Any = None, gradient: Any = None, **settings: Any) -> Any:
     layer = getattr(scratchnn, name)(**settings)
     model = Model.from_layers([layer, scratchnn.Linear(2, 2)], input_shape=2, engine="linalg", scaling="none")
+    return model.fit(ROWS, LABELS, epochs=1)
+
+
+def _image_layer(name: str, **settings: Any) -> Any:
+    layers = [getattr(scratchnn, name)(**settings), scratchnn.Linear(2, 2)]
+    model = Model.from_layers(layers, input_shape=(1, 1, 2), engine="linalg", scaling="none")
     return model.fit(ROWS, LABELS, epochs=1)
 
 
@@ -164,6 +172,9 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "callbacks": (),
         "eval": 1,
         "shuffle": True,
+        "checkpoint": "run.checkpoint",
+        "checkpoint_every": 1,
+        "resume": False,
     }
     layers = [s.Linear(2, 3), s.ReLU(), s.Linear(3, 2)]
     stack = {"layers": layers, "loss": "cross_entropy", "input_shape": 2, "task": None, "scaling": "auto", "seed": 0}
@@ -181,6 +192,18 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "like": None,
         "max_bytes": 1000,
         "max_line_bytes": 1000,
+    }
+    search = {
+        "X": ROWS,
+        "y": LABELS,
+        "model": {"engine": "linalg"},
+        "fit": {"epochs": 1},
+        "build": None,
+        "folds": 2,
+        "seed": 0,
+        "measure": "score",
+        "executor": None,
+        "progress": None,
     }
     elementwise = {"outputs": [[0.2, 0.4]], "targets": [[0.0, 1.0]], "weights": [1.0]}
     return {
@@ -204,14 +227,34 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "Dropout": [(_layer, {"name": "Dropout", "rate": 0.5})],
         "LeakyReLU": [(_layer, {"name": "LeakyReLU", "slope": 0.1})],
         **{name: [(_layer, {"name": name})] for name in ("ReLU", "Tanh", "Sigmoid", "Softmax", "LogSoftmax")},
+        "Conv2D": [
+            (
+                _image_layer,
+                {
+                    "name": "Conv2D",
+                    "in_channels": 1,
+                    "out_channels": 1,
+                    "kernel": 1,
+                    "stride": 1,
+                    "padding": 0,
+                    "init": "he",
+                    "input_shape": (1, 1, 2),
+                },
+            )
+        ],
+        **{
+            name: [(_image_layer, {"name": name, "kernel": 1, "stride": 1, "padding": 0, "input_shape": (1, 1, 2)})]
+            for name in ("MaxPool2D", "AvgPool2D")
+        },
+        "Flatten": [(_image_layer, {"name": "Flatten"})],
         "Sequential": [(s.Sequential, {"layers": layers})],
         **{name: [(_loss, {"name": name, **elementwise})] for name in ("MSELoss", "BCELoss", "BCEWithLogitsLoss")},
         **{
             name: [(_loss, {"name": name, "outputs": [[0.2, 0.4]], "targets": [1], "weights": None})]
             for name in ("CrossEntropyLoss", "NLLLoss")
         },
-        "SGD": [(_step, {"optimizer": "SGD", "lr": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1})],
-        "Adam": [(_step, {"optimizer": "Adam", "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})],
+        "SGD": [(_step, {"name": "SGD", "lr": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1})],
+        "Adam": [(_step, {"name": "Adam", "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})],
         "StepSchedule": [(_schedule, {"name": "StepSchedule", "step_size": 1, "gamma": 0.5})],
         "CosineSchedule": [(_schedule, {"name": "CosineSchedule", "epochs": 2, "minimum": 0.0})],
         "ReduceOnPlateau": [
@@ -241,6 +284,10 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "train_test_split": [
             (s.train_test_split, {"X": ROWS, "y": LABELS, "test_fraction": 0.5, "seed": 0, "stratify": True})
         ],
+        "grid_search": [(s.grid_search, {**search, "grid": {"hidden_size": [2], "lr": [0.1]}})],
+        "random_search": [(s.random_search, {**search, "space": {"hidden_size": [2], "lr": [0.1]}, "tries": 1})],
+        "SearchResult": [],
+        "trustworthiness": [(s.trustworthiness, {"rows": ROWS, "embedding": ROWS, "neighbours": 1})],
         "one_hot": [(s.one_hot, {"labels": LABELS, "classes": [0, 1]})],
         **{name: [] for name in ("DataError", "ModelFileError", "NotFittedError", "TrainingDiverged")},
     }
@@ -277,7 +324,7 @@ class TooLong(Exception):
     """A call did not come back."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def _raises(path: str) -> set[int]:
     """The numbers of all lines of a source file that are part of a ``raise``."""
     nodes = ast.walk(ast.parse(Path(path).read_text(encoding="utf-8")))
@@ -314,25 +361,27 @@ def _on_purpose(error: Exception, frames: list[traceback.FrameSummary]) -> bool:
     return raised and bool(message) and "\n" not in message and not isinstance(error, (LookupError, AttributeError))
 
 
+def misuses(arguments: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """(argument, what it is replaced by in words, by what)."""
+    for argument in arguments:
+        for number, (shown, value) in enumerate(odd_values()):
+            endless = argument in ENDLESS and shown.isdigit()
+            if argument != "name" and not endless and not (argument in CALLED and callable(value)):
+                yield argument, shown, odd_values()[number][1]
+
+
 def complaints(name: str, every: int = 1) -> tuple[int, list[str]]:
     """(calls, what went wrong) for the misuses of a public name, or each ``every``-th; ``prepare`` comes first."""
-    calls = turn = 0
+    calls = 0
     wrong: dict[tuple[str, str], str] = {}  # one line for each place where an exception came from
     for function, arguments in uses()[name]:
         function(**arguments)  # right as it is
-        for argument in arguments:
-            for number, (shown, _) in enumerate(odd_values()):
-                if argument == "name" or (argument in ENDLESS and shown.isdigit()):
-                    continue
-                turn += 1
-                if turn % every:
-                    continue
-                value = odd_values()[number][1]
-                calls += 1
-                what = complaint(lambda f=function, a=arguments, k=argument, v=value: f(**{**a, k: v}))
-                if what:
-                    called = f"{name}: {getattr(function, '__name__', '')}({argument}="
-                    wrong.setdefault((called, what.split("(")[-1]), f"{called}{shown}): {what}")
+        for argument, shown, value in islice(misuses(arguments), every - 1, None, every):
+            calls += 1
+            what = complaint(lambda f=function, a=arguments, k=argument, v=value: f(**{**a, k: v}))
+            if what:
+                called = f"{name}: {getattr(function, '__name__', '')}({argument}="
+                wrong.setdefault((called, what.split("(")[-1]), f"{called}{shown}): {what}")
     return calls, list(wrong.values())
 
 

@@ -425,10 +425,6 @@ def mutated_idx(folder: Path, count: int = 10_000, seed: int = 0) -> str:
     return f"{read} read, {count - read} refused"
 
 
-if __name__ == "__main__":
-    sys.stdout.write(globals()[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")
-
-
 # --- a run that is killed -----------------------------------------------------------------------------------
 
 
@@ -466,3 +462,7 @@ def killed_and_resumed(folder: Path, kills: int) -> str:
             break
         assert (folder / "killed.pkl").read_bytes() == (folder / "whole.pkl").read_bytes(), f"after {done} kills"
     return f"{done} kills over {runs} runs, each ended byte for byte like one that was let alone"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(globals()[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")

@@ -69,6 +69,7 @@ def sound(ops: Lanes, m: Any) -> Any:
     """The same matrix, with every form that it has checked: bounds, shapes, and that they agree with each other."""
     if isinstance(m, Inputs):
         return m
+    rows = ops.to_rows(m)
     count, width = m.shape
     forms = []
     if m.rows is not None:
@@ -79,7 +80,6 @@ def sound(ops: Lanes, m: Any) -> Any:
     if m.scalars is not None:
         assert all(abs(v) <= m.scalars.bound for row in m.scalars.data for v in row)
         forms.append([[v * m.scalars.scale for v in row] for row in m.scalars.data])
-    rows = ops.to_rows(m)
     assert [len(row) for row in rows] == [width] * count
     for form in forms:
         assert_close(form, rows, size(m))
@@ -255,7 +255,8 @@ class Chain:
         gradient = self.ops.matmul_tn(self.x, self.y)
         self.checked(gradient, linalg.matmul_tn(x, y), self.n * size(self.x) * size(self.y), self.n)
         g, lr = self.ops.to_rows(gradient), -self.rng.random()
-        moved = self.ops.add_scaled(self.weight, gradient, lr)
+        # A gradient that nobody has looked at is computed in the step itself, and for that step.
+        moved = self.ops.add_scaled(self.weight, self.ops.matmul_tn(self.x, self.y), lr)
         self.checked(moved, linalg.add_scaled(w, g, lr), size(self.weight) + abs(lr) * size(gradient))
         self.keep("weight", moved)
 
@@ -374,6 +375,39 @@ def check_step(ops: Lanes, ratio: float, factor: float) -> None:
     b = [[ratio * v] for v in (1.0, 0.0)]
     moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0], [-1.0]]), ops.scale(gradient, ratio), factor))
     assert_close(ops.to_rows(moved), linalg.add_scaled([[1.0], [-1.0]], b, factor), possible)
+
+
+@pytest.mark.parametrize(("start", "gradient", "factor"), [
+    (1.0, 1.0, 0.7), (1.0, 1.0, -1e-7), (1e-6, 1e6, 0.3), (1e6, 1e-6, -0.3), (1.0, 1e9, 1e-9), (1.0, 0.3, 1e-300),
+    (1e-249, 1e99, 1.0), (1e99, 1e-249, 1e-200), (1e-240, 1e-240, 1e20), (0.0, 1.0, 0.5), (1.0, 0.0, 0.5),
+])  # fmt: skip
+def test_a_step_along_a_gradient_that_is_computed_in_the_step(
+    ops: Lanes, start: float, gradient: float, factor: float
+) -> None:
+    x, g, w = [[1.0, -0.5], [0.25, 0.0]], [[gradient, -gradient], [0.0, gradient]], [[start, start], [-start, 0.0]]
+    batch = ops.prepare(x)
+    for rows in (batch, ops.prepare([b"\xff\1", b"\0\7"], 1.0 / 255.0)):
+        plain = ops.to_rows(rows)
+        product = ops.matmul_tn(rows, ops.from_rows(g))
+        assert product.rows is None
+        moved = sound(ops, ops.add_scaled(ops.from_rows(w), product, factor))
+        wanted = linalg.add_scaled(w, linalg.matmul_tn(plain, g), factor)
+        assert_close(ops.to_rows(moved), wanted, start + 2.0 * abs(factor) * gradient, precision(ops, 2))
+
+
+def test_a_step_along_a_gradient_as_large_as_lanes_can_hold(ops: Lanes) -> None:
+    batch = ops.prepare([[1.0]])
+    batch.largest = (1 << (ops.width - 3)) + 5  # as if there were that many rows
+    product = ops.matmul_tn(batch, LaneMatrix((1, 1), rows=Block([1], 1.0, 1)))
+    moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0]]), product, 0.3))
+    assert_close(ops.to_rows(moved), [[1.3]], size(moved))
+
+
+def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
+    gradient = LaneMatrix((1, 2), rows=Block([3 + (-1 << ops.width)], 0.5, 3))
+    product = ops.matmul_tn(ops.prepare([[1.0]], 1.0 / 255.0), gradient)
+    moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0, 1.0]]), product, 0.7 * 255.0))
+    assert_close(ops.to_rows(moved), [[1.0 + 0.7 * 1.5, 1.0 - 0.7 * 0.5]], 3.0)
 
 
 @pytest.mark.parametrize("factor", [1.0, -1.0, 0.7, -1e-7, 1e7])
@@ -510,8 +544,10 @@ def test_what_has_run_away_is_refused(operation: Any, number: float, named: str)
 @pytest.mark.parametrize("factor", [math.inf, -math.inf, math.nan, 1e200])
 def test_factors_that_have_run_away_are_refused(ops: Lanes, factor: float) -> None:
     m = ops.relu(ops.from_rows([[1.0, 2.0]]))[0]
-    with pytest.raises(LaneOverflowError, match="appeared"):
-        ops.add_scaled(m, m, factor)
+    product = ops.matmul_tn(ops.prepare([[1.0]]), m)
+    for step in (m, product):
+        with pytest.raises(LaneOverflowError, match="appeared"):
+            ops.add_scaled(m, step, factor)
     with pytest.raises(LaneOverflowError, match="appeared"):
         ops.scale(m, factor)
 
@@ -530,6 +566,29 @@ def test_growing_step_by_step_ends_in_an_error_and_not_in_a_wrong_number(ops: La
 
 def test_it_is_an_overflow_error() -> None:
     assert issubclass(LaneOverflowError, OverflowError)
+
+
+# --- matrices as plain data -------------------------------------------------------------------------------------------
+
+
+@given(engines, sizes, sizes, st.data())
+def test_a_matrix_comes_back_from_its_rows_and_its_form(ops: Lanes, n: int, m: int, data: Any) -> None:
+    x, g = data.draw(matrices(n, 3)), data.draw(matrices(n, m))
+    gradient = ops.matmul_tn(ops.prepare(x, 1.0 / 255.0), ops.from_rows(g))
+    along_columns = ops.matmul_tn(ops.from_rows([[*row, 1.0] for row in x]), ops.from_rows([row[:1] for row in g]))
+    step = ops.add_scaled(gradient, gradient, -0.3)
+    for matrix in (gradient, along_columns, step, ops.relu(gradient)[0], ops.scale(gradient, -1.0 / 3.0)):
+        again = ops.in_form(ops.to_rows(matrix), ops.form_of(matrix))
+        if matrix.floats is None or matrix.rows is not None:
+            before, after = ops._rows(matrix), ops._rows(again)
+            assert (after.data, after.scale, after.bound) == (before.data, before.scale, before.bound)
+        assert ops.to_rows(sound(ops, again)) == ops.to_rows(matrix)
+
+
+def test_a_matrix_of_floats_has_no_form(ops: Lanes) -> None:
+    m = ops.from_rows([[0.1, 0.2]])
+    assert ops.form_of(m) == {}
+    assert ops.to_rows(ops.in_form([[0.1, 0.2]], {})) == [[0.1, 0.2]]
 
 
 # --- inputs and widths ------------------------------------------------------------------------------------------------
