@@ -400,7 +400,7 @@ def test_a_step_along_a_gradient_as_large_as_lanes_can_hold(ops: Lanes) -> None:
     batch.largest = (1 << (ops.width - 3)) + 5  # as if there were that many rows
     product = ops.matmul_tn(batch, LaneMatrix((1, 1), rows=Block([1], 1.0, 1)))
     moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0]]), product, 0.3))
-    assert_close(ops.to_rows(moved), [[1.3]], size(moved))
+    assert_close(ops.to_rows(moved), [[1.3]], 1.0 + 0.3 * batch.largest)
 
 
 def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
