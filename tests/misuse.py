@@ -20,7 +20,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +54,8 @@ class Failing:
         raise RuntimeError("on purpose")
 
 
-def odd_values() -> list[tuple[str, Any]]:
-    """(a name for it, value), made anew each time: generators are good for one use."""
+def odd_values() -> list[Any]:
+    """Values made anew each time: generators are good for one use."""
     nan, infinity = float("nan"), float("inf")
     values: list[Any] = [
         *(None, True, False, 0, 1, -1, 2, 3, 10**30, -(10**30), 10**400),
@@ -72,12 +71,20 @@ def odd_values() -> list[tuple[str, Any]]:
         *(decimal.Decimal("0.1"), decimal.Decimal("NaN"), fractions.Fraction(1, 3), [fractions.Fraction(1, 2)] * 4),
         *(Opaque(), Opaque, Lying(), len, print, sys, random.Random(0), Ellipsis, NotImplemented, ValueError("x")),
     ]
+    return [*values, (i for i in range(4)), zip(ROWS, LABELS), _deep_list()]
+
+
+def _deep_list() -> list[Any]:
     deep: list[Any] = []
     for _ in range(2000):
         deep = [deep]
-    named = [(ascii(value)[:40], value) for value in values]
-    generators = [("a generator", (i for i in range(4))), ("a zip", zip(ROWS, LABELS)), ("lists in 2000 lists", deep)]
-    return [*named, *generators]
+    return deep
+
+
+@cache
+def odd_names() -> list[str]:
+    """What to call the odd values in a message."""
+    return [*(ascii(value)[:40] for value in odd_values()[:-1]), "lists in 2000 lists"]
 
 
 def fitted() -> Model:
@@ -139,6 +146,7 @@ def _loss(name: str, *, outputs: Any, targets: Any, weights: Any = None) -> Any:
     return loss.backward()
 
 
+@cache
 def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
     """For each public name its right calls: (function, keyword arguments)."""
     s = scratchnn
@@ -361,13 +369,14 @@ def _on_purpose(error: Exception, frames: list[traceback.FrameSummary]) -> bool:
     return raised and bool(message) and "\n" not in message and not isinstance(error, (LookupError, AttributeError))
 
 
-def misuses(arguments: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """(argument, what it is replaced by in words, by what)."""
-    for argument in arguments:
-        for number, (shown, value) in enumerate(odd_values()):
-            endless = argument in ENDLESS and shown.isdigit()
-            if argument != "name" and not endless and not (argument in CALLED and callable(value)):
-                yield argument, shown, odd_values()[number][1]
+def misuses(arguments: dict[str, Any], every: int) -> Iterator[tuple[str, str, Any]]:
+    """(argument, what it is replaced by in words, by what); each ``every``-th of all."""
+    pairs = [(argument, number) for argument in arguments for number in range(len(odd_names()))]
+    for argument, number in pairs[every - 1 :: every]:
+        shown, value = odd_names()[number], odd_values()[number]
+        endless = argument in ENDLESS and shown.isdigit()
+        if argument != "name" and not endless and not (argument in CALLED and callable(value)):
+            yield argument, shown, value
 
 
 def complaints(name: str, every: int = 1) -> tuple[int, list[str]]:
@@ -376,7 +385,7 @@ def complaints(name: str, every: int = 1) -> tuple[int, list[str]]:
     wrong: dict[tuple[str, str], str] = {}  # one line for each place where an exception came from
     for function, arguments in uses()[name]:
         function(**arguments)  # right as it is
-        for argument, shown, value in islice(misuses(arguments), every - 1, None, every):
+        for argument, shown, value in misuses(arguments, every):
             calls += 1
             what = complaint(lambda f=function, a=arguments, k=argument, v=value: f(**{**a, k: v}))
             if what:

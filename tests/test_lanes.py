@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lanes import WIDTHS, Block, Inputs, LaneMatrix, LaneOverflowError, Lanes
+from scratchnn.lanes import SMALLEST, WIDTHS, Block, Inputs, LaneMatrix, LaneOverflowError, Lanes
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
 PRECISION = 2.0**-14
@@ -101,7 +101,8 @@ def row_sum(m: Any, ops: Lanes) -> float:
 def assert_close(found: Rows, wanted: Rows, largest: float, precision: float = PRECISION) -> None:
     assert [len(row) for row in found] == [len(row) for row in wanted]
     worst = max([abs(a - b) for p, q in zip(found, wanted) for a, b in zip(p, q)], default=0.0)
-    assert worst <= precision * largest, f"off by {worst:.3g}, numbers up to {largest:.3g} were possible"
+    # Numbers below SMALLEST count as zero.
+    assert worst <= precision * largest + 1000.0 * SMALLEST, f"off by {worst:.3g}, numbers up to {largest:.3g} were possible"
 
 
 @st.composite
