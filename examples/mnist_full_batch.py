@@ -3,7 +3,7 @@
 What it shows: one step an epoch is a very smooth and very slow way to learn. The starting weights, uniform in ±0.5,
 are far larger than a network of 784 inputs wants (the usual He rule gives ±0.09 here), so most of the early epochs
 go into undoing them, and how far along epoch 70 is depends on the seed. A run of 700 epochs takes the better part of
-an hour; mnist_tanh.py passes its accuracy in its first seconds, with mini-batches.
+an hour; mnist_tanh.py passes its accuracy within its first epoch, with mini-batches.
 
     python examples/mnist_full_batch.py --mnist DIR
 """
