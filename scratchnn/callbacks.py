@@ -12,6 +12,7 @@ from typing import Any
 
 from . import storage
 from .arguments import require_number
+from .storage import pack_matrix, unpack_matrix
 
 
 class History:
@@ -61,14 +62,18 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Counters and history as plain data, for a checkpoint."""
-        names = ("epoch", "batch", "samples_done", "correct", "loss_shares", "lr")
-        return {**{name: getattr(self, name) for name in names}, "history": self.history.to_dict()}
+        names = ("epoch", "batch", "samples_done", "correct", "lr")
+        shares = [pack_matrix([self.loss_shares])] if self.loss_shares else []
+        plain = {name: getattr(self, name) for name in names}
+        return {**plain, "loss_shares": shares, "history": self.history.to_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` gave."""
         for name, value in state.items():
             if name == "history":
                 vars(self.history).update({key: list(values) for key, values in value.items()})
+            elif name == "loss_shares":
+                self.loss_shares = unpack_matrix(value[0])[0] if value else []
             else:
                 setattr(self, name, value)
 
@@ -185,11 +190,17 @@ class EarlyStopping(_Watching):
             model.stop_training = self.stopped = True
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "stopped": self.stopped, "best_weights": self.best_weights}
+        best = self.best_weights
+        packed = None if best is None else [pack_matrix(v if isinstance(v[0], list) else [v]) for v in best]
+        flat = None if best is None else [not isinstance(v[0], list) for v in best]
+        return {**super().state(), "stopped": self.stopped, "best_weights": packed, "flat": flat}
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
-        self.stopped, self.best_weights = state["stopped"], state["best_weights"]
+        self.stopped = state["stopped"]
+        if state["best_weights"] is not None:
+            matrices = map(unpack_matrix, state["best_weights"])
+            self.best_weights = [rows[0] if flat else rows for rows, flat in zip(matrices, state["flat"])]
 
     def on_train_end(self, model: Any, run: Run) -> None:
         if self.best_weights is not None:

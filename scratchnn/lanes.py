@@ -484,7 +484,7 @@ class Lanes:
             # Nothing to keep the unit of (a bias before its first step): it is the step that gets the bits.
             second = self._tightened(second, width)
             step = abs(factor) * second.bound * second.scale
-            if not step:
+            if step <= SMALLEST:
                 return a
             first = Block(first.data, _quantum(step, self.weight_bits - HEADROOM_BITS), 0)
         block = self._within_weight_bits(self._added(first, second, factor, step, width), first.bound, width)

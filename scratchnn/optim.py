@@ -21,6 +21,7 @@ class Optimizer:
     """What every update rule can do."""
 
     ops: Any = linalg
+    steps = 0  # taken so far, where a rule counts them
 
     def __init__(self, lr: float) -> None:
         self.lr = require_number("lr", lr, 0.0, above=True)
@@ -36,12 +37,12 @@ class Optimizer:
         """What it remembers from step to step, for a checkpoint."""
         return []
 
-    def numbers(self) -> dict[str, Any]:
-        """What it remembers besides, as plain data."""
-        return {}
+    def floats(self) -> list[Rows]:
+        """What it remembers as rows of floats, whatever the engine."""
+        return []
 
-    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
-        """Take up what ``matrices`` and ``numbers`` gave."""
+    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
+        """Take up what ``matrices`` and ``floats`` gave, after so many steps."""
 
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
@@ -93,7 +94,7 @@ class SGD(Optimizer):
     def matrices(self) -> list[Matrix]:
         return self.velocities
 
-    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
+    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
         self.velocities = list(matrices)
 
     def _with_decay(self, parameter: Any) -> Matrix:
@@ -144,11 +145,12 @@ class Adam(Optimizer):
             steps.append(ops.from_rows(step))
         self._move(parameters, steps)
 
-    def numbers(self) -> dict[str, Any]:
-        return {"steps": self.steps, "means": self.means, "squares": self.squares}
+    def floats(self) -> list[Rows]:
+        return [*self.means, *self.squares]
 
-    def restore(self, matrices: Sequence[Matrix], numbers: dict[str, Any]) -> None:
-        self.steps, self.means, self.squares = numbers["steps"], numbers["means"], numbers["squares"]
+    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
+        half = len(floats) // 2
+        self.steps, self.means, self.squares = steps, list(floats[:half]), list(floats[half:])
 
     def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:
         """m̂ / (√ŝ + ε) for one row; the running means of that row are brought up to date in place."""

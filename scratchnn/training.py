@@ -27,6 +27,7 @@ from .errors import DataError, ModelFileError, TrainingDiverged
 from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
+from .storage import pack_matrix, unpack_matrix
 
 DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
 
@@ -270,7 +271,8 @@ class Training:
             "order": pack_order(self._order),
             "weights": [pack(parameter.value, ops) for parameter in self.parameters],
             "momentum": [pack(matrix, ops) for matrix in self.optimizer.matrices()],
-            "optimizer": self.optimizer.numbers(),
+            "floats": [pack_matrix(rows) for rows in self.optimizer.floats()],
+            "steps": self.optimizer.steps,
             "lr": self.optimizer.lr,
             "schedule": dict(vars(self.schedule)) if self.schedule else {},
             "generators": [generator_state(rng) for rng in self._generators()],
@@ -294,7 +296,8 @@ class Training:
         self._order = unpack_order(state["order"])
         for parameter, packed in zip(self.parameters, state["weights"]):
             parameter.value = unpack(packed, ops)
-        self.optimizer.restore([unpack(packed, ops) for packed in state["momentum"]], state["optimizer"])
+        momentum = [unpack(packed, ops) for packed in state["momentum"]]
+        self.optimizer.restore(momentum, list(map(unpack_matrix, state["floats"])), state["steps"])
         self.optimizer.lr = state["lr"]
         if self.schedule:
             vars(self.schedule).update(state["schedule"])

@@ -101,8 +101,8 @@ def row_sum(m: Any, ops: Lanes) -> float:
 def assert_close(found: Rows, wanted: Rows, largest: float, precision: float = PRECISION) -> None:
     assert [len(row) for row in found] == [len(row) for row in wanted]
     worst = max([abs(a - b) for p, q in zip(found, wanted) for a, b in zip(p, q)], default=0.0)
-    # Numbers below SMALLEST count as zero.
-    assert worst <= precision * largest + 1000.0 * SMALLEST, f"off by {worst:.3g}, numbers up to {largest:.3g} were possible"
+    allowed = precision * largest + 1000.0 * SMALLEST  # what is below SMALLEST counts as zero
+    assert worst <= allowed, f"off by {worst:.3g}, numbers up to {largest:.3g} were possible"
 
 
 @st.composite
@@ -418,7 +418,8 @@ def test_a_step_from_zero_has_the_precision_of_the_step(ops: Lanes, factor: floa
     moved = sound(ops, ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), factor))
     assert_close(ops.to_rows(moved), linalg.scale(rows, factor), 3e-9 * abs(factor))
     assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(zeros), factor)) == zeros
-    assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), 0.0)) == zeros
+    for nothing in (0.0, 5e-324, -1e-300):
+        assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), nothing)) == zeros
 
 
 def test_sums_over_very_many_rows(ops: Lanes) -> None:
