@@ -46,6 +46,7 @@ def line_of_first(text: str, start: str) -> str:
 
 
 @needs_wait4
+@pytest.mark.slow
 def test_all_of_it_runs_on_the_digits_without_any_peer() -> None:
     text = output("--quick", "--full")
     for heading in (

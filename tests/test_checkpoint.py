@@ -184,4 +184,4 @@ def test_settings_that_make_no_sense() -> None:
 
 
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
-    assert "2 kills" in ordeals.killed_and_resumed(tmp_path, kills=2)
+    assert "1 kills" in ordeals.killed_and_resumed(tmp_path, kills=1)

@@ -156,6 +156,7 @@ def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert "try a lower learning rate" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_autoencoder_digits(run: Run) -> None:
     result = run("autoencoder_digits", pictures=3)
     assert result["new"] < 0.065  # the mean digit as the answer to everything has 0.073
