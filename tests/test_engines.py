@@ -255,7 +255,7 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def digits() -> tuple[list[Any], list[Any]]:
     train, _ = load_digits()
-    return train.X[:80], train.y[:80]
+    return train.X[:60], train.y[:60]
 
 
 @pytest.mark.parametrize(("settings", "how"), RUNS.values(), ids=RUNS.keys())

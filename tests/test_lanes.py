@@ -422,8 +422,9 @@ def test_a_step_from_zero_has_the_precision_of_the_step(ops: Lanes, factor: floa
         assert ops.to_rows(ops.add_scaled(ops.from_rows(zeros), ops.from_rows(rows), nothing)) == zeros
 
 
-def test_sums_over_very_many_rows(ops: Lanes) -> None:
-    count = 100_000
+@pytest.mark.parametrize("width", [40, 64])
+def test_sums_over_very_many_rows(width: int) -> None:
+    ops, count = Lanes(width), 100_000
     batch = ops.take_rows(ops.prepare([[1.5]]), [0] * count)
     engine = ops.suited(batch, count)
     ones = engine.from_rows([[1.0]] * count)
