@@ -53,7 +53,8 @@ def find_engine(engine: Any) -> Any:
         from .lanes import Lanes
 
         return Lanes()
-    if all(hasattr(engine, operation) for operation in ("affine", "matmul_tn", "matmul_nt", "suited")):
+    operations = ("affine", "matmul_tn", "matmul_nt", "suited")
+    if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine
     raise ValueError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
 
