@@ -203,8 +203,8 @@ def test_mini_mnist_is_read_from_its_two_files(run: Run, tmp_path: Path, capsys:
     rows = [[k % 2, *[255 * (k % 2)] * 16] for k in range(20)]
     lines = [",".join(map(str, row)) + "\r\n" for row in rows]
     header = ",".join(["label", *[f"pixel{k}" for k in range(16)]]) + "\r\n"
-    (tmp_path / "train.csv").write_text(header + "".join(lines), newline="")
-    (tmp_path / "test.csv").write_text("".join(lines[:4]), newline="")  # as in mini-MNIST, no header line
+    (tmp_path / "train.csv").write_bytes((header + "".join(lines)).encode())
+    (tmp_path / "test.csv").write_bytes("".join(lines[:4]).encode())  # as in mini-MNIST, no header line
     assert run("mini_mnist_perceptron", "--mini", str(tmp_path), pictures=1)["test accuracy"] == 1.0
     assert "16-100-10 ReLU" in capsys.readouterr().out
 
