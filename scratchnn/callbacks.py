@@ -10,9 +10,8 @@ import math
 import os
 from typing import Any
 
-from . import storage
 from .arguments import require_number
-from .storage import pack_matrix, unpack_matrix
+from .storage import check_writable, pack_matrix, unpack_matrix
 
 
 class History:
@@ -216,7 +215,7 @@ class BestWeights(_Watching):
 
     def on_train_begin(self, model: Any, run: Run) -> None:
         super().on_train_begin(model, run)
-        storage.check_writable(self.path)
+        check_writable(self.path)
 
     def on_epoch_end(self, model: Any, run: Run) -> None:
         if self.improved(run):

@@ -292,10 +292,14 @@ class Training:
 
     def _restore(self, state: dict[str, Any], run: Run) -> None:
         ops = self.model.ops
+        weights = [unpack(packed, ops) for packed in state["weights"]]
+        shapes = [ops.shape(parameter.value) for parameter in self.parameters]
+        if [ops.shape(value) for value in weights] != shapes:
+            raise ValueError(f"weights of {list(map(ops.shape, weights))}, expected {shapes}")
         run.restore(state["run"])
         self._order = unpack_order(state["order"])
-        for parameter, packed in zip(self.parameters, state["weights"]):
-            parameter.value = unpack(packed, ops)
+        for parameter, value in zip(self.parameters, weights):
+            parameter.value = value
         momentum = [unpack(packed, ops) for packed in state["momentum"]]
         self.optimizer.restore(momentum, list(map(unpack_matrix, state["floats"])), state["steps"])
         self.optimizer.lr = state["lr"]

@@ -166,11 +166,19 @@ def test_a_broken_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
         (tmp_path / "run").write_bytes(data)
         with pytest.raises(ModelFileError, match=r"^.*run: "):
             fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
-    settings("lanes").fit(X, Y, epochs=1).to_dict()
     model = settings("lanes")
     model.fit(X, Y, epochs=1)
     model.save(tmp_path / "run")
     with pytest.raises(ModelFileError, match="not a scratchnn checkpoint"):
+        fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
+    fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (1,))
+    del record["state"]["weights"][-1]
+    storage.save_record(tmp_path / "run", "scratchnn checkpoint", 1, record)
+    with pytest.raises(ModelFileError, match=r"the parts of this checkpoint do not fit: weights of .*, expected "):
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
 
 
