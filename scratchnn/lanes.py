@@ -224,11 +224,13 @@ class Lanes:
         """The rows of a matrix as lists of floats."""
         if isinstance(m, Inputs):
             return m.to_rows()
-        if m.floats is None:
-            rows = self._rows(m)
-            scale = rows.scale
-            m.floats = _in_rows([v * scale for v in self._unpacked(rows, m.shape[1])], m.shape)
-        return m.floats
+        if m.floats is not None:
+            return m.floats
+        # Not kept: other forms would then be made from these floats, not from the lanes, and be rounded otherwise.
+        # Looking at a matrix must not change what is computed with it.
+        rows = self._rows(m)
+        scale = rows.scale
+        return _in_rows([v * scale for v in self._unpacked(rows, m.shape[1])], m.shape)
 
     def shape(self, m: LaneMatrix | Inputs) -> Shape:
         """(rows, columns) of a matrix."""

@@ -11,11 +11,17 @@ import pytest
 
 from scratchnn import (
     Callback,
+    Conv2D,
     CosineSchedule,
     EarlyStopping,
+    Flatten,
+    Linear,
+    MaxPool2D,
     Model,
     ModelFileError,
     ReduceOnPlateau,
+    ReLU,
+    Tanh,
     TrainingDiverged,
     load_digits,
     storage,
@@ -82,6 +88,27 @@ def test_checkpoints_change_nothing(tmp_path: Path) -> None:
     fit(plain, StopsNowAndThen(), KINDS["momentum and a cosine"])
     fit(watched, StopsNowAndThen(), KINDS["momentum and a cosine"], checkpoint=tmp_path / "run", checkpoint_every=1)
     assert plain.weights == watched.weights
+
+
+def images(engine: str) -> Model:
+    layers = [Conv2D(1, 4, 3), MaxPool2D(2), ReLU(), Conv2D(4, 6, 2), Tanh(), Flatten(), Linear(24, 10)]
+    return Model.from_layers(layers, input_shape=(1, 8, 8), engine=engine, seed=5)
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_a_network_for_images_goes_on_as_if_nothing_had_happened(engine: str, tmp_path: Path) -> None:
+    def go(stopper: Callback, **more: Any) -> tuple[Any, int]:
+        model = images(engine)
+        history = model.fit(X[:80], Y[:80], epochs=2, batch_size=8, momentum=0.9, callbacks=[stopper], **more)
+        return model.weights, len(history)
+
+    whole, _ = go(StopsNowAndThen())
+    watched, _ = go(StopsNowAndThen(), checkpoint=tmp_path / "watched", checkpoint_every=1)
+    stopper, epochs = StopsNowAndThen(0.2), 0
+    while epochs < 2:
+        resumed, epochs = go(stopper, checkpoint=tmp_path / "run", checkpoint_every=3, resume=True)
+    assert watched == whole
+    assert resumed == whole
 
 
 def test_a_finished_run_resumes_to_its_end(tmp_path: Path) -> None:
