@@ -30,39 +30,25 @@ from itertools import chain, compress
 from operator import add, mul
 from typing import Any
 
+from .lane_matrix import SCALAR_BITS, SMALLEST, Block, Inputs, LaneMatrix, Rows, bits_of, in_range, longest_sum
 from .windows import Window
 
 Lanes = Any  # the engine. It calls this module, which so cannot import it
-LaneMatrix = Any  # its matrices, and its rows of inputs, which have ``entries``
 
 LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
 PATCHES_AT_ONCE = 4096  # so many patches are kept in memory at once
-FEW_BITS = 18  # of gradients that become factors, or are handed on by a pooling; as many as ``lanes`` gives factors
 ENOUGH_BITS = 11  # with fewer bits on either side of a product it is computed with floats
-SMALLEST = 1e-250  # products no larger than this count as zero
 
 Recipe = list[slice]
-Rows = list[list[float]]
 
 
-class Block:
-    """Rows of lanes (ints), or lists of ints, which times ``scale`` are numbers; none is larger than ``bound``."""
-
-    __slots__ = ("bound", "data", "scale")
-
-    def __init__(self, data: Any, scale: float, bound: int) -> None:
-        self.data = data
-        self.scale = scale
-        self.bound = bound
-
-
-class Unread:
-    """A ``Block`` whose rows are still the bytes of their lanes, with ``bias`` added: the next layer may want them so.
+class Unread(Block):
+    """A block whose rows are still the bytes of their lanes, with ``bias`` added: the next layer may want them so.
 
     They become ints when somebody asks for ``data``.
     """
 
-    __slots__ = ("_data", "bias", "bound", "raws", "scale")
+    __slots__ = ("_data", "bias", "raws")
 
     def __init__(self, raws: list[bytes], bias: int, scale: float, bound: int) -> None:
         self.raws = raws
@@ -72,7 +58,7 @@ class Unread:
         self._data: list[int] | None = None
 
     @property
-    def data(self) -> list[int]:
+    def data(self) -> list[int]:  # type: ignore[override]
         """One int a row."""
         if self._data is None:
             bias, from_bytes = self.bias, int.from_bytes
@@ -80,18 +66,13 @@ class Unread:
         return self._data
 
 
-def _raws(ops: Lanes, block: Any, width: int) -> list[bytes]:
+def _raws(ops: Lanes, block: Block, width: int) -> list[bytes]:
     """The bytes of rows of ``width`` lanes, with the bias added."""
     if isinstance(block, Unread):
         return block.raws
     layout = ops._layout(width)
     bias, size = layout.bias, layout.size
     return [(row + bias).to_bytes(size, "little") for row in block.data]
-
-
-def _longest_sum(lists: Iterable[Sequence[int]]) -> int:
-    """The largest sum of sizes in a list."""
-    return max([sum(map(abs, ints)) for ints in lists], default=0)
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -244,12 +225,12 @@ class Frames:
 # --- numbers in range ------------------------------------------------------------------------------------------------
 
 
-def _lanes_of(ops: Lanes, x: LaneMatrix) -> Any:
+def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Block:
     """Rows of lanes with a close bound, or with one that is small anyway."""
     width = x.shape[1]
-    if not hasattr(x, "entries"):
-        block = ops._rows(x)
-        return block if block.bound <= 1 << FEW_BITS else ops._tightened(block, width)
+    if not isinstance(x, Inputs):
+        block: Block = ops._rows(x)
+        return block if block.bound <= 1 << SCALAR_BITS else ops._tightened(block, width)
     layout = ops._layout(width)
     dense = [_dense(positions, ints, width) for _, positions, ints in x.entries]
     if any(type(row) is not bytearray for row in dense):
@@ -271,19 +252,19 @@ def _dense(positions: Sequence[int] | None, ints: Sequence[int], width: int) -> 
     return row
 
 
-def _matched(ops: Lanes, lanes: Any, width: int, scalars: Block, room: int) -> tuple[Any, Block] | None:
+def _matched(ops: Lanes, lanes: Block, width: int, scalars: Block, room: int) -> tuple[Block, Block] | None:
     """Both sides of a product, rounded so that no lane of a result goes beyond ``room``.
 
     Each list of the scalars is what one result is made with. Both sides lose bits until they have as many as each
     other. None if too few would be left.
     """
-    growth = _longest_sum(scalars.data)
+    growth = longest_sum(scalars.data)
     if not room:
         return None
     if growth * lanes.bound > room:
-        has = max([max(map(abs, ints)) for ints in scalars.data if len(ints)]).bit_length()
-        lane_has = int(lanes.bound).bit_length()
-        left = has + lane_has - (growth * lanes.bound // room).bit_length()
+        has = bits_of(max([max(map(abs, ints)) for ints in scalars.data if len(ints)]))
+        lane_has = bits_of(lanes.bound)
+        left = has + lane_has - bits_of(growth * lanes.bound // room)
         shift = has - max(left // 2, left - lane_has)
         if shift > 0:
             if has - shift < ENOUGH_BITS:
@@ -291,7 +272,7 @@ def _matched(ops: Lanes, lanes: Any, width: int, scalars: Block, room: int) -> t
             half = 1 << (shift - 1)
             rounded = [[(v + half) >> shift for v in ints] for ints in scalars.data]
             scalars = Block(rounded, math.ldexp(scalars.scale, shift), (scalars.bound >> shift) + 1)
-            growth = _longest_sum(rounded)
+            growth = longest_sum(rounded)
         if room // growth < min(lanes.bound, 1 << ENOUGH_BITS):
             return None
     return ops._fitted(lanes, room // max(growth, 1), width), scalars
@@ -415,13 +396,14 @@ class MovedSums:
 
 
 def _result(ops: Lanes, raws: list[bytes], width: int, scale: float, bound: int) -> LaneMatrix:
-    return ops._result((len(raws), width), Unread(raws, ops._layout(width).bias, scale, bound))
+    rows = in_range(Unread(raws, ops._layout(width).bias, scale, bound))
+    return LaneMatrix(ops.width, (len(raws), width), rows=rows)
 
 
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
-def convolve(ops: Lanes, x: LaneMatrix, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve`` says."""
     filters = weight.shape[1]
     window.require_inputs("convolve", x.shape[1])
@@ -430,7 +412,7 @@ def convolve(ops: Lanes, x: LaneMatrix, weight: LaneMatrix, bias: LaneMatrix, wi
         raise ValueError(f"convolve needs a bias of 1x{filters}, got {bias.shape[0]}x{bias.shape[1]}")
     lanes, scalars, shift = _lanes_of(ops, x), ops._scalars(weight), ops._rows(bias)
     scalars = Block(list(zip(*scalars.data)), scalars.scale, scalars.bound)
-    product = float(_longest_sum(scalars.data)) * lanes.bound * scalars.scale * lanes.scale
+    product = float(longest_sum(scalars.data)) * lanes.bound * scalars.scale * lanes.scale
     # The sum is counted in units of the product: they must be coarse enough for the bias as well.
     share = product / (product + shift.bound * shift.scale) if product > SMALLEST else 0.0
     matched = _matched(ops, lanes, window.inputs, scalars, int(0.98 * share * (1 << ops.capacity)))
@@ -438,11 +420,11 @@ def convolve(ops: Lanes, x: LaneMatrix, weight: LaneMatrix, bias: LaneMatrix, wi
         lanes, scalars = matched
         scale = lanes.scale * scalars.scale
         offsets = [round(v / scale) for v in ops.to_rows(bias)[0]]
-        bound = _longest_sum(scalars.data) * lanes.bound + max(map(abs, offsets))
+        bound = longest_sum(scalars.data) * lanes.bound + max(map(abs, offsets))
         if bound <= 1 << ops.capacity:
             raws = MovedSums(ops, window).forward(_raws(ops, lanes, window.inputs), scalars.data, offsets)
             return _result(ops, raws, filters * window.positions, scale, bound)
-    return ops.from_rows(_convolved(ops.to_rows(x), ops.to_rows(weight), ops.to_rows(bias)[0], window))
+    return ops.from_rows(_convolved(ops.to_rows(x), ops.to_rows(weight), ops.to_rows(bias)[0], window))  # type: ignore[no-any-return]
 
 
 def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
@@ -455,26 +437,26 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
     scalars = Block(by_channel, scalars.scale, scalars.bound)
     matched = _matched(ops, lanes, gradient.shape[1], scalars, 1 << ops.capacity)
     if not matched:
-        return ops.from_rows(_convolved_back(ops.to_rows(gradient), ops.to_rows(weight), window))
+        return ops.from_rows(_convolved_back(ops.to_rows(gradient), ops.to_rows(weight), window))  # type: ignore[no-any-return]
     lanes, scalars = matched
     raws = MovedSums(ops, window).backward(_raws(ops, lanes, gradient.shape[1]), scalars.data)
-    return _result(ops, raws, window.inputs, lanes.scale * scalars.scale, _longest_sum(scalars.data) * lanes.bound)
+    return _result(ops, raws, window.inputs, lanes.scale * scalars.scale, longest_sum(scalars.data) * lanes.bound)
 
 
-def convolve_weights(ops: Lanes, x: LaneMatrix, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve_weights(ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve_weights`` says."""
     window.require_inputs("convolve_weights", x.shape[1])
     filters = gradient.shape[1] // window.positions
     window.require_outputs("convolve_weights", gradient.shape[1], filters)
     if x.shape[0] != gradient.shape[0]:
         raise ValueError(f"convolve_weights needs as many rows left and right, got {x.shape} and {gradient.shape}")
-    if hasattr(x, "entries") and window.stride == (1, 1):
+    if isinstance(x, Inputs) and window.stride == (1, 1):
         rows = _weights_by_inputs(ops, x, gradient, window, filters)
     else:
         rows = _weights_by_gradient(ops, x, gradient, window, filters)
     if rows is None:
         rows = _correlated(ops.to_rows(x), ops.to_rows(gradient), window)
-    return ops.from_rows(rows)
+    return ops.from_rows(rows)  # type: ignore[no-any-return]
 
 
 def _patches(raw: bytes, starts: Sequence[int], rows: range, size: int) -> list[int]:
@@ -485,15 +467,17 @@ def _patches(raw: bytes, starts: Sequence[int], rows: range, size: int) -> list[
     return [from_bytes(patch, "little") for patch in joined]
 
 
-def _weights_by_gradient(ops: Lanes, x: LaneMatrix, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
+def _weights_by_gradient(
+    ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window, filters: int
+) -> Rows | None:
     """Sums of what the window sees, times numbers of the gradient. Of these many are zero behind ReLU and pooling."""
     width, chunk_size = gradient.shape[1], max(PATCHES_AT_ONCE // window.positions, 1)
     terms = min(chunk_size, x.shape[0]) * window.positions
     # Both sides get as many bits; a sum of sizes is taken to be at most a sixteenth of what it could be.
-    bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), FEW_BITS)
+    bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), SCALAR_BITS)
     scalars = ops._fitted(_lanes_of(ops, gradient), 1 << bits, width)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in _chunks(scalars.data, chunk_size)]
-    lanes, growth = _lanes_of(ops, x), max([_longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
+    lanes, growth = _lanes_of(ops, x), max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
     allowed = (1 << ops.capacity) // max(growth, 1)
     if allowed < min(lanes.bound, 1 << ENOUGH_BITS):
         return None
@@ -550,7 +534,7 @@ def _patches_seen(window: Window, raws: Sequence[bytes], blank: bytes) -> list[i
     return _patches(raw, starts, range(0, window.kernel[0] * columns * cell, columns * cell), window.kernel[1] * cell)
 
 
-def _weights_by_inputs(ops: Lanes, x: LaneMatrix, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
+def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
     """Sums of the gradient's numbers that an input had a part in, times that input: its zeros cost nothing."""
     pixels, (rows, columns) = window.inputs // window.channels, _border(window)
     chunk_size = max(PATCHES_AT_ONCE // pixels, 1)
@@ -668,7 +652,7 @@ def sum_channels(ops: Lanes, m: LaneMatrix, channels: int) -> LaneMatrix:
         raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")
     rows = ops._fitted(ops._rows(m), (1 << ops.capacity) // max(count, 1), width)
     sums = ops._layout(width).unpack([sum(rows.data)])
-    return ops.from_rows([[rows.scale * sum(part) for part in _chunks(sums, width // channels)]])
+    return ops.from_rows([[rows.scale * sum(part) for part in _chunks(sums, width // channels)]])  # type: ignore[no-any-return]
 
 
 # --- pooling ---------------------------------------------------------------------------------------------------------
@@ -681,7 +665,7 @@ def _alone(window: Window) -> Window:
     return window.plans["alone"]  # type: ignore[no-any-return]
 
 
-def average_pool(ops: Lanes, x: LaneMatrix, window: Window) -> LaneMatrix:
+def average_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
     taps = window.taps
@@ -714,7 +698,7 @@ def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
     return [views[tap] for tap in sorted(views)]
 
 
-def max_pool(ops: Lanes, x: LaneMatrix, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
+def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
     """What ``linalg.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
 
     Lanes are made positive and smaller than half of what they could hold. So each has a bit to spare at its top: set
@@ -752,7 +736,7 @@ def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], 
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
     # What comes next would look up how large the numbers are, and round them. Here there are fewer of them.
-    block = ops._fitted(_lanes_of(ops, gradient), max((1 << FEW_BITS) // growth, 1), width)
+    block = ops._fitted(_lanes_of(ops, gradient), max((1 << SCALAR_BITS) // growth, 1), width)
     grid = ops._layout(frames.lanes)
     half, everywhere, size, raws = grid.bias >> 1, grid.bias - grid.ones, grid.size, []
     for row, kept in zip(_placed(ops, frames, block, width), choices):
@@ -763,10 +747,10 @@ def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], 
     return _result(ops, raws, window.inputs, block.scale, block.bound * growth)
 
 
-def _placed(ops: Lanes, frames: Frames, block: Any, width: int) -> list[int]:
+def _placed(ops: Lanes, frames: Frames, block: Block, width: int) -> list[int]:
     """Rows of output lanes, in the corner of the grid of a phase each."""
     if frames.lanes == width:
-        return block.data  # type: ignore[no-any-return]
+        return block.data
     bias = ops._layout(frames.lanes).bias
     return [int.from_bytes(frames.placed(raw), "little") - bias for raw in _raws(ops, block, width)]
 

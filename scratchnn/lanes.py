@@ -1,9 +1,15 @@
 """The fast number engine: a matrix holds each of its rows as one Python int (see ``lane_rows`` for the trick).
 
-It offers the operations of ``linalg`` on its own kind of matrix, so layers run on either without knowing. A number is
-lane x scale: whole numbers in lanes, and one factor for the whole matrix (block floating point). A product of matrices
-is a sum of rows, each times a small int; the small ints are the *scalar* side of the product, and zeros among them are
-skipped where there are many.
+It offers the operations of ``linalg`` on its own kind of matrix (``lane_matrix``), so layers run on either without
+knowing. A product of matrices is a sum of rows, each times a small int; the small ints are the *scalar* side of the
+product, and zeros among them are skipped where there are many. A sample (0, 2, 3) in a layer of three inputs and two
+outputs, with lanes of 48 bits and units of 1, so that the weights' three rows are three ints:
+
+    weight    (1, 4)  (5, 2)  (7, 0)            1 + (4 << 48)      5 + (2 << 48)      7
+    bias      (10, 20)                          10 + (20 << 48)
+    affine    2 * (5, 2) + 3 * (7, 0) + bias    2 * (5 + (2 << 48)) + 3 * 7 + 10 + (20 << 48)  =  41 + (24 << 48)
+
+Three multiplications and three additions of Python, however many outputs there are: (41, 24).
 
 Every matrix knows a bound on its lanes. The bound of a result is worked out before it is computed, and an operand is
 rounded to fewer bits first if the result could leave its lanes: nothing ever wraps around. Where there is no lane
@@ -19,21 +25,34 @@ training is far less: the loss of every epoch agrees with that of ``linalg`` to 
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
-from operator import itemgetter, mul
+from operator import mul
 from typing import Any
 
 from . import linalg
+from .lane_matrix import (
+    LARGEST,
+    SCALAR_BITS,
+    SMALLEST,
+    Block,
+    Inputs,
+    LaneMatrix,
+    Rows,
+    Shape,
+    bits_of,
+    in_range,
+    in_rows,
+    largest_size,
+    longest_sum,
+    read_inputs,
+    run_away,
+    transposed,
+    unit_for,
+)
 from .lane_rows import Layout, round_all
 from .windows import Window
 
-Rows = list[list[float]]
-Shape = tuple[int, int]
-
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
-SCALAR_BITS = 18  # of a number on the scalar side of a product
 WEIGHT_BITS = 20  # the least that a weight should have
 STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
 MOST_STEP_BITS = 29  # where there is room for more: an int of one of CPython's digits (30 bits) multiplies fastest
@@ -43,120 +62,6 @@ HEADROOM_BITS = 3  # how many times weights may double before their true size is
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
-LARGEST = 1e100  # a matrix with numbers beyond this has run away
-SMALLEST = 1e-250  # numbers no larger than this count as zero
-SPARSE = 0.7  # a row of inputs with a smaller share of non-zeros than this is read through its non-zeros
-
-
-class LaneOverflowError(OverflowError):
-    """Numbers grew beyond all use: training has diverged."""
-
-
-class Block:
-    """One form of a matrix: a list of ints (lanes) or of lists of ints, which times ``scale`` are its numbers.
-
-    No lane or int is larger than ``bound`` in size.
-    """
-
-    __slots__ = ("bound", "data", "scale")
-
-    def __init__(self, data: list[Any], scale: float, bound: int) -> None:
-        self.data = data
-        self.scale = scale
-        self.bound = bound
-
-
-class LaneMatrix:
-    """A matrix in one or more forms, each made from another when it is first asked for, and kept.
-
-    ``floats`` are rows of floats, ``rows`` one int of lanes a row, ``columns`` one int of lanes a column, ``scalars``
-    rows of small ints, ``product`` the two sides of a product xᵀ·b that is still to be computed.
-    """
-
-    __slots__ = ("columns", "floats", "product", "rows", "scalars", "shape")
-
-    def __init__(
-        self,
-        shape: Shape,
-        floats: Rows | None = None,
-        rows: Block | None = None,
-        columns: Block | None = None,
-        scalars: Block | None = None,
-        product: tuple[Inputs, Block] | None = None,
-    ) -> None:
-        self.shape = shape
-        self.floats = floats
-        self.rows = rows
-        self.columns = columns
-        self.scalars = scalars
-        self.product = product
-
-
-class Inputs:
-    """Rows of inputs, read-only: for each its non-zero numbers, small ints, and how to gather what they multiply."""
-
-    __slots__ = ("entries", "largest", "row_sum", "scale", "shape")
-
-    def __init__(self, entries: list[Any], width: int, scale: float, largest: int, row_sum: int) -> None:
-        self.entries = entries  # (gather or None, positions or None for all, ints) a row
-        self.shape = (len(entries), width)
-        self.scale = scale
-        self.largest = largest  # no int is larger in size
-        self.row_sum = row_sum  # no row's sizes add up to more
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def to_rows(self) -> Rows:
-        """The rows as lists of floats."""
-        rows = []
-        for _, positions, ints in self.entries:
-            row = [0.0] * self.shape[1]
-            for k, v in zip(range(self.shape[1]) if positions is None else positions, ints):
-                row[k] = v * self.scale
-            rows.append(row)
-        return rows
-
-
-def _bits(bound: float) -> int:
-    """The number of bits of a bound: the least b such that bound < 2**b."""
-    return int(bound).bit_length()
-
-
-def _run_away(largest: float) -> LaneOverflowError:
-    what = f"numbers up to {largest:.3g}" if largest == largest else "a number that is no number (NaN)"
-    return LaneOverflowError(
-        f'{what} appeared, and the lanes engine goes up to {LARGEST:g} (engine="linalg" goes up to 1.8e308)'
-    )
-
-
-def _largest(rows: Rows) -> float:
-    """The largest size among all numbers; ``LaneOverflowError`` if one is not finite or beyond all use."""
-    largest = max([max(max(row), -min(row)) for row in rows if row], default=0.0)
-    # max and min pass over a NaN that does not come first; a sum does not.
-    if not largest <= LARGEST or not all(map(math.isfinite, map(sum, rows))):
-        raise _run_away(largest if largest > LARGEST else math.nan)
-    return largest if largest > SMALLEST else 0.0
-
-
-def _quantum(largest: float, bits: int) -> float:
-    """The power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units."""
-    return math.ldexp(1.0, math.frexp(largest)[1] - bits) if largest else 1.0
-
-
-def _transposed(m: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    return list(zip(*m))
-
-
-def _in_rows(flat: list[Any], shape: Shape) -> list[list[Any]]:
-    """All entries, one after the other, as rows."""
-    count, width = shape
-    return [flat[i * width : (i + 1) * width] for i in range(count)]
-
-
-def _longest_sum(rows: Iterable[Sequence[int]]) -> int:
-    """The largest sum of sizes in a row: by so much can a product with these scalars grow."""
-    return max([sum(map(abs, row)) for row in rows], default=0)
 
 
 class Lanes:
@@ -192,17 +97,11 @@ class Lanes:
         everywhere = self._everywhere.get(width)
         if everywhere is None:
             everywhere = self._everywhere[width] = list(range(width))
-        if set(map(type, rows)) <= {bytes}:
-            entries = [_entry(row, everywhere) for row in rows]
-            return Inputs(entries, width, factor, 255, max([sum(ints) for _, _, ints in entries], default=0))
-        small, unit = _small_ints(rows)
-        entries = [_entry(row, everywhere) for row in small]
-        largest = max([max(map(abs, row)) for row in small if row], default=0)
-        return Inputs(entries, width, factor * unit, largest, _longest_sum([ints for _, _, ints in entries]))
+        return read_inputs(rows, factor, everywhere)
 
     def suited(self, prepared: Inputs, batch_size: int) -> Lanes:
         """The engine of the narrowest lanes in which a network can learn well from these inputs."""
-        inputs, gradients = _bits(prepared.row_sum), _bits(prepared.largest * batch_size)
+        inputs, gradients = bits_of(prepared.row_sum), bits_of(prepared.largest * batch_size)
         needed = 2 + max(inputs + WEIGHT_BITS, gradients + GRADIENT_BITS)
         width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
         chosen = Lanes(width, min(max(width - 2 - inputs, WEIGHT_BITS), MOST_WEIGHT_BITS))
@@ -218,7 +117,7 @@ class Lanes:
     def from_rows(self, rows: Iterable[Iterable[float]]) -> LaneMatrix:
         """A matrix from rows of numbers; they become lanes when an operation first wants them so."""
         floats = linalg.from_rows(rows)
-        return LaneMatrix(linalg.shape(floats), floats)
+        return LaneMatrix(self.width, linalg.shape(floats), floats)
 
     def to_rows(self, m: LaneMatrix | Inputs) -> Rows:
         """The rows of a matrix as lists of floats."""
@@ -230,7 +129,7 @@ class Lanes:
         # Looking at a matrix must not change what is computed with it.
         rows = self._rows(m)
         scale = rows.scale
-        return _in_rows([v * scale for v in self._unpacked(rows, m.shape[1])], m.shape)
+        return in_rows([v * scale for v in self._unpacked(rows, m.shape[1])], m.shape)
 
     def shape(self, m: LaneMatrix | Inputs) -> Shape:
         """(rows, columns) of a matrix."""
@@ -246,7 +145,7 @@ class Lanes:
         rows, width = self._rows(m), m.shape[1]
         form = {"unit": rows.scale, "bound": rows.bound}
         if not self._layout(width).within(rows.data, min(EXACT_BITS, self.capacity)):
-            return {**form, "lanes": _in_rows(self._unpacked(rows, width), m.shape)}
+            return {**form, "lanes": in_rows(self._unpacked(rows, width), m.shape)}
         return form
 
     def in_form(self, rows: Rows, form: dict[str, Any]) -> LaneMatrix:
@@ -255,12 +154,19 @@ class Lanes:
             return self.from_rows(rows)
         unit, width = form["unit"], len(rows[0])
         lanes = self._layout(width).pack(form.get("lanes") or [[round(v / unit) for v in row] for row in rows])
-        return LaneMatrix((len(rows), width), rows=Block(lanes, unit, form["bound"]))
+        return LaneMatrix(self.width, (len(rows), width), rows=Block(lanes, unit, form["bound"]))
 
     # --- forms of a matrix ---------------------------------------------------------------------------------------
 
     def _matrix(self, m: LaneMatrix | Inputs) -> LaneMatrix:
-        return m if isinstance(m, LaneMatrix) else LaneMatrix(m.shape, m.to_rows())
+        if isinstance(m, Inputs):
+            return LaneMatrix(self.width, m.shape, m.to_rows())
+        if m.lane_width != self.width:  # its lanes would be cut in the wrong places
+            raise ValueError(
+                f"a matrix of {m.lane_width}-bit lanes was handed to an engine of {self.width}-bit lanes; hand over"
+                " its numbers: engine.from_rows(other.to_rows(m))"
+            )
+        return m
 
     def _unpacked(self, block: Block, width: int) -> list[Any]:
         return self._layout(width).unpack(block.data, block.bound)
@@ -276,8 +182,8 @@ class Lanes:
                 m.rows = self._inputs_times(*m.product, m.shape[1])
             else:
                 floats = m.floats or []
-                largest = _largest(floats)
-                unit = _quantum(largest, self.weight_bits - HEADROOM_BITS)
+                largest = largest_size(floats)
+                unit = unit_for(largest, self.weight_bits - HEADROOM_BITS)
                 lanes = self._layout(m.shape[1]).pack_rounded(floats, 1.0 / unit)
                 m.rows = Block(lanes, unit, math.ceil(largest / unit))
         return m.rows
@@ -295,22 +201,22 @@ class Lanes:
         if m.scalars is None:
             width = m.shape[1]
             if m.floats is not None:
-                largest = _largest(m.floats)
-                unit = _quantum(largest, SCALAR_BITS)
+                largest = largest_size(m.floats)
+                unit = unit_for(largest, SCALAR_BITS)
                 flat = round_all([v for row in m.floats for v in row], 1.0 / unit)
                 m.scalars = Block([], unit, math.ceil(largest / unit))
             else:
                 rows = self._fitted(self._tightened(self._rows(m), width), 1 << SCALAR_BITS, width)
                 flat = self._unpacked(rows, width)
                 m.scalars = Block([], rows.scale, rows.bound)
-            m.scalars.data = _in_rows(flat, m.shape)
+            m.scalars.data = in_rows(flat, m.shape)
         return m.scalars
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
         if block.bound <= allowed:
             return block
-        shift = _bits(block.bound // allowed)  # so that bound < allowed·2**shift, and bound >> shift < allowed
+        shift = bits_of(block.bound // allowed)  # so that bound < allowed·2**shift, and bound >> shift < allowed
         data = self._layout(width).shift(block.data, shift)
         return Block(data, math.ldexp(block.scale, shift), (block.bound >> shift) + 1)
 
@@ -335,23 +241,23 @@ class Lanes:
     def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None) -> LaneMatrix:
         width = weight.shape[1]
         scalars = x if isinstance(x, Inputs) else self._scalars(x)
-        growth = x.row_sum if isinstance(x, Inputs) else _longest_sum(scalars.data)  # type: ignore[union-attr]
+        growth = x.row_sum if isinstance(x, Inputs) else longest_sum(scalars.data)  # type: ignore[union-attr]
         rows, offset, extra = self._rows(weight), 0, 0
         product = float(growth) * rows.bound * scalars.scale * rows.scale  # no entry of x·weight is larger
         room = 1 << self.capacity
         if bias is not None:
-            shift = self._rows(bias)
+            added = self._rows(bias)
             if not product:
-                return LaneMatrix((x.shape[0], width), [list(self.to_rows(bias)[0]) for _ in range(x.shape[0])])
+                return self.from_rows(list(self.to_rows(bias)) * x.shape[0])
             # The sum is counted in units of the product: they must be coarse enough for the bias as well.
-            largest = product + shift.bound * shift.scale
+            largest = product + added.bound * added.scale
             room = int(0.98 * room * product / largest)
         if not self._fits(rows.bound, growth, room):
             return self._times_by_floats(x, weight, bias)
         rows = self._fitted(rows, room // growth, width)
         scale = scalars.scale * rows.scale
         if bias is not None:
-            (offset,), extra = self._rescaled(shift.data, shift.bound, shift.scale / scale, width)
+            (offset,), extra = self._rescaled(added.data, added.bound, added.scale / scale, width)
         table = rows.data
         if isinstance(x, Inputs):
             data = [sum(map(mul, gather(table) if gather else table, ints), offset) for gather, _, ints in x.entries]
@@ -367,19 +273,19 @@ class Lanes:
         self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None
     ) -> LaneMatrix:
         """The same product where the ranges of its parts are too far apart for lanes: exact sums of floats."""
-        columns = _transposed(self.to_rows(weight)) or [()] * weight.shape[1]
-        shift = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
-        rows = [[math.fsum([*map(mul, row, c), b]) for c, b in zip(columns, shift)] for row in self.to_rows(x)]
-        return LaneMatrix((x.shape[0], weight.shape[1]), rows)
+        columns = transposed(self.to_rows(weight)) or [()] * weight.shape[1]
+        added = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
+        rows = [[math.fsum([*map(mul, row, c), b]) for c, b in zip(columns, added)] for row in self.to_rows(x)]
+        return LaneMatrix(self.width, (x.shape[0], weight.shape[1]), rows)
 
     def _result(self, shape: Shape, rows: Block | None = None, columns: Block | None = None) -> LaneMatrix:
-        return LaneMatrix(shape, rows=_in_range(rows), columns=_in_range(columns))
+        return LaneMatrix(self.width, shape, rows=rows and in_range(rows), columns=columns and in_range(columns))
 
     def matmul_nt(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
-        turned = LaneMatrix((b.shape[1], b.shape[0]), rows=self._columns(b))
+        turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self._columns(b))
         return self._times(a, turned, None)
 
     def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
@@ -390,13 +296,13 @@ class Lanes:
             if not self._fits(self._rows(b).bound, a.largest * a.shape[0], 1 << self.capacity):
                 return self._tn_by_floats(a, b)
             # Computed when it is asked for: an optimizer's step can then be put into b, which is far smaller.
-            return LaneMatrix((a.shape[1], b.shape[1]), product=(a, self._rows(b)))
+            return LaneMatrix(self.width, (a.shape[1], b.shape[1]), product=(a, self._rows(b)))
         # Lanes run along the longer side: fewer and longer ints cost less.
         along_rows = b.shape[1] >= a.shape[1]
         lanes, other = (b, a) if along_rows else (a, b)
         scalars, rows = self._scalars(other), self._rows(lanes)
-        columns = _transposed(scalars.data)
-        growth, room = _longest_sum(columns), 1 << self.capacity
+        columns = transposed(scalars.data)
+        growth, room = longest_sum(columns), 1 << self.capacity
         if not self._fits(rows.bound, growth, room):
             return self._tn_by_floats(a, b)
         rows = self._fitted(rows, room // growth, lanes.shape[1])
@@ -415,7 +321,7 @@ class Lanes:
             if lanes:
                 for k, v in zip(everywhere if positions is None else positions, ints):
                     totals[k] += v * lanes
-        block = _in_range(Block(totals, x.scale * rows.scale, growth * rows.bound))
+        block = in_range(Block(totals, x.scale * rows.scale, growth * rows.bound))
         assert block is not None
         return block
 
@@ -431,14 +337,14 @@ class Lanes:
         if not 0.0 < ratio < math.inf or room < 1 << STEP_BITS:
             return m  # a step of no size, or of none that ``add_scaled`` will accept; or rounding would cost too much
         rows = self._fitted(rows, room, m.shape[1])
-        finer = _bits(room // max(rows.bound, 1)) - 1  # what room there is takes what would be rounded off
+        finer = bits_of(room // max(rows.bound, 1)) - 1  # what room there is takes what would be rounded off
         gain = math.ldexp(math.frexp(ratio)[0], 1 + finer)  # from 2**finer to twice that
         data, bound = self._rescaled(rows.data, rows.bound, gain, m.shape[1])
-        return LaneMatrix(m.shape, product=(x, Block(data, rows.scale / gain, bound)))
+        return LaneMatrix(self.width, m.shape, product=(x, Block(data, rows.scale / gain, bound)))
 
     def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         turned = [list(column) for column in zip(*self.to_rows(a))] or [[] for _ in range(a.shape[1])]
-        return self._times_by_floats(LaneMatrix((a.shape[1], a.shape[0]), turned), b, None)
+        return self._times_by_floats(LaneMatrix(self.width, (a.shape[1], a.shape[0]), turned), b, None)
 
     def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
@@ -451,14 +357,14 @@ class Lanes:
     def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
         """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
         layout, mantissa, exponent = self._layout(width), *math.frexp(abs(ratio))
-        bits = min(max(self.capacity - _bits(bound), STEP_BITS), MOST_STEP_BITS)
+        bits = min(max(self.capacity - bits_of(bound), STEP_BITS), MOST_STEP_BITS)
         multiplier, shift = round(mantissa * (1 << bits)), bits - exponent
         while multiplier and not multiplier & 1:  # a power of two becomes a mere shift
             multiplier, shift = multiplier >> 1, shift - 1
-        if not multiplier or not bound or shift > _bits(bound * multiplier):
+        if not multiplier or not bound or shift > bits_of(bound * multiplier):
             return [0] * len(data), 0
         if bound * multiplier > layout.limit and shift > 0:
-            early = min(_bits((bound * multiplier) >> self.capacity), shift)
+            early = min(bits_of((bound * multiplier) >> self.capacity), shift)
             data, bound, shift = layout.shift(data, early), (bound >> early) + 1, shift - early
         if shift < 0:
             multiplier, shift = multiplier << -shift, 0
@@ -481,14 +387,14 @@ class Lanes:
         first, second = (self._columns(a), self._columns(b)) if along_columns else (self._rows(a), self._rows(b))
         step = abs(factor) * second.bound * second.scale
         if not step <= LARGEST:
-            raise _run_away(step)
+            raise run_away(step)
         if not first.bound:
             # Nothing to keep the unit of (a bias before its first step): it is the step that gets the bits.
             second = self._tightened(second, width)
             step = abs(factor) * second.bound * second.scale
             if step <= SMALLEST:
                 return a
-            first = Block(first.data, _quantum(step, self.weight_bits - HEADROOM_BITS), 0)
+            first = Block(first.data, unit_for(step, self.weight_bits - HEADROOM_BITS), 0)
         block = self._within_weight_bits(self._added(first, second, factor, step, width), first.bound, width)
         return self._result(a.shape, columns=block) if along_columns else self._result(a.shape, rows=block)
 
@@ -504,7 +410,7 @@ class Lanes:
         if layout.within(block.data, bits - SHRUNK_BITS) and any(block.data):
             # They have become so small that they are worth a finer unit.
             block = self._tightened(block, width)
-            finer = bits - _bits(block.bound - 1)
+            finer = bits - bits_of(block.bound - 1)
             return Block(layout.shift(block.data, -finer), math.ldexp(block.scale, -finer), block.bound << finer)
         if layout.within(block.data, bits):
             return Block(block.data, block.scale, 1 << bits)
@@ -512,7 +418,7 @@ class Lanes:
 
     def _tightened(self, block: Block, width: int) -> Block:
         """The same block with the smallest bound of the form 2**bits that holds."""
-        layout, bits = self._layout(width), _bits(block.bound)
+        layout, bits = self._layout(width), bits_of(block.bound)
         if not block.bound:
             return block
         while bits and layout.within(block.data, bits - 1):
@@ -522,7 +428,7 @@ class Lanes:
     def _added(self, first: Block, second: Block, factor: float, step: float, width: int) -> Block:
         """first + factor·second in the unit of the first, or in a coarser one if lanes would overflow in that."""
         total, room = first.bound * first.scale + step, 0.5 * (1 << self.capacity)
-        unit = first.scale if total <= room * first.scale else _quantum(total, self.capacity - 1)
+        unit = first.scale if total <= room * first.scale else unit_for(total, self.capacity - 1)
         data, bound = first.data, first.bound
         if unit != first.scale:
             data, bound = self._rescaled(data, bound, first.scale / unit, width)
@@ -548,35 +454,34 @@ class Lanes:
         m = self._matrix(m)
         if m.product is not None:
             self._rows(m)
-        return LaneMatrix(
-            m.shape,
-            [[factor * v for v in row] for row in m.floats] if m.floats is not None else None,
-            _scaled(m.rows, factor),
-            _scaled(m.columns, factor),
-        )
+        floats = [[factor * v for v in row] for row in m.floats] if m.floats is not None else None
+        rows, columns = [block and _scaled(block, factor) for block in (m.rows, m.columns)]
+        return LaneMatrix(self.width, m.shape, floats, rows, columns)
 
     def relu(self, m: LaneMatrix | Inputs) -> tuple[LaneMatrix, list[int]]:
         """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
         rows = self._rows(m)
         data, mask = self._layout(m.shape[1]).positive(rows.data)
-        return LaneMatrix(m.shape, rows=Block(data, rows.scale, rows.bound)), mask
+        return self._result(m.shape, Block(data, rows.scale, rows.bound)), mask
 
     def gate(self, m: LaneMatrix | Inputs, mask: list[int]) -> LaneMatrix:
         """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
         if len(mask) != m.shape[0]:
             raise ValueError(f"gate needs a mask with as many rows as the matrix, got {m.shape} and {len(mask)} rows")
         rows = self._rows(m)
-        return LaneMatrix(m.shape, rows=Block(self._layout(m.shape[1]).gate(rows.data, mask), rows.scale, rows.bound))
+        data = self._layout(m.shape[1]).gate(rows.data, mask)
+        return self._result(m.shape, Block(data, rows.scale, rows.bound))
 
     def map(self, f: Callable[[float], float], m: LaneMatrix | Inputs) -> LaneMatrix:
         """``f`` of every entry, through floats."""
-        return LaneMatrix(m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
+        return LaneMatrix(self.width, m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
 
     def hadamard(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """The product entry by entry of two matrices of the same shape, through floats."""
         if a.shape != b.shape:
             raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
-        return LaneMatrix(a.shape, [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))])
+        products = [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))]
+        return LaneMatrix(self.width, a.shape, products)
 
     # --- images ----------------------------------------------------------------------------------------------------
     # They are in a file of their own, which only those load who need it.
@@ -585,25 +490,25 @@ class Lanes:
         """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias."""
         from . import lane_convolution
 
-        return lane_convolution.convolve(self, x, weight, bias, window)  # type: ignore[no-any-return]
+        return lane_convolution.convolve(self, x, weight, bias, window)
 
     def convolve_weights(self, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
         """The gradient of ``convolve``'s weight from that of its result."""
         from . import lane_convolution
 
-        return lane_convolution.convolve_weights(self, x, gradient, window)  # type: ignore[no-any-return]
+        return lane_convolution.convolve_weights(self, x, gradient, window)
 
     def convolve_inputs(self, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
         """The gradient of ``convolve``'s input from that of its result."""
         from . import lane_convolution
 
-        return lane_convolution.convolve_inputs(self, gradient, weight, window)  # type: ignore[no-any-return]
+        return lane_convolution.convolve_inputs(self, gradient, weight, window)
 
     def sum_channels(self, m: LaneMatrix, channels: int) -> LaneMatrix:
         """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
         from . import lane_convolution
 
-        return lane_convolution.sum_channels(self, m, channels)  # type: ignore[no-any-return]
+        return lane_convolution.sum_channels(self, m, channels)
 
     def max_pool(self, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
         """(the largest number that the window sees in each channel at each position, what ``max_pool_inputs`` needs)"""
@@ -615,55 +520,21 @@ class Lanes:
         """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
         from . import lane_convolution
 
-        return lane_convolution.max_pool_inputs(self, gradient, choices, window)  # type: ignore[no-any-return]
+        return lane_convolution.max_pool_inputs(self, gradient, choices, window)
 
     def average_pool(self, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
         """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
         from . import lane_convolution
 
-        return lane_convolution.average_pool(self, x, window)  # type: ignore[no-any-return]
+        return lane_convolution.average_pool(self, x, window)
 
     def average_pool_inputs(self, gradient: LaneMatrix, window: Window) -> LaneMatrix:
         """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
         from . import lane_convolution
 
-        return lane_convolution.average_pool_inputs(self, gradient, window)  # type: ignore[no-any-return]
+        return lane_convolution.average_pool_inputs(self, gradient, window)
 
 
-def _in_range(block: Block | None) -> Block | None:
-    """The block itself if its numbers can be computed with, zeros if all are too small for that."""
-    if block is None or SMALLEST < block.bound * block.scale <= LARGEST:
-        return block
-    if block.bound * block.scale <= SMALLEST:  # its scale may even be 0 by now, which nothing can be divided by
-        return Block([0] * len(block.data), 1.0, 0)
-    raise _run_away(block.bound * block.scale)
-
-
-def _scaled(block: Block | None, factor: float) -> Block | None:
-    if block is None:
-        return None
+def _scaled(block: Block, factor: float) -> Block:
     data = [-row for row in block.data] if factor < 0 else block.data
-    return _in_range(Block(data, block.scale * abs(factor), block.bound))
-
-
-def _few(positions: tuple[int, ...]) -> Callable[[Sequence[int]], list[int]]:
-    """What itemgetter does, for fewer than two positions, for which it gives no tuple."""
-    return lambda table: [table[k] for k in positions]
-
-
-def _entry(row: Any, everywhere: Sequence[int]) -> tuple[Any, Any, Any]:
-    """(gather, positions, non-zero ints) of a row of ints; (None, None, all ints) if few of them are zero."""
-    positions = tuple(compress(everywhere, row))
-    if len(positions) > SPARSE * len(row):
-        return None, None, row if type(row) is bytes else array("i", row)
-    ints = row.translate(None, b"\0") if type(row) is bytes else array("i", [v for v in row if v])
-    return (itemgetter(*positions) if len(positions) > 1 else _few(positions)), positions, ints
-
-
-def _small_ints(rows: Sequence[Sequence[float]]) -> tuple[list[list[int]], float]:
-    """(rows of ints, unit): the same numbers in units of a power of two; 1 if they are whole and small already."""
-    floats = [[float(v) for v in row] for row in rows]
-    largest = _largest(floats)
-    whole = largest < 1 << SCALAR_BITS and all(v.is_integer() for row in floats for v in row)
-    unit = 1.0 if whole else _quantum(largest, SCALAR_BITS)
-    return [[round(v / unit) for v in row] for row in floats], unit
+    return in_range(Block(data, block.scale * abs(factor), block.bound))

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from scratchnn import lane_convolution, linalg
 from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.lane_convolution import MovedSums
-from scratchnn.lanes import WIDTHS, Block, LaneMatrix, Lanes
+from scratchnn.lane_matrix import Block, LaneMatrix
+from scratchnn.lanes import WIDTHS, Lanes
 from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.model import Model
 from scratchnn.windows import Window
@@ -109,7 +110,7 @@ def correlated(x: Ints, gradient: Ints, window: Window) -> Ints:
 
 def in_lanes(ops: Lanes, rows: Ints, bound: int, scale: float = 1.0) -> LaneMatrix:
     data = [sum(v << (ops.width * lane) for lane, v in enumerate(row)) for row in rows]
-    return LaneMatrix((len(rows), len(rows[0])), rows=Block(data, scale, bound))
+    return LaneMatrix(ops.width, (len(rows), len(rows[0])), rows=Block(data, scale, bound))
 
 
 def out_of_lanes(ops: Lanes, m: LaneMatrix) -> Ints:

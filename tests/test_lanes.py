@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lanes import SMALLEST, WIDTHS, Block, Inputs, LaneMatrix, LaneOverflowError, Lanes
+from scratchnn.lane_matrix import SMALLEST, Block, Inputs, LaneMatrix, LaneOverflowError
+from scratchnn.lanes import WIDTHS, Lanes
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
 PRECISION = 2.0**-14
@@ -399,13 +400,13 @@ def test_a_step_along_a_gradient_that_is_computed_in_the_step(
 def test_a_step_along_a_gradient_as_large_as_lanes_can_hold(ops: Lanes) -> None:
     batch = ops.prepare([[1.0]])
     batch.largest = (1 << (ops.width - 3)) + 5  # as if there were that many rows
-    product = ops.matmul_tn(batch, LaneMatrix((1, 1), rows=Block([1], 1.0, 1)))
+    product = ops.matmul_tn(batch, LaneMatrix(ops.width, (1, 1), rows=Block([1], 1.0, 1)))
     moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0]]), product, 0.3))
     assert_close(ops.to_rows(moved), [[1.3]], 1.0 + 0.3 * batch.largest)
 
 
 def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
-    gradient = LaneMatrix((1, 2), rows=Block([3 + (-1 << ops.width)], 0.5, 3))
+    gradient = LaneMatrix(ops.width, (1, 2), rows=Block([3 + (-1 << ops.width)], 0.5, 3))
     product = ops.matmul_tn(ops.prepare([[1.0]], 1.0 / 255.0), gradient)
     moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0, 1.0]]), product, 0.7 * 255.0))
     assert_close(ops.to_rows(moved), [[1.0 + 0.7 * 1.5, 1.0 - 0.7 * 0.5]], 3.0)
@@ -565,6 +566,15 @@ def test_growing_step_by_step_ends_in_an_error_and_not_in_a_wrong_number(ops: La
     big = ops.from_rows([[1e60]])
     with pytest.raises(LaneOverflowError, match="appeared"):
         ops.matmul(big, big)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_lanes_of_another_width_are_refused(operation: Any) -> None:
+    narrow, wide = Lanes(40), Lanes(64)
+    m = wide.relu(wide.from_rows([[1.0, 2.0], [3.0, 4.0]]))[0]
+    with pytest.raises(ValueError, match=r"64-bit lanes was handed to an engine of 40-bit lanes; .*from_rows"):
+        operation(narrow, m)
+    operation(narrow, narrow.from_rows(wide.to_rows(m)))  # what the error says to do
 
 
 def test_it_is_an_overflow_error() -> None:

@@ -46,6 +46,7 @@ FLOORS: dict[int, set[str]] = {
         "errors",
         "linalg",
         "lanes",
+        "lane_matrix",
         "lane_rows",
         "lane_convolution",
         "windows",
