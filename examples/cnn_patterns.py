@@ -78,7 +78,7 @@ def learn_patterns(quick: bool) -> tuple[dict[str, float], Model]:
 
 def learn_mnist(options: argparse.Namespace) -> float:
     train, test = load_images(options)
-    epochs = 1 if options.quick else 3
+    epochs = 1 if options.quick else 4
     model = for_mnist()
     print(model.summary())
     history = model.fit(
