@@ -37,7 +37,8 @@ from scratchnn import (
     load_digits,
 )
 from scratchnn.errors import TrainingDiverged
-from scratchnn.lanes import LaneOverflowError, Lanes
+from scratchnn.lane_matrix import LaneOverflowError
+from scratchnn.lanes import Lanes
 from scratchnn.layers import Layer, Parameter
 from scratchnn.losses import LOSSES, Loss
 from scratchnn.optim import OPTIMIZERS, SGD, Optimizer, clip_gradient_norm
