@@ -19,7 +19,8 @@ The recipe is the same throughout:
 
 No constant is copied from a table: they are quotients of whole numbers, worked out below. Following IEEE 754 and not
 ``math``, nothing raises for a number: log(0) is -inf, log(-1) and sqrt(-1) are nan, what is too large is inf; nan gives
-nan. Arguments are numbers (``TypeError`` otherwise). Relies on nothing, not even on ``math``.
+nan. Arguments are numbers (``TypeError`` otherwise) and become doubles first: an int is rounded, and one too large for a
+double counts as ±inf. Relies on nothing, not even on ``math``.
 """
 
 from __future__ import annotations
@@ -201,7 +202,10 @@ def _scaled(x: Pair, n: int) -> float:
 def _real(x: float) -> float:
     if isinstance(x, (str, bytes, bytearray)):
         raise TypeError(f"a number is needed, got {type(x).__name__} {x!r}")
-    return float(x)
+    try:
+        return float(x)
+    except OverflowError:  # an int, or a fraction of ints
+        return INFINITY if x > 0 else -INFINITY
 
 
 # --- exponentials ------------------------------------------------------------------------------------------
@@ -384,21 +388,23 @@ def pow(x: float, y: float) -> float:
     """xʸ: by squaring for whole y below 2^31, otherwise as exp(y·log x) with a logarithm of 70 bits.
 
     nan for a negative x and a y that is not whole; ±inf for a zero x and a negative y. x⁰ and 1ʸ are 1, whatever the
-    other is. The cases of zeros and infinities are those of C99, annex F.9.4.4.
+    other is. The cases of zeros and infinities are those of C99, annex F.9.4.4. An int y is odd or even as it is given,
+    before it becomes a double, all of which are even from 2^53 on.
     """
-    x, y = _real(x), _real(y)
+    exact_y, x, y = y, _real(x), _real(y)
     if y == 0 or x == 1:
         return 1.0
     if x != x or y != y:
         return NAN
     size = -x if x < 0 else x
     if y in (INFINITY, -INFINITY):
-        return 1.0 if size == 1 else (INFINITY if (size > 1) == (y > 0) else 0.0)
-    whole = int(y)
-    if x < 0 and whole != y and size != INFINITY:
-        return NAN
-    result = _positive_power(size, y, whole)
-    odd = whole == y and whole % 2
+        result = 1.0 if size == 1 else (INFINITY if (size > 1) == (y > 0) else 0.0)
+    else:
+        whole = int(y)
+        if x < 0 and whole != y and size != INFINITY:
+            return NAN
+        result = _positive_power(size, y, whole)
+    odd = (exact_y if isinstance(exact_y, int) else y) % 2 == 1  # never of inf, whose remainder is nan
     return -result if odd and (x < 0 or _is_negative_zero(x)) else result
 
 

@@ -24,6 +24,7 @@ from scratchnn import elementary
 
 INF, NAN = math.inf, math.nan
 LARGEST, SMALLEST_NORMAL, SMALLEST = 1.7976931348623157e308, 2.0**-1022, 5e-324
+HUGE = 10**400  # an int that no double reaches
 
 # 1 is what is promised; a pair of doubles rounded once is this good, and less would be a mistake in the working.
 WORST_ULPS = 0.501
@@ -312,6 +313,21 @@ def test_pythons_own_powers_have_the_same_table() -> None:
             assert not math.isfinite(power) and math.isfinite(x)
 
 
+def test_a_whole_exponent_is_odd_or_even_whatever_its_size() -> None:
+    """As doubles, 2**53 + 1 is the even 2**53 and HUGE infinite: the int itself says that it is odd."""
+    powers = [
+        *[(-1, 2**53 + 1, -1.0), (-1.0, -(2**53) - 1, -1.0), (-1, 2**53 + 2, 1.0), (-1.0, 2.0**53 + 1, 1.0)],
+        *[(-1, HUGE + 1, -1.0), (-1, -HUGE - 1, -1.0), (-1, HUGE, 1.0), (1, HUGE + 1, 1.0), (NAN, HUGE, NAN)],
+        *[(0.5, HUGE, 0.0), (0.5, -HUGE, INF), (2.0, HUGE + 1, INF), (2.0, -HUGE, 0.0), (-2.0, HUGE, INF)],
+        *[(-2.0, HUGE + 1, -INF), (-2.0, -HUGE - 1, -0.0), (-0.5, HUGE + 1, -0.0), (-0.5, -HUGE - 1, -INF)],
+        *[(-0.0, HUGE + 1, -0.0), (-0.0, -HUGE - 1, -INF), (-0.0, HUGE, 0.0), (0.0, HUGE + 1, 0.0)],
+        *[(-INF, HUGE + 1, -INF), (-INF, -HUGE - 1, -0.0), (INF, HUGE + 1, INF)],
+        *[(HUGE, 0.5, INF), (-HUGE, 3, -INF), (-HUGE, -3, -0.0), (HUGE, 0, 1.0), (HUGE, NAN, NAN)],
+    ]
+    for number, (x, y, power) in enumerate(powers):
+        assert same(elementary.pow(x, y), power), f"powers[{number}]"
+
+
 # --- the ends of the range ---------------------------------------------------------------------------------------
 
 ENDS = [
@@ -350,6 +366,14 @@ def test_any_number_will_do_and_nothing_else(name: str) -> None:
         function("1")
     with pytest.raises(TypeError):
         function(None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_number_too_large_for_a_double_counts_as_infinite(name: str) -> None:
+    function = getattr(elementary, name)
+    for large in (HUGE, Fraction(HUGE, 3)):
+        assert same(function(large), function(INF))
+        assert same(function(-large), function(-INF))
 
 
 # --- portable ----------------------------------------------------------------------------------------------------
