@@ -24,6 +24,7 @@ from .layers import (
     Sigmoid,
     Softmax,
     Tanh,
+    shape_text,
 )
 
 ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
@@ -83,11 +84,6 @@ def layer_from_plain(plain: dict[str, Any]) -> Layer:
         return Sequential([layer_from_plain(inner) for inner in arguments["layers"]])
     layer: Layer = kind(**arguments)
     return layer
-
-
-def shape_text(shape: Shape) -> str:
-    """(1, 28, 28) as 1 x 28 x 28."""
-    return " x ".join(map(str, shape))
 
 
 def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") -> list[tuple[str, str, str]]:

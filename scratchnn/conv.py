@@ -2,18 +2,18 @@
 
 A batch is the same matrix as everywhere, one sample a row; an image in it is flat, channel after channel, each row by
 row. So these layers have to be told the (channels, height, width) of their input: a ``Model`` with an ``input_shape``
-does that, and so does ``output_shape`` of a ``Sequential`` or of the layer itself, or the argument ``input_shape``.
+does that, and so does ``build`` of a ``Sequential`` or of the layer itself, or the argument ``input_shape``.
 Relies on ``windows`` for the geometry and on an engine's ``convolve`` and ``max_pool`` families.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
 from .arguments import require_size
-from .layers import Layer, Matrix, Parameter, Shape, initial_bound, uniform_matrix, width
+from .layers import Layer, Matrix, Parameter, Shape, initial_bound, require_weights, shape_text, uniform_matrix, width
 from .windows import Pair, Sizes, Window, pair
 
 
@@ -25,16 +25,16 @@ def _short(sizes: Pair) -> int | list[int]:
 class WindowLayer(Layer):
     """What layers share that slide a window over images: its sizes, and the images' sizes once they are known."""
 
-    def __init__(self, kernel: Sizes, stride: Sizes, padding: Sizes, input_shape: Sequence[int] | None) -> None:
+    def __init__(self, kernel: Sizes, stride: Sizes, padding: Sizes, input_shape: Iterable[int] | None) -> None:
         name = type(self).__name__
         self.kernel = pair(f"kernel of {name}", kernel)
         self.stride = pair(f"stride of {name}", stride)
         self.padding = pair(f"padding of {name}", padding, 0)
         self._window: Window | None = None
         if input_shape is not None:
-            if not isinstance(input_shape, Sequence):
+            if not isinstance(input_shape, Iterable):
                 raise ValueError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
-            self.output_shape(tuple(input_shape))
+            self.build(tuple(input_shape))
 
     @property
     def window(self) -> Window:
@@ -42,28 +42,42 @@ class WindowLayer(Layer):
         if self._window is None:
             raise ValueError(
                 f"{self!r} does not know the size of its images: give it input_shape=(channels, height, width), "
-                "or call output_shape with it"
+                "or call build with it"
             )
         return self._window
 
     def _channels_out(self, channels: int) -> int:
-        """How many channels come out where ``channels`` go in."""
+        """How many channels come out where ``channels`` go in; ``ValueError`` if so many cannot."""
         return channels
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(channels, height, width) of an output image; from now on the layer takes images of ``input_shape``."""
+        """(channels, height, width) of an output image for input images of ``input_shape``."""
+        window = self._window_over(input_shape)
+        return (self._channels_out(window.channels), *window.output)
+
+    def build(self, input_shape: Shape) -> None:
+        window, known = self._window_over(input_shape), self._window
+        if known is None:
+            self._window = window
+        elif (known.channels, *known.image) != (window.channels, *window.image):
+            # Another network, or this one's model, counts on the images that it has now.
+            raise ValueError(
+                f"{self!r} takes images of {shape_text((known.channels, *known.image))} already and cannot take "
+                f"{shape_text((window.channels, *window.image))} as well: make a new layer for those"
+            )
+
+    def _window_over(self, input_shape: Shape) -> Window:
         if len(input_shape) != 3:
             raise ValueError(
                 f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: "
                 "name the shape of the images as input_shape"
             )
         channels, height, width = (require_size("input_shape", number) for number in input_shape)
-        channels_out = self._channels_out(channels)
+        self._channels_out(channels)
         try:
-            self._window = Window(channels, height, width, self.kernel, self.stride, self.padding)
+            return Window(channels, height, width, self.kernel, self.stride, self.padding)
         except ValueError as error:
             raise ValueError(f"{self!r}: {error}") from None
-        return (channels_out, *self._window.output)
 
     def config(self) -> dict[str, Any]:
         return {"kernel": _short(self.kernel), "stride": _short(self.stride), "padding": _short(self.padding)}
@@ -89,7 +103,7 @@ class Conv2D(WindowLayer):
         *,
         init: str | float = "he",
         rng: Random | None = None,
-        input_shape: Sequence[int] | None = None,
+        input_shape: Iterable[int] | None = None,
     ) -> None:
         self.in_channels = require_size("in_channels of Conv2D", in_channels)
         self.out_channels = require_size("out_channels of Conv2D", out_channels)
@@ -99,8 +113,9 @@ class Conv2D(WindowLayer):
         self.bias = Parameter("bias", None)
         self.x: Matrix = None
         taps = self.kernel[0] * self.kernel[1]
-        self._inputs = in_channels * taps
-        self._bound = initial_bound(init, self._inputs, out_channels * taps)
+        self._inputs = self.in_channels * taps
+        require_weights("Conv2D", self._inputs, self.out_channels)
+        self._bound = initial_bound(init, self._inputs, self.out_channels * taps)
         self._drawn_for_good = rng is not None
         if rng is not None:
             self._draw(rng)
@@ -157,7 +172,7 @@ class PoolingLayer(WindowLayer):
         stride: Sizes | None = None,
         padding: Sizes = 0,
         *,
-        input_shape: Sequence[int] | None = None,
+        input_shape: Iterable[int] | None = None,
     ) -> None:
         super().__init__(kernel, kernel if stride is None else stride, padding, input_shape)
         if 2 * self.padding[0] > self.kernel[0] or 2 * self.padding[1] > self.kernel[1]:

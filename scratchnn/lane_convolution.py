@@ -736,7 +736,7 @@ def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], 
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
     # What comes next would look up how large the numbers are, and round them. Here there are fewer of them.
-    block = ops._fitted(_lanes_of(ops, gradient), max((1 << SCALAR_BITS) // growth, 1), width)
+    block = ops._fitted(_lanes_of(ops, gradient), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth), width)
     grid = ops._layout(frames.lanes)
     half, everywhere, size, raws = grid.bias >> 1, grid.bias - grid.ones, grid.size, []
     for row, kept in zip(_placed(ops, frames, block, width), choices):

@@ -37,6 +37,11 @@ def width(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def shape_text(shape: Shape) -> str:
+    """(1, 28, 28) as 1 x 28 x 28."""
+    return " x ".join(map(str, shape))
+
+
 class Layer:
     """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else."""
 
@@ -70,6 +75,12 @@ class Layer:
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of an output sample for an input sample of ``input_shape``; ``ValueError`` if it does not fit."""
         return input_shape
+
+    def build(self, input_shape: Shape) -> None:
+        """Get ready for samples of ``input_shape``, which ``output_shape`` has accepted. Layers for images remember it.
+
+        A ``Model`` does this with its network. ``ValueError`` for a layer that takes other images already.
+        """
 
     def walk(self) -> Iterator[Layer]:
         """This layer and all layers inside it."""
@@ -391,6 +402,14 @@ class Sequential(Layer):
             except ValueError as error:
                 raise ValueError(f"layer {position}: {error}") from None
         return input_shape
+
+    def build(self, input_shape: Shape) -> None:
+        for position, layer in enumerate(self.layers):
+            try:
+                layer.build(input_shape)
+                input_shape = layer.output_shape(input_shape)
+            except ValueError as error:
+                raise ValueError(f"layer {position}: {error}") from None
 
     def walk(self) -> Iterator[Layer]:
         yield self

@@ -459,12 +459,20 @@ def sum_channels(m: Matrix, channels: int) -> Matrix:
 def max_pool(x: Matrix, window: Window) -> tuple[Matrix, list[list[int]]]:
     """(largest number that the window sees, where it stands) for each channel and position, padding left out.
 
-    Of equal numbers the first counts. The second list is meant for ``max_pool_inputs``.
+    Of equal numbers the first counts, and a NaN as the largest. The second list is meant for ``max_pool_inputs``.
     """
     window.require_inputs("max_pool", shape(x)[1])
     seen = window.channel_patches()
-    choices = [[max(patch, key=row.__getitem__) for patch in seen] for row in x]
+    choices = [[max(patch, key=by_size) for patch in seen] for by_size in map_each(_by_size, x)]
     return [[row[i] for i in choice] for row, choice in zip(x, choices)], choices
+
+
+def _by_size(row: Sequence[float]) -> Callable[[int], float]:
+    """For ``max``: what tells how large the number at a position is. Without this NaN would be passed over or not,
+    by where it stands, and hide that a network has run away."""
+    if not math.isnan(sum(row)):  # max may pass over a NaN, a sum does not
+        return row.__getitem__
+    return lambda i: row[i] if row[i] == row[i] else math.inf
 
 
 def max_pool_inputs(gradient: Matrix, choices: list[list[int]], window: Window) -> Matrix:

@@ -21,14 +21,13 @@ from .architecture import (
     layer_from_plain,
     layer_to_plain,
     perceptron,
-    shape_text,
     summary_rows,
 )
 from .arguments import require_size
 from .callbacks import History
 from .description import TASKS, check_description, check_fit
 from .errors import DataError, ModelFileError, NotFittedError
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, width
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, shape_text, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
@@ -154,7 +153,7 @@ class Model:
             if first is None:
                 raise ValueError("input_shape is needed: there is no Linear layer to read it off")
             return (first.inputs,)
-        if not isinstance(given, (int, Sequence)) or isinstance(given, (str, bytes)):
+        if not isinstance(given, (int, Iterable)) or isinstance(given, (str, bytes)):
             raise ValueError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
         numbers = [given] if isinstance(given, int) else list(given)
         return tuple(require_size("input_shape", number) for number in numbers)
@@ -175,6 +174,7 @@ class Model:
         self.task = task
         self.input_shape = shape
         self.output_size = width(network.output_shape(shape))
+        network.build(shape)
         self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")

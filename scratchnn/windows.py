@@ -10,7 +10,7 @@ Relies on ``arguments``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, Union
 
 from .arguments import require_size
@@ -21,7 +21,7 @@ Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair 
 
 def pair(what: str, value: Any, least: int = 1) -> Pair:
     """(height, width) from one number for both or from two; ``ValueError`` says which argument was wrong."""
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
+    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Set)):
         numbers = list(value)
         if len(numbers) != 2:
             raise ValueError(f"{what} must be a whole number or a pair (height, width), got {value!r}")

@@ -6,6 +6,7 @@ slope of ``gradcheck``.
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -22,39 +23,10 @@ from scratchnn.losses import CrossEntropyLoss
 from scratchnn.model import Model
 from scratchnn.windows import Window
 
+from .images import CONVOLUTIONS, POOLINGS, random_rows
+
 Rows = list[list[float]]
 TOLERANCE = 1e-10
-
-# (image, filters, kernel, stride, padding): strides that do and do not divide, paddings, odd sizes, rectangles, the
-# kernel as large as the image, steps larger than the kernel, and padding wider than the kernel.
-CONVOLUTIONS: list[tuple[Any, int, Any, Any, Any]] = [
-    ((1, 5, 5), 1, 3, 1, 0),
-    ((1, 7, 6), 2, 3, 1, 1),
-    ((3, 5, 7), 2, (2, 3), 1, (1, 0)),
-    ((2, 6, 9), 3, (3, 2), (2, 3), (1, 2)),
-    ((2, 8, 5), 4, 1, 1, 0),
-    ((2, 7, 7), 1, 2, 3, 0),
-    ((1, 4, 6), 3, (4, 6), 1, 0),
-    ((1, 1, 9), 2, (1, 4), (1, 2), 0),
-    ((2, 3, 2), 2, 2, (2, 1), (3, 4)),
-    ((1, 5, 5), 2, 5, 2, 2),
-]
-
-# (image, kernel, stride, padding)
-POOLINGS: list[tuple[Any, Any, Any, Any]] = [
-    ((1, 4, 4), 2, None, 0),
-    ((3, 5, 7), 2, None, 0),
-    ((2, 6, 6), 3, 2, 1),
-    ((2, 7, 5), (3, 2), (1, 2), (1, 0)),
-    ((1, 6, 8), (2, 4), (3, 1), (1, 2)),
-    ((2, 5, 5), 1, 2, 0),
-    ((1, 3, 4), (3, 4), 1, 0),
-]
-
-
-def random_rows(rows: int, columns: int, seed: int = 0) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
 def assert_close(ours: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
@@ -205,6 +177,7 @@ def test_gradients_of_a_whole_network() -> None:
         ]
     )
     assert network.output_shape((2, 6, 6)) == (3,)
+    network.build((2, 6, 6))
     report = check_network(network, CrossEntropyLoss(), random_rows(3, 72), [0, 2, 1])
     assert report.ok, report
 
@@ -245,6 +218,62 @@ def test_he_counts_what_a_filter_sees() -> None:
     assert layer.bias.value == [[0.0] * 50]
 
 
+def test_xavier_counts_what_a_filter_sees_and_who_sees_its_answer() -> None:
+    """Uniform in ±√(6 / (inputs + outputs)), both times the kernel's size (Glorot and Bengio 2010)."""
+    layer = Conv2D(2, 50, (3, 4), init="xavier", rng=Random(0))
+    bound = (6 / (2 * 12 + 50 * 12)) ** 0.5
+    assert 0.99 * bound < max(abs(v) for row in layer.weight.value for v in row) <= bound
+
+
+def test_weights_from_a_generator_of_its_own_stay() -> None:
+    layer = Conv2D(1, 2, 3, rng=Random(7))
+    weights = layer.weight.value
+    Model.from_layers([layer, Flatten(), Linear(8, 2)], input_shape=(1, 4, 4), engine="linalg", seed=1)
+    assert layer.weight.value == weights
+
+
+def test_asking_for_a_shape_changes_nothing() -> None:
+    network = Sequential([Conv2D(1, 2, 3, padding=1, rng=Random(0)), MaxPool2D(2), Flatten()])
+    network.build((1, 4, 4))
+    x = random_rows(1, 16)
+    before = network.forward(x)
+    assert network.output_shape((1, 2, 8)) == (8,)
+    with pytest.raises(ValueError, match="does not fit"):
+        network.output_shape((1, 1, 1))
+    assert network.forward(x) == before
+
+
+def test_a_layer_takes_images_of_one_size() -> None:
+    """Or a second model around it would change the first."""
+    layer = Conv2D(1, 2, 3)
+    with pytest.raises(ValueError, match=r"layer 2: Linear\(9, 2\) expects 9 inputs, got 8"):
+        Model.from_layers([layer, Flatten(), Linear(9, 2)], input_shape=(1, 4, 4))
+    # That left no trace.
+    model = Model.from_layers([layer, Flatten(), Linear(18, 2)], input_shape=(1, 5, 5), engine="linalg")
+    x = random_rows(1, 25)
+    before = model.network.forward(x)
+    with pytest.raises(ValueError, match=r"layer 0: Conv2D.* takes images of 1 x 5 x 5 already and .* 1 x 6 x 6 as"):
+        Model.from_layers([layer, Flatten(), Linear(32, 2)], input_shape=(1, 6, 6))
+    assert model.network.forward(x) == before
+
+
+def test_sizes_may_be_numpy_s() -> None:
+    numpy = pytest.importorskip("numpy")
+    layer = Conv2D(numpy.uint8(30), numpy.uint8(2), numpy.array([3, 3]), input_shape=numpy.array([30, 4, 4]))
+    assert layer.parameter_shapes() == [(270, 2), (1, 2)]
+    assert Model.from_layers([layer, Flatten(), Linear(8, 2)], input_shape=numpy.array([30, 4, 4])).output_size == 2
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_pooling_does_not_pass_over_a_number_that_is_none(place: int) -> None:
+    """It is the sign of a network that has run away."""
+    row = [1.0, 2.0, -3.0, 0.5]
+    row[place] = math.nan
+    (((largest,),), choices) = linalg.max_pool([row], Window(1, 2, 2, 2))
+    assert math.isnan(largest)
+    assert choices == [[place]]
+
+
 def test_the_input_gradient_is_left_out_where_nobody_reads_it() -> None:
     layer = Conv2D(1, 2, 3, input_shape=(1, 5, 5), rng=Random(0))
     layer.forward(random_rows(2, 25))
@@ -262,7 +291,12 @@ def test_the_input_gradient_is_left_out_where_nobody_reads_it() -> None:
         (lambda: Conv2D(1, 8, 3, stride=0), "stride of Conv2D must be a whole number of at least 1, got 0"),
         (lambda: MaxPool2D(2, 0), "stride of MaxPool2D must be a whole number of at least 1, got 0"),
         (lambda: Conv2D(0, 8, 3), "in_channels of Conv2D must be a whole number of at least 1, got 0"),
+        (lambda: Conv2D(10**7, 10**7, 3), "Conv2D of 90000000 x 10000000 weights: at most"),
+        (lambda: Conv2D(1, 1, 10**200), "Conv2D of 10+ x 1 weights: at most"),
+        (lambda: Conv2D(1, 1, {3: 1, 4: 2}), "kernel of Conv2D must be a whole number of at least 1, got {3: 1"),
         (lambda: AvgPool2D(3, padding=2), "padding of AvgPool2D may be at most half its kernel of 3 x 3, got 2 x 2"),
+        (lambda: AvgPool2D(3, padding=(2, 1)), "at most half its kernel of 3 x 3, got 2 x 1"),
+        (lambda: AvgPool2D(3, padding=(1, 2)), "at most half its kernel of 3 x 3, got 1 x 2"),
         (lambda: Conv2D(1, 8, 3, init="best"), "unknown initialisation 'best'"),
         (lambda: Conv2D(1, 1, 3).forward([[0.0] * 9]), r"does not know the size of its images: give it input_shape="),
         (

@@ -24,41 +24,12 @@ from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.model import Model
 from scratchnn.windows import Window
 
+from .images import CONVOLUTIONS, POOLINGS, random_rows
+
 Rows = list[list[float]]
 Ints = list[list[int]]
 
 TOLERANCE = 1e-4  # of the largest number of a result: what the engine promises
-
-# (image, filters, kernel, stride, padding): strides that do and do not divide, paddings, odd sizes, rectangles, the
-# kernel as large as the image, steps larger than the kernel, and padding wider than the kernel.
-CONVOLUTIONS: list[tuple[Any, int, Any, Any, Any]] = [
-    ((1, 5, 5), 1, 3, 1, 0),
-    ((1, 7, 6), 2, 3, 1, 1),
-    ((3, 5, 7), 2, (2, 3), 1, (1, 0)),
-    ((2, 6, 9), 3, (3, 2), (2, 3), (1, 2)),
-    ((2, 8, 5), 4, 1, 1, 0),
-    ((2, 7, 7), 1, 2, 3, 0),
-    ((1, 4, 6), 3, (4, 6), 1, 0),
-    ((1, 1, 9), 2, (1, 4), (1, 2), 0),
-    ((2, 3, 2), 2, 2, (2, 1), (3, 4)),
-    ((1, 5, 5), 2, 5, 2, 2),
-]
-
-# (image, kernel, stride, padding)
-POOLINGS: list[tuple[Any, Any, Any, Any]] = [
-    ((1, 4, 4), 2, None, 0),
-    ((3, 5, 7), 2, None, 0),
-    ((2, 6, 6), 3, 2, 1),
-    ((2, 7, 5), (3, 2), (1, 2), (1, 0)),
-    ((1, 6, 8), (2, 4), (3, 1), (1, 2)),
-    ((2, 5, 5), 1, 2, 0),
-    ((1, 3, 4), (3, 4), 1, 0),
-]
-
-
-def random_rows(rows: int, columns: int, seed: int = 0) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
 @st.composite
@@ -68,6 +39,17 @@ def windows(draw: Any) -> Window:
     padding = draw(st.integers(0, 3)), draw(st.integers(0, 3))
     kernel = tuple(draw(st.integers(1, min(5, n + 2 * p))) for n, p in zip((height, width), padding))
     return Window(channels, height, width, kernel, (draw(st.integers(1, 4)), draw(st.integers(1, 4))), padding)
+
+
+@st.composite
+def pooling_windows(draw: Any) -> Window:
+    """The same, where at least half of the kernel lies in the image."""
+    image, padding = (
+        (draw(st.integers(1, 7)), draw(st.integers(1, 7))),
+        (draw(st.integers(0, 1)), draw(st.integers(0, 1))),
+    )
+    kernel = tuple(draw(st.integers(max(1, 2 * p), min(5, n + 2 * p))) for n, p in zip(image, padding))
+    return Window(draw(st.integers(1, 3)), *image, kernel, (draw(st.integers(1, 3)), draw(st.integers(1, 3))), padding)
 
 
 # --- plain ints ----------------------------------------------------------------------------------------------------
@@ -260,8 +242,7 @@ def test_sums_of_channels_are_exact(width: int) -> None:
 
 def assert_near(ours: Rows, expected: Rows, tolerance: float = TOLERANCE) -> None:
     assert [len(row) for row in ours] == [len(row) for row in expected]
-    allowed = tolerance * max(max(map(abs, row)) for row in expected)
-    assert max(abs(a - b) for row, other in zip(ours, expected) for a, b in zip(row, other)) <= allowed
+    assert_near_all(ours, expected, tolerance * max(max(map(abs, row)) for row in expected))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -327,6 +308,41 @@ def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: i
     ):
         difference = [abs(p - q) for r, s in zip(ops.to_rows(ours), expected) for p, q in zip(r, s)]
         assert max(difference) <= 1e-3 * allowed
+
+
+@given(pooling_windows(), st.sampled_from(WIDTHS), st.data())
+def test_poolings_and_sums_of_full_lanes_never_wrap(window: Window, width: int, data: Any) -> None:
+    ops, bound, count = Lanes(width), 1 << (width - 2), data.draw(st.integers(1, 5))
+    x = extremes(data.draw, count, window.inputs, bound)
+    gradient = extremes(data.draw, count, window.channels * window.positions, bound)
+    scale = 1.0 / bound
+    rows, other = [[scale * v for v in row] for row in x], [[scale * v for v in row] for row in gradient]
+    m, g = in_lanes(ops, x, bound, scale), in_lanes(ops, gradient, bound, scale)
+    largest = ops.max_pool(m, window)[0]
+    expected = [
+        (largest, linalg.max_pool(rows, window)[0], 1),
+        (ops.average_pool(m, window), linalg.average_pool(rows, window), 1),
+        (ops.average_pool_inputs(g, window), linalg.average_pool_inputs(other, window), window.positions),
+    ]
+    for ours, theirs, terms in expected:
+        out_of_lanes(ops, ours)
+        assert_near_all(ops.to_rows(ours), theirs, 1e-4 * terms)
+    sums = ops.sum_channels(g, window.channels)
+    assert_near_all(ops.to_rows(sums), linalg.sum_channels(other, window.channels), 1e-4 * count * window.positions)
+
+
+def assert_near_all(ours: Rows, expected: Rows, allowed: float) -> None:
+    assert [len(row) for row in ours] == [len(row) for row in expected]
+    assert max(abs(a - b) for row, other in zip(ours, expected) for a, b in zip(row, other)) <= allowed
+
+
+def test_gradients_of_overlapping_windows_keep_their_bits() -> None:
+    """Each number of this image is seen from up to 225 places, so that as many gradients may add up in it."""
+    ops, window = Lanes(48), Window(1, 21, 21, 15, 1, 7)
+    x, gradient = random_rows(1, window.inputs), random_rows(1, window.positions, 1)
+    _, choices = ops.max_pool(ops.from_rows(x), window)
+    ours = ops.to_rows(ops.max_pool_inputs(ops.from_rows(gradient), choices, window))
+    assert_near(ours, linalg.max_pool_inputs(gradient, linalg.max_pool(x, window)[1], window), 1e-5)
 
 
 # --- ranges that no lane can span ------------------------------------------------------------------------------------

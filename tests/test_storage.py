@@ -426,5 +426,5 @@ def test_every_layer_can_be_saved_and_tells_its_sizes_before_it_has_weights(kind
     assert layer_to_plain(again) == plain
     sizes = again.parameter_shapes()
     assert all(parameter.value is None for parameter in vars(again).values() if hasattr(parameter, "gradient"))
-    layer.output_shape(shape)
+    layer.build(shape)
     assert sizes == [layer.ops.shape(parameter.value) for parameter in layer.parameters()]
