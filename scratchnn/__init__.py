@@ -32,6 +32,7 @@ _HOMES = {
     "MaxPool2D": "conv",
     "AvgPool2D": "conv",
     "Flatten": "conv",
+    "Loss": "losses",
     "MSELoss": "losses",
     "BCELoss": "losses",
     "BCEWithLogitsLoss": "losses",
