@@ -1,4 +1,4 @@
-"""What the examples share: their arguments, the images they learn from, and the folder their pictures go to.
+"""What the examples share: their arguments, the images they learn from, where their pictures go, and how they end.
 
 It comes before scratchnn in every example, because it also makes a fresh clone usable without an installation.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)  # so that a fresh clone needs no installation
 
-from scratchnn import Dataset, load_csv, load_digits, load_idx  # noqa: E402
+from scratchnn import DataError, Dataset, load_csv, load_digits, load_idx  # noqa: E402
 
 QUICK_IMAGES = 300  # to learn from, in a shortened run
 HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
@@ -22,19 +22,30 @@ HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
 def read_arguments(
     description: str | None, arguments: Sequence[str] | None = None, *, mnist: bool = False, mini: bool = False
 ) -> argparse.Namespace:
-    """``--out`` and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``."""
-    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    """``--out`` and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``.
+
+    Every folder is seen to at once: after an hour of learning would be late. ``description`` is the example's
+    docstring, of which ``--help`` shows the first line and, at its end, the paragraph on what there is to learn.
+    """
+    first_line, _, rest = (description or "").partition("\n\n")
+    parser = argparse.ArgumentParser(description=first_line, epilog=rest.split("\n\n")[0])
     parser.add_argument("--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)")
     parser.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
     parser.set_defaults(mnist=None, mini=None)
     if mnist:
-        parser.add_argument("--mnist", metavar="DIR", help=f"folder with MNIST's four files; {HOW_TO_GET_MNIST}")
+        parser.add_argument("--mnist", metavar="DIR", help=f"learn from MNIST, in this folder; {HOW_TO_GET_MNIST}")
     if mini:
-        parser.add_argument("--mini", metavar="DIR", help="folder with mini-MNIST's train.csv and test.csv")
+        parser.add_argument(
+            "--mini", metavar="DIR", help="learn from mini-MNIST: train.csv and test.csv in this folder"
+        )
     options = parser.parse_args(arguments)
     for folder in (options.mnist, options.mini):
         if folder is not None and not os.path.isdir(folder):
             parser.error(f"there is no folder {folder}")
+    try:
+        os.makedirs(options.out, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out must be a folder, or a place for one: {error}")
     return options
 
 
@@ -52,7 +63,7 @@ def _read_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
         train = load_csv(os.path.join(options.mini, "train.csv"))
         return train, load_csv(os.path.join(options.mini, "test.csv"), like=train)
     if options.mnist:
-        files = os.listdir(options.mnist)
+        files = sorted(f for f in os.listdir(options.mnist) if not f.endswith(".part"))  # those are half a download
         names = [next((f for f in files if f.startswith(f"{part}-images")), "") for part in ("train", "t10k")]
         if not all(names):
             raise SystemExit(f"{options.mnist} does not hold MNIST's files; {HOW_TO_GET_MNIST}")
@@ -64,8 +75,18 @@ def _read_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
 
 
 def picture(options: argparse.Namespace, name: str) -> str:
-    """The path for a picture of that name, in a folder that exists."""
-    os.makedirs(options.out, exist_ok=True)
+    """The path for a picture of that name."""
     path = os.path.join(options.out, name)
     print(f"picture: {path}")
     return path
+
+
+def run(main: Callable[[], object]) -> None:
+    """Run an example from the command line: Ctrl-C, and files that cannot be used, end in one line and an exit code."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)  # what shells make of Ctrl-C: 128 and the number of the signal
+    except (DataError, OSError) as error:
+        sys.exit(f"error: {error}")  # the line goes to standard error, the code is 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import _pictures
-from _common import load_images, picture, read_arguments
+from _common import load_images, picture, read_arguments, run
 
 from scratchnn import Adam, BCELoss, CosineSchedule, Linear, Model, ReLU, Sequential, Sigmoid
 from scratchnn.layers import Layer
@@ -93,4 +93,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

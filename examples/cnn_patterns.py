@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from random import Random
 
 import _pictures
-from _common import load_images, picture, read_arguments
+from _common import load_images, picture, read_arguments, run
 
 from scratchnn import CosineSchedule, Linear, Model, ReLU
 from scratchnn.conv import Conv2D, Flatten, MaxPool2D
@@ -109,4 +109,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import _pictures
-from _common import load_images, picture, read_arguments
+from _common import load_images, picture, read_arguments, run
 
 from scratchnn import Callback, Model, TrainingDiverged
 
@@ -54,4 +54,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import _pictures
-from _common import picture, read_arguments
+from _common import picture, read_arguments, run
 
 from scratchnn import Model
 from scratchnn.toys import noisy_line
@@ -63,4 +63,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

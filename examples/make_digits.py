@@ -10,9 +10,9 @@ Needs scikit-learn, and nothing of scratchnn: the files stay as they are whateve
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
-import sys
 
 SEED = 20
 LEVELS = 16
@@ -48,8 +48,12 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        sys.argv[1]
-        if len(sys.argv) > 1
-        else os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "data")
+    data = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "data")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "folder", nargs="?", default=data, metavar="FOLDER", help="a folder (default: the repository's data)"
     )
+    folder = parser.parse_args().folder
+    if not os.path.isdir(folder):
+        parser.error(f"there is no folder {folder}")
+    main(folder)

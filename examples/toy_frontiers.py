@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import _pictures
-from _common import picture, read_arguments
+from _common import picture, read_arguments, run
 
 from scratchnn import Adam, CosineSchedule, Model
 from scratchnn.toys import blobs, checkerboard, xor
@@ -52,4 +52,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

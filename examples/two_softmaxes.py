@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import _pictures
-from _common import load_images, picture, read_arguments
+from _common import load_images, picture, read_arguments, run
 
 from scratchnn import CrossEntropyLoss, Linear, Model, ReLU, Softmax
 from scratchnn.losses import Loss
@@ -98,4 +98,4 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
