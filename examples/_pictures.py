@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import cycle
 from xml.sax.saxutils import escape
 
 Point = Sequence[float]
@@ -16,6 +17,7 @@ Range = tuple[float, float]
 COLOURS = (
     "#2f6fb0", "#d9662b", "#3d9950", "#c03d4b", "#7a5ab5", "#8a6248", "#d977b5", "#6b7280", "#a8a32a", "#27a3b5",
 )  # fmt: skip
+LEGEND_TOP = 52
 CELLS = 60  # a frontier is sampled at so many places along each side
 SHADES = 24  # and drawn in so many steps from one class's colour to the other's
 
@@ -56,9 +58,9 @@ class Canvas:
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{fill}" stroke="{stroke}"/>'
         )
 
-    def legend(self, x: float, y: float, names: Iterable[tuple[str, str]]) -> None:
-        """A column of coloured squares with a name each."""
-        for row, (name, colour) in enumerate(names):
+    def legend(self, x: float, y: float, names: Iterable[str]) -> None:
+        """A column of coloured squares with a name each, in the order of COLOURS, which come round again."""
+        for row, (name, colour) in enumerate(zip(names, cycle(COLOURS))):
             self.rectangle(x, y + 18 * row, 11, 11, colour)
             self.text(x + 17, y + 18 * row + 10, name, anchor="start")
 
@@ -185,29 +187,39 @@ def curves(
     log: str = "",
     y_range: Range | None = None,
 ) -> None:
-    """Lines by name, over an optional cloud of dots, with axes and a legend."""
-    canvas = Canvas(max(760.0, 620.0 + 6.5 * max(map(len, lines))), 430, title)
-    values = [point for line in lines.values() for point in line] + list(dots)
+    """Lines by name, over an optional cloud of dots, with axes and a legend.
+
+    A point without a place on a logarithmic axis, at 0 or below, is left out. ``ValueError`` if there is none at all.
+    """
+
+    def with_places(values: Sequence[Point]) -> list[Point]:
+        return [p for p in values if all(p["xy".index(axis)] > 0 for axis in log)]
+
+    lines, dots = {name: with_places(line) for name, line in lines.items()}, with_places(dots)
+    values = [point for line in lines.values() for point in line] + dots
+    if not values:
+        raise ValueError(f"{title}: no point to draw (on a logarithmic axis, only above 0)")
+    canvas = Canvas(max(760.0, 620.0 + 6.5 * max(map(len, lines))), max(430, LEGEND_TOP + 18 * len(lines)), title)
     y_range = y_range or _limits([p[1] for p in values], 0.0 if "y" in log else 0.04)
     axes = Axes(canvas, (72, 44, 500, 330), _limits([p[0] for p in values]), y_range, log)
     axes.frame(x_label, y_label)
     axes.dots(dots, "#9aa3ad")
-    for (_, line), colour in zip(lines.items(), COLOURS):
+    for line, colour in zip(lines.values(), cycle(COLOURS)):
         axes.line(line, colour)
-    canvas.legend(588, 52, zip(lines, COLOURS))
+    canvas.legend(588, LEGEND_TOP, lines)
     canvas.save(path)
 
 
 def points(path: str, title: str, places: Sequence[Point], labels: Sequence[int]) -> None:
     """A map: dots coloured by their class number."""
-    canvas = Canvas(760, 660, title)
+    classes = sorted(set(labels))
+    canvas = Canvas(760, max(660, LEGEND_TOP + 18 * len(classes)), title)
     x_range, y_range = [_limits([p[axis] for p in places], 0.03) for axis in (0, 1)]
     axes = Axes(canvas, (56, 44, 600, 570), x_range, y_range)
     axes.frame()
-    classes = sorted(set(labels))
-    for number, colour in zip(classes, COLOURS):
+    for number, colour in zip(classes, cycle(COLOURS)):
         axes.dots([p for p, label in zip(places, labels) if label == number], colour, 3.0)
-    canvas.legend(680, 52, zip(map(str, classes), COLOURS))
+    canvas.legend(680, LEGEND_TOP, map(str, classes))
     canvas.save(path)
 
 

@@ -356,3 +356,38 @@ def test_names_in_a_picture_may_hold_any_character(tmp_path: Path) -> None:
     pictures = import_module("_pictures")
     pictures.curves(str(path), "a < b & c", {"<line>": [(0, 0), (1, 1)]}, x_label="x", y_label="y")
     assert "a < b & c" in [element.text for element in ElementTree.parse(path).getroot()]
+
+
+def drawn(path: Path, kind: str) -> list[ElementTree.Element]:
+    check_picture(path)
+    return [element for element in ElementTree.parse(path).getroot() if element.tag.endswith(kind)]
+
+
+def test_more_classes_or_lines_than_colours_are_all_drawn_and_named(tmp_path: Path) -> None:
+    path, pictures = tmp_path / "p.svg", import_module("_pictures")
+    names = [f"line {k}" for k in range(45)]
+    pictures.curves(str(path), "many", {name: [(0, 0), (1, 1)] for name in names}, x_label="x", y_label="y")
+    colours = [line.attrib["stroke"] for line in drawn(path, "polyline")]
+    assert colours == [pictures.COLOURS[k % len(pictures.COLOURS)] for k in range(45)]
+    assert set(names) < {element.text for element in drawn(path, "text")}
+
+    pictures.points(str(path), "many", [(k % 7, k) for k in range(90)], [k % 45 for k in range(90)])
+    assert len(drawn(path, "circle")) == 90
+    assert drawn(path, "circle")[-1].attrib["fill"] == pictures.COLOURS[44 % len(pictures.COLOURS)]
+    assert [element.text for element in drawn(path, "text")][-45:] == [str(k) for k in range(45)]
+
+
+def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm(tmp_path: Path) -> None:
+    path, pictures = tmp_path / "p.svg", import_module("_pictures")
+    lines = {"loss": [(0, 1.0), (1, 10.0), (2, 0.0), (3, 0.1), (4, -1.0)]}
+    pictures.curves(str(path), "y", lines, dots=[(1, 0.0), (2, 1.0)], x_label="x", y_label="y", log="y")
+    (line,) = drawn(path, "polyline")
+    assert line.attrib["points"] == "72.0,209.0 238.7,44.0 572.0,374.0"
+    assert len(drawn(path, "circle")) == 1
+    pictures.curves(str(path), "x", lines, x_label="x", y_label="y", log="x")
+    (line,) = drawn(path, "polyline")
+    assert len(line.attrib["points"].split()) == 4
+    with pytest.raises(ValueError, match=r"^nothing: no point to draw \(on a logarithmic axis, only above 0\)$"):
+        pictures.curves(str(path), "nothing", {"loss": [(0, 0.0)]}, x_label="x", y_label="y", log="y")
+    with pytest.raises(ValueError, match=r"^empty: no point to draw"):
+        pictures.curves(str(path), "empty", {"loss": []}, x_label="x", y_label="y")
