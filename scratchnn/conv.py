@@ -69,8 +69,8 @@ class WindowLayer(Layer):
     def _window_over(self, input_shape: Shape) -> Window:
         if len(input_shape) != 3:
             raise ValueError(
-                f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: "
-                "name the shape of the images as input_shape"
+                f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: name the shape "
+                "of the images as input_shape, and put Linear layers behind all layers for images"
             )
         channels, height, width = (require_size("input_shape", number) for number in input_shape)
         self._channels_out(channels)
@@ -151,7 +151,10 @@ class Conv2D(WindowLayer):
 
     def _channels_out(self, channels: int) -> int:
         if channels != self.in_channels:
-            raise ValueError(f"{self!r} expects images of {self.in_channels} channels, got {channels}")
+            raise ValueError(
+                f"{self!r} expects images of {self.in_channels} channel{'s' * (self.in_channels != 1)}, got {channels} "
+                "(shapes are channels, height, width)"
+            )
         return self.out_channels
 
     def config(self) -> dict[str, Any]:

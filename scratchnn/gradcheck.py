@@ -1,7 +1,8 @@
 """Numerical gradients: the proof that a ``backward`` is the derivative of its ``forward``.
 
 Every entry of an input or a parameter is moved a little to both sides, the change of the loss gives the slope, and
-the slope must agree with what ``backward`` says. Works for any layer, loss or whole model with the ``linalg`` engine.
+the slope must agree with what ``backward`` says. Works for any layer, loss or whole model; one that computes in lanes
+is copied to ``linalg`` first, whose floats can be moved a little.
 
 Two central differences, with steps h and h/2, are combined so that the error of order h² cancels (Richardson
 extrapolation). Where the two do not agree the function has a kink nearby (ReLU, max pooling): the step is then made
@@ -14,8 +15,10 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from . import linalg
 from .layers import Layer, Sequential
 from .losses import Loss
+from .preprocessing import as_rows
 
 Rows = list[list[float]]
 
@@ -52,6 +55,9 @@ class GradientReport:
             self.worst, self.where, self.analytic, self.numeric = error, where, analytic, numeric
             if error != error:
                 self.worst = float("inf")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
 
     def __str__(self) -> str:
         verdict = "agree" if self.ok else "DISAGREE"
@@ -111,7 +117,7 @@ def _check(
     layer: Layer, x: Rows, value: Callable[[Rows], float], gradient: Callable[[], Rows], tolerance: float
 ) -> GradientReport:
     """Compare d value(layer(x)) with respect to x and every parameter; ``gradient`` gives dvalue/dOutputs."""
-    replay, x = _replay(layer), [[float(v) for v in row] for row in x]
+    replay, x = _replay(layer), _floats(x)
 
     def f() -> float:
         replay()
@@ -128,14 +134,29 @@ def _check(
     return report
 
 
+def _floats(x: Rows) -> Rows:
+    return [list(map(float, row)) for row in as_rows(x, "x")]
+
+
+def _on_floats(layer: Layer) -> Layer:
+    """The layer itself if it computes with ``linalg``, else a copy that does."""
+    if not isinstance(layer, Layer):
+        raise ValueError(f"a layer is needed, such as Linear(5, 3), got {layer!r}")
+    if layer.ops is linalg:
+        return layer
+    layer = layer.copy()
+    layer.use(linalg)
+    return layer
+
+
 def check_layer(layer: Layer, x: Rows, *, seed: int = 0, tolerance: float = 1e-6) -> GradientReport:
     """Check a layer's gradients for its input ``x`` (samples x features) and all its parameters.
 
     The loss is a random weighted sum of the outputs, so that no entry's gradient hides behind another's.
     """
-    rng = Random(seed)
+    rng, layer = Random(seed), _on_floats(layer)
     replay = _replay(layer)
-    direction = [[rng.uniform(-1.0, 1.0) for _ in row] for row in layer.forward([list(map(float, row)) for row in x])]
+    direction = [[rng.uniform(-1.0, 1.0) for _ in row] for row in layer.forward(_floats(x))]
     replay()
 
     def value(outputs: Rows) -> float:
@@ -160,7 +181,7 @@ def check_network(
     layer: Layer, loss: Loss, x: Rows, targets: Sequence[Any], *, tolerance: float = 1e-6
 ) -> GradientReport:
     """Check a whole chain, layers and loss together, for the input ``x`` and every parameter."""
-    return _check(layer, x, lambda rows: loss.forward(rows, targets), loss.backward, tolerance)
+    return _check(_on_floats(layer), x, lambda rows: loss.forward(rows, targets), loss.backward, tolerance)
 
 
 def check_model(model: Any, X: Sequence[Any], y: Sequence[Any], *, tolerance: float = 1e-6) -> GradientReport:

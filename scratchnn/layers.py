@@ -8,6 +8,7 @@ and never asks which one it is.
 
 from __future__ import annotations
 
+import copy
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +17,9 @@ from typing import Any
 
 from . import linalg
 from .arguments import require_size
+from .preprocessing import as_rows
 
+Rows = list[list[float]]
 Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
 Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
 
@@ -43,10 +46,25 @@ def shape_text(shape: Shape) -> str:
 
 
 class Layer:
-    """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else."""
+    """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else.
+
+    Both are given a matrix of the number engine ``self.ops`` and return one. Engines share their operations, of which
+    ``map``, ``hadamard`` and ``scale`` make most layers without weights; any other goes through lists of floats, with
+    ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A model with a layer of your own cannot be saved.
+
+        class Square(Layer):
+            def forward(self, x):
+                self.x = x
+                return self.ops.hadamard(x, x)
+
+            def backward(self, gradient):
+                return self.ops.scale(self.ops.hadamard(gradient, self.x), 2.0)
+    """
 
     ops: Any = linalg  # the number engine; ``use`` changes it
     training = True  # False: predicting, so that Dropout passes everything
+    in_model = False  # a ``Model`` has drawn its weights, and no other may
+    _drawn_for_good = False  # it keeps its weights (or generator) when a model draws
 
     def forward(self, x: Matrix) -> Matrix:
         """The layer's output for a batch ``x`` (samples x features)."""
@@ -55,10 +73,26 @@ class Layer:
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         """dLoss/dInput from dLoss/dOutput, for the batch last given to ``forward``.
 
-        ``input_gradient=False`` says that nobody will read the result (it is the first layer of a network): a layer
-        for which it costs something may then return None.
+        ``input_gradient=False`` says that nobody will read the result, and the layer may return None. It is only ever
+        said to the first layer with weights in a network, so others can do without the argument.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method backward(gradient, input_gradient=True)")
+
+    def __call__(self, rows: Any) -> Rows:
+        """What the layer makes of rows of numbers (samples x features), as lists of floats.
+
+        For a look at a network, or for using a part of it: ``encoder, decoder = model.network`` are an autoencoder's
+        halves, and ``encoder(rows)`` are codes. Rows are taken as they are, without the scaling that a ``Model`` does.
+        Raises ``DataError`` for rows that cannot be used, ``ValueError`` for rows of another length.
+        """
+        return self.ops.to_rows(self.forward(self.ops.from_rows(as_rows(rows, "rows"))))  # type: ignore[no-any-return]
+
+    def copy(self) -> Layer:
+        """A layer with the same weights, for another model: that does not draw new ones, but learns on from these."""
+        twin = copy.deepcopy(self)
+        for layer in twin.walk():
+            layer.in_model, layer._drawn_for_good = False, True
+        return twin
 
     def parameters(self) -> list[Parameter]:
         """The matrices that training changes, in a fixed order."""
@@ -344,7 +378,10 @@ def _located(error: OverflowError, position: int, layer: Layer) -> OverflowError
 
 
 class Sequential(Layer):
-    """Layers one after another. It is a layer itself, so it can stand inside another Sequential."""
+    """Layers one after another. It is a layer itself, so it can stand inside another Sequential.
+
+    ``network[0]`` is its first layer, ``len(network)`` how many there are, and it can be gone through.
+    """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         if not isinstance(layers, Iterable):
@@ -384,7 +421,8 @@ class Sequential(Layer):
         for position in range(len(self.layers) - 1, first - 1, -1):
             layer = self.layers[position]
             try:
-                gradient = layer.backward(gradient, input_gradient or position > first)
+                wanted = input_gradient or position > first
+                gradient = layer.backward(gradient) if wanted else layer.backward(gradient, False)
             except OverflowError as error:
                 raise _located(error, position, layer) from None
         return gradient if input_gradient else None

@@ -27,8 +27,8 @@ from .arguments import require_size
 from .callbacks import History
 from .description import TASKS, check_description, check_fit
 from .errors import DataError, ModelFileError, NotFittedError
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, shape_text, width
-from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss
+from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, Softmax, shape_text, width
+from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
 from .training import Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
@@ -117,7 +117,8 @@ class Model:
         ``loss`` is a loss or its name (cross_entropy, nll, mse, bce, bce_with_logits). ``input_shape`` is the number of
         features or (channels, height, width); it is read off the first Linear if not given. ``task`` follows from the
         loss if not given: classification for cross-entropy and NLL, and for binary cross-entropy on a single output.
-        Weights are drawn from ``seed``, but for layers that were given a generator of their own.
+        Weights are drawn from ``seed``, but for layers that were given a generator of their own. A layer belongs to one
+        model; a ``copy()`` of it starts another model with its weights.
         """
         if isinstance(loss, str):
             loss = choose("loss", loss, LOSSES)()
@@ -126,6 +127,10 @@ class Model:
         network = Sequential(layers)
         if not network.layers:
             raise ValueError("a model needs at least one layer")
+        last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
+        if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
+            remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
+            raise ValueError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
         shape = cls._input_shape(network, input_shape)
         outputs = width(network.output_shape(shape))
         if task is None:
@@ -169,6 +174,12 @@ class Model:
         seed: int | None,
         drawn: bool = True,
     ) -> None:
+        for position, layer in enumerate(network):
+            if any(part.in_model for part in layer.walk()):
+                raise ValueError(
+                    f"layer {position}, {type(layer).__name__}, belongs to another model, which would be changed: make "
+                    "a new layer, or hand over its copy(), which keeps the weights"
+                )
         self.network = network
         self.loss = loss
         self.task = task
@@ -193,6 +204,8 @@ class Model:
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
         network.initialise(self._weight_rng if drawn else None)
         network.use(self.ops)
+        for layer in network.walk():
+            layer.in_model = True
 
     # --- what it is ----------------------------------------------------------------------------------------
 

@@ -34,7 +34,9 @@ def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
     Raises ``DataError`` naming the row and column, what was expected and what came.
     """
     if isinstance(X, (bytes, bytearray)):
-        raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}")
+        raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
+    if hasattr(X, "X") and hasattr(X, "y") and not hasattr(X, "to_numpy"):
+        raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
     rows = _listed(X, name)
     if not rows:
         raise DataError(f"{name} is empty: at least one row is needed")
@@ -80,7 +82,8 @@ def _as_row(row: Any, number: int, name: str) -> Row:
     if hasattr(row, "tolist"):
         row = row.tolist()
     if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
-        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {_kind(row)}")
+        single = "; a single row is handed over as [row]" if number == 0 and hasattr(row, "__float__") else ""
+        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {_kind(row)}{single}")
     values = row if type(row) is list else list(row)
     if not _NUMBERS.issuperset(map(type, values)):
         values = [_as_number(v, number, column, name) for column, v in enumerate(values)]
@@ -140,10 +143,22 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
     values = _listed(y, name, "numbers")
     if length is not None and len(values) != length:
         raise DataError(f"X and {name} must be of the same length, got {length} and {len(values)}")
-    rows = [
-        v if hasattr(v, "__len__") or (hasattr(v, "tolist") and not hasattr(v, "__float__")) else [v] for v in values
-    ]
+    rows = [v if _is_row(v) else [v] for v in values]
+    for number, row in enumerate(rows):
+        if isinstance(row, Sequence) and len(row) != width:
+            hint = "; for classes, one_hot(y) makes such rows" if width > 1 and len(row) == 1 else ""
+            raise DataError(
+                f"{name}: row {number} has {len(row)} number{'s' * (len(row) != 1)}, expected {width}, "
+                f"one for each output{hint}"
+            )
     return [list(map(float, row)) for row in as_rows(rows, name, width)]
+
+
+def _is_row(target: Any) -> bool:
+    """Whether a target is a row of numbers, and not a number (or a text, which will be refused as none)."""
+    if isinstance(target, (str, bytes)):
+        return False
+    return hasattr(target, "__len__") or (hasattr(target, "tolist") and not hasattr(target, "__float__"))
 
 
 def find_classes(labels: Sequence[Label]) -> list[Label]:

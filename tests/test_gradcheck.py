@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import math
 from random import Random
+from typing import Any
 
 import pytest
 
 from scratchnn import linalg
-from scratchnn.gradcheck import GradientReport, check_layer, check_loss, check_network, slope
+from scratchnn.gradcheck import GradientReport, check_layer, check_loss, check_model, check_network, slope
 from scratchnn.layers import Dropout, Layer, Linear, ReLU, Sequential, Softmax, Tanh
 from scratchnn.losses import CrossEntropyLoss, Loss, MSELoss
+from scratchnn.model import Model
 
 Rows = list[list[float]]
 
@@ -189,3 +191,27 @@ def test_a_layer_of_your_own_is_checked_like_any_other() -> None:
     assert check_layer(Cube(), x).ok
     assert check_loss(Cubic(), x, [0, 0]).ok
     assert check_network(Sequential([Linear(3, 2, rng=Random(0)), Cube()]), Cubic(), x, [0, 0]).ok
+
+
+def test_models_and_layers_that_compute_in_lanes_are_checked_on_floats() -> None:
+    model = Model(2, 3, 2)
+    assert model.engine == "lanes"
+    before = model.weights
+    report = check_model(model, [[1, 2], [2, 3], [3, 1]], [0, 1, 0])
+    assert report.ok, report
+    assert check_layer(model.network[0], [[1.0, 2.0]]).ok
+    assert (model.engine, model.weights) == ("lanes", before)
+    assert repr(report).startswith("<GradientReport: ")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: check_layer(ReLU, [[1.0]]), "a layer is needed, such as"),
+        (lambda: check_layer(Linear(2, 3), [1, 2]), "x: row 0 must be a sequence of numbers, got int 1; a single row"),
+        (lambda: check_layer(Linear(2, 3), [["a", 2]]), "x: row 0, column 0 must be a number, got str 'a'"),
+    ],
+)
+def test_bad_arguments_are_named(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

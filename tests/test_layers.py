@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scratchnn import layers, linalg
-from scratchnn.gradcheck import check_layer, check_network
+from scratchnn.gradcheck import check_layer, check_model, check_network
 from scratchnn.layers import (
     Dropout,
     Layer,
@@ -30,6 +30,7 @@ from scratchnn.layers import (
     Tanh,
 )
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
+from scratchnn.model import Model
 
 TOLERANCE = 1e-6
 
@@ -407,3 +408,70 @@ def test_a_layer_without_its_verbs_says_which_is_missing() -> None:
 def test_a_parameter_has_no_gradient_before_backward() -> None:
     parameter = Parameter("weight", [[1.0]])
     assert (parameter.name, parameter.value, parameter.gradient) == ("weight", [[1.0]], None)
+
+
+# --- parts of a network ------------------------------------------------------------------------------------------
+
+
+def autoencoder(engine: str = "lanes") -> Model:
+    encoder = Sequential([Linear(4, 3), ReLU(), Linear(3, 2)])
+    return Model.from_layers(
+        [encoder, Sequential([Linear(2, 4)])], loss="mse", task="regression", scaling="none", engine=engine
+    )
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_the_parts_of_a_network_can_be_used_by_themselves(engine: str) -> None:
+    rows = [[0.1, 0.9, -0.3, 0.5], [1.0, 0.0, 0.25, -0.5], [0.2, 0.2, 0.2, 0.2]]
+    model = autoencoder(engine)
+    model.fit(rows, rows, epochs=3)
+    encoder, decoder = model.network
+    codes = encoder(rows)
+    assert [len(code) for code in codes] == [2, 2, 2]
+    for ours, whole in zip(decoder(codes), model.predict(rows)):
+        assert ours == pytest.approx(whole, abs=1e-4)
+    with pytest.raises(ValueError, match="rows: row 1 must be a sequence of numbers, got str 'a'"):
+        encoder([rows[0], "a"])
+    with pytest.raises(ValueError, match=r"affine needs .* got (1x3 and 3x3|\(1, 3\), \(4, 3\)|1x3, 4x3)"):
+        encoder([[1.0, 2.0, 3.0]])
+
+
+def test_a_layer_belongs_to_one_model() -> None:
+    model = autoencoder()
+    before = model.weights
+    with pytest.raises(ValueError, match=r"layer 0, Sequential, belongs to another model.* its copy\(\)"):
+        Model.from_layers([model.network[0]], loss="mse", seed=5)
+    assert model.weights == before
+
+
+def test_a_copy_of_a_layer_starts_another_model_with_its_weights() -> None:
+    rows, labels = [[0.1, 0.9, -0.3, 0.5], [1.0, 0.0, 0.25, -0.5]] * 4, [0, 1] * 4
+    model = autoencoder()
+    other = Model.from_layers([model.network[0].copy(), Linear(2, 2)], seed=5)
+    assert other.weights[:4] == model.weights[:4]
+    before = model.weights
+    other.fit(rows, labels, epochs=5, lr=0.5)
+    assert model.weights == before
+    assert other.weights[0] != before[0]
+
+
+class Square(Layer):
+    """The layer that ``help(Layer)`` shows: two methods, and ``backward`` takes nothing but the gradient."""
+
+    def forward(self, x: Any) -> Any:
+        self.x = x
+        return self.ops.hadamard(x, x)
+
+    def backward(self, gradient: Any) -> Any:
+        return self.ops.scale(self.ops.hadamard(gradient, self.x), 2.0)
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_a_layer_of_ones_own_is_two_methods(engine: str) -> None:
+    """The sum of two numbers is 0 or not: with a square in between, one unit finds out."""
+    rows = [[a / 4, b / 4] for a in range(-4, 5) for b in range(-4, 5)]
+    labels = [int(abs(a + b) > 0.4) for a, b in rows]
+    model = Model.from_layers([Linear(2, 4), Square(), Linear(4, 2)], engine=engine)
+    model.fit(rows, labels, epochs=60, lr=0.1, momentum=0.9)
+    assert model.score(rows, labels) > 0.95
+    assert check_model(model, rows[:5], labels[:5]).ok

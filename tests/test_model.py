@@ -417,7 +417,7 @@ def test_weights_are_a_copy() -> None:
             lambda w: [w[0], [0.0, 0.0, math.nan], *w[2:]],
             r"weights\[1\]: row 0, column 2 must be a finite number, got nan",
         ),
-        (lambda w: [w[0], 5.0, *w[2:]], r"weights\[1\]: row 0 must be a sequence of numbers, got float 5\.0"),
+        (lambda w: [w[0], 5.0, *w[2:]], r"weights\[1\]: row 0 must be a sequence of numbers, got float 5\.0; .*"),
     ],
 )
 def test_weights_that_do_not_fit_change_nothing(change: Callable[[Any], Any], message: str) -> None:
@@ -761,7 +761,7 @@ def test_arguments_that_make_no_sense_are_refused(settings: dict[str, Any], mess
         (X, Y[:-1], "X and y must be of the same length, got 60 rows and 59 labels"),
         ([], [], "X is empty: at least one row is needed"),
         (5, Y, "X must be a sequence of rows, got int 5"),
-        ([1.0, 2.0], [0, 1], r"X: row 0 must be a sequence of numbers, got float 1\.0"),
+        ([1.0, 2.0], [0, 1], r"X: row 0 must be a sequence of numbers, got float 1\.0; a single row is handed over as \[row\]"),
         ([[1, 2], [3]], [0, 1], "X: row 1 has 1 features, expected 2"),
         ([[1, 2, 3], [4, 5, 6]], [0, 1], "X: row 0 has 3 features, expected 2"),
         ([[1, 2], [3, "four"]], [0, 1], "X: row 1, column 1 must be a number, got str 'four'"),
@@ -864,9 +864,17 @@ def test_one_output_tells_no_more_than_two_classes_apart() -> None:
 
 def test_regression_targets_are_checked() -> None:
     model = Model(2, 4, 1, task="regression")
-    with pytest.raises(DataError, match=r"^y: row 0 must be a sequence of numbers, got str 'ash'$"):
+    with pytest.raises(DataError, match=r"^y: row 0, column 0 must be a number, got str 'ash'$"):
         model.fit(X, NAMES)
     with pytest.raises(DataError, match=r"^X and y must be of the same length, got 60 and 59$"):
         model.fit(X, Y[:-1])
-    with pytest.raises(DataError, match=r"^y: row 0 has 2 features, expected 1$"):
+    with pytest.raises(DataError, match=r"^y: row 0 has 2 numbers, expected 1, one for each output$"):
         model.fit(X, X)
+
+
+def test_a_softmax_before_a_loss_that_does_it_itself_is_refused() -> None:
+    with pytest.raises(ValueError, match="ends in Softmax, but CrossEntropyLoss does the softmax itself"):
+        Model.from_layers([Linear(2, 3), Softmax()])
+    with pytest.raises(ValueError, match="ends in Softmax, but NLLLoss needs LogSoftmax"):
+        Model.from_layers([Linear(2, 3), Sequential([Softmax()])], loss="nll")
+    assert Model.from_layers([Linear(2, 3), Softmax()], loss="mse", task="regression").output_size == 3

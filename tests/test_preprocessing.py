@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import DataError, one_hot
+from scratchnn import DataError, Dataset, one_hot
 from scratchnn.preprocessing import Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -264,8 +264,8 @@ def test_targets_are_rows_of_floats(np: Any) -> None:
     ("targets", "message"),
     [
         ([1, 2, 3], "X and y must be of the same length, got 2 and 3"),
-        ([[1, 2], [3, 4]], "y: row 0 has 2 features, expected 1"),
-        ([1, "two"], "y: row 1 must be a sequence of numbers, got str 'two'"),
+        ([[1, 2], [3, 4]], "y: row 0 has 2 numbers, expected 1, one for each output"),
+        ([1, "two"], "y: row 1, column 0 must be a number, got str 'two'"),
         ([1, None], "y: row 1, column 0 must be a number, got NoneType None"),
         ([1, math.nan], "y: row 1, column 0 must be a finite number, got nan"),
     ],
@@ -371,3 +371,30 @@ def test_scaling_as_plain_data_and_back(kind: str) -> None:
     again = Scaling.from_dict(scaling.to_dict())
     assert again.transform(rows) == scaling.transform(rows)
     assert repr(again) == f"Scaling({kind!r})"
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (b"\1\2", r"sequence of rows, got bytes .*; a single row is handed over as \[row\]"),
+        ([1.0, 2.0], r"row 0 must be a sequence of numbers, got float 1.0; a single row is handed over as \[row\]"),
+        (Dataset([[1.0]], [0]), r"got a Dataset: hand over its \.X"),
+    ],
+)
+def test_common_slips_are_named_with_their_remedy(X: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        as_rows(X)
+
+
+@pytest.mark.parametrize(
+    ("y", "width", "message"),
+    [
+        ([3, 4], 10, r"row 0 has 1 number, expected 10, one for each output; for classes, one_hot\(y\)"),
+        ([[1, 2], [3]], 2, r"row 1 has 1 number, expected 2"),
+        ([[1.0], [1.0, 2.0]], 1, r"row 1 has 2 numbers, expected 1, one for each output$"),
+        (["a"], 1, r"row 0, column 0 must be a number, got str 'a'"),
+    ],
+)
+def test_targets_that_do_not_fit_the_outputs(y: Any, width: int, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        as_targets(y, width)
