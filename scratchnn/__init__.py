@@ -60,16 +60,21 @@ _HOMES = {
     "TrainingDiverged": "errors",
 }
 
+# Modules to be used under their own names, as scratchnn.gradcheck.check_layer.
+_MODULES = ("elementary", "gradcheck", "linalg", "search", "toys", "tsne")
+
 __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOMES and name not in _MODULES:
         raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
     from importlib import import_module
 
+    if name in _MODULES:
+        return import_module(f"scratchnn.{name}")
     return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_MODULES])

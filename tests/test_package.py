@@ -303,6 +303,12 @@ def test_public_names_are_listed() -> None:
     assert len(scratchnn.__all__) == len(set(scratchnn.__all__))
 
 
+def test_modules_are_there_under_the_package_s_name() -> None:
+    names = ["elementary", "gradcheck", "linalg", "search", "toys", "tsne"]
+    code = f"import scratchnn\nfor name in {names}: print(getattr(scratchnn, name).__name__, name in dir(scratchnn))"
+    assert run(code).splitlines() == [f"scratchnn.{name} True" for name in names]
+
+
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"'scratchnn' has no attribute 'Modell'"):
         scratchnn.Modell  # noqa: B018
