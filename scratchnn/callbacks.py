@@ -15,7 +15,11 @@ from .storage import check_writable, pack_matrix, unpack_matrix
 
 
 class History:
-    """One entry an epoch, in plain lists; the accuracies are fractions, and stay empty for regression."""
+    """What a run has reached, one entry an epoch in each of its lists.
+
+    ``loss`` and ``accuracy`` are of the rows learned from, ``validation_loss`` and ``validation_accuracy`` of the
+    validation data, ``seconds`` how long each epoch took. Accuracies are fractions, and stay empty for regression.
+    """
 
     def __init__(self) -> None:
         self.loss: list[float] = []

@@ -69,6 +69,10 @@ class Model:
     ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification" or
     "regression"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``engine`` (what computes), ``seed``
     (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
+
+    A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
+    in the order of the outputs, and ``weights``, which can be set as well. A callback that sets ``stop_training``
+    ends a run.
     """
 
     def __init__(
@@ -337,9 +341,11 @@ class Model:
 
         A second call goes on from the weights of the first, with the scaling and the classes learned then.
 
-        ``lr`` is 0.1 for SGD and 0.001 for Adam if not given. ``batch_size=None`` takes all rows at once (full-batch
+        ``lr`` is 0.1 for SGD and 0.001 for Adam if not given; an optimizer object keeps its own, or is set to ``lr``.
+        ``batch_size=None`` takes all rows at once (full-batch
         gradient descent). ``validation_data`` is a pair (X, y) that is measured after every epoch. ``sample_weight``
-        is one number a row, ``class_weight`` a dict of class: weight or "balanced". ``show_training_info`` shows
+        is one number a row, ``class_weight`` a dict of class: weight (1 for those left out) or "balanced": a class's
+        weight is then the smaller, the more rows it has. ``show_training_info`` shows
         progress on standard error, a line every ``eval`` epochs.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
