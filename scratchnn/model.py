@@ -260,8 +260,8 @@ class Model:
         table += summary_rows(self.network, self.input_shape, self.ops)
         table.append(("total", "", f"{self.parameter_count:,}"))
         widths = [max(len(row[column]) for row in table) for column in range(3)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in table]
-        rule = "-" * len(lines[0])
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
+        rule = "-" * (sum(widths) + 4)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
     def __repr__(self) -> str:
