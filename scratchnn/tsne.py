@@ -3,7 +3,7 @@
 The exact method of van der Maaten and Hinton (Visualizing data using t-SNE, Journal of Machine Learning Research 9,
 2008): all pairs of points are looked at, so time and memory grow with the square of their number; 500 points take about
 a minute. ``trustworthiness`` measures how well an embedding keeps neighbours. Relies on ``preprocessing`` for checking
-rows and on ``linalg`` for products.
+rows, on ``linalg`` for products, and on ``progress`` for showing how far it has come.
 
     points = tsne(rows, perplexity=30.0, seed=0)        # one [x, y] a row
 """
@@ -33,9 +33,11 @@ MOMENTUM_AT_FIRST, MOMENTUM = 0.5, 0.8
 GAIN_STEP, GAIN_FACTOR, SMALLEST_GAIN = 0.2, 0.8, 0.01
 FIRST_DEVIATION = 1e-4
 PROGRESS_EVERY = 50  # iterations: the divergence costs about as much as an iteration
+FARTHEST = 1e7  # from the centre: farther out, the 1 of a kernel is lost in the rounding of |y|², and nothing is right
 
 _BISECTIONS = 60
 _PERPLEXITY_TOLERANCE = 1e-6  # of its logarithm
+_LARGEST_GAP = 1e100  # its exp(-gap) is 0, and times 0 it is no NaN, as infinity would be
 
 
 def tsne(
@@ -47,7 +49,7 @@ def tsne(
     learning_rate: float | str = "auto",
     early_exaggeration: float = 12.0,
     seed: int | Random | None = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Rows:
     """An embedding of ``rows`` (samples x features): one row of ``dimensions`` coordinates for each, around 0.
 
@@ -55,29 +57,39 @@ def tsne(
     ``learning_rate`` "auto" is n / early_exaggeration / 4, at least 50 (Belkina et al., Nature Communications 10,
     2019). For the first 250 iterations, or the first quarter if there are fewer than 1000, points that belong together
     attract each other ``early_exaggeration`` times as much. ``seed`` (a number, or a generator) decides where points
-    start.
-    ``progress``, if given, is called every 50 iterations and after the last with the number of iterations done, of
-    those to be done, and the Kullback-Leibler divergence, which sinks as the embedding gets better.
+    start: on one version of Python the same seed gives the same points. Versions differ in how they round sums and
+    distances, and what begins as a difference in the last digit has grown after hundreds of iterations.
+    ``progress`` True shows progress on standard error; a function is called every 50 iterations and after the last with
+    the number of iterations done, of those to be done, and the Kullback-Leibler divergence, which sinks as the
+    embedding gets better.
 
-    Raises ``DataError`` for rows that cannot be used, ``ValueError`` for other arguments that make no sense.
+    Raises ``DataError`` for rows that cannot be used, ``ValueError`` for other arguments that make no sense, and for a
+    ``learning_rate`` or an ``early_exaggeration`` that drives points apart without end.
     """
     points = _as_points(rows, "rows")
     count = len(points)
     if count < 4:
         raise DataError(f"t-SNE needs at least 4 rows, got {count}")
-    require_size("dimensions", dimensions)
-    require_size("iterations", iterations)
-    require_number("early_exaggeration", early_exaggeration, 1.0)
-    if isinstance(learning_rate, str) and learning_rate == "auto":
-        learning_rate = max(count / early_exaggeration / 4.0, 50.0)
-    rate = require_number('learning_rate, if it is not "auto",', learning_rate, 0.0, above=True)
-    _check_perplexity(perplexity, count)
+    dimensions, iterations = require_size("dimensions", dimensions), require_size("iterations", iterations)
+    early_exaggeration = require_number("early_exaggeration", early_exaggeration, 1.0)
+    rate = _rate(learning_rate, count, early_exaggeration)
+    perplexity = require_number(f"perplexity for {count} rows", perplexity, 1.0, count - 1.0)
     rng = seed if isinstance(seed, Random) else _generator(seed)
+    tell, close = _listener(progress)
     joint = _joint_probabilities(_squared_distances(points), perplexity)
     start = [[rng.gauss(0.0, FIRST_DEVIATION) for _ in range(dimensions)] for _ in range(count)]
     descent = _Descent([list(column) for column in zip(*start)], joint, rate)
-    descent.run(iterations, early_exaggeration, progress)
+    try:
+        descent.run(iterations, early_exaggeration, tell)
+    finally:
+        close()
     return [list(row) for row in zip(*descent.columns)]
+
+
+def _rate(learning_rate: Any, count: int, early_exaggeration: float) -> float:
+    if isinstance(learning_rate, str) and learning_rate == "auto":
+        return max(count / early_exaggeration / 4.0, 50.0)
+    return require_number('learning_rate, if it is not "auto",', learning_rate, 0.0, above=True)
 
 
 def _generator(seed: int | None) -> Random:
@@ -85,30 +97,53 @@ def _generator(seed: int | None) -> Random:
 
 
 def _as_points(rows: Any, name: str) -> list[tuple[float, ...]]:
-    return [tuple(map(float, row)) for row in as_rows(rows, name)]
+    """Checked rows as tuples of floats, all distances between which are finite."""
+    points = [tuple(map(float, row)) for row in as_rows(rows, name)]
+    columns = list(zip(*points))
+    if not math.isfinite(math.dist(list(map(min, columns)), list(map(max, columns)))):
+        raise DataError(f"{name}: the numbers are too large for distances between rows")
+    return points
 
 
-def _check_perplexity(perplexity: float, count: int) -> None:
-    number = isinstance(perplexity, (int, float)) and not isinstance(perplexity, bool)
-    if not number or not 1.0 <= perplexity < count - 1:
-        raise ValueError(
-            f"perplexity must be at least 1 and below the number of rows less 1, which is {count - 1}, "
-            f"got {perplexity!r}"
-        )
+def _listener(progress: Progress | bool | None) -> tuple[Progress | None, Callable[[], Any]]:
+    """(what to call with a divergence, if anything; what to call at the end)."""
+    if progress is True:
+        shown = _Shown()
+        return shown, shown.line.erase
+    if progress and not callable(progress):
+        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
+    return progress or None, lambda: None
+
+
+class _Shown:
+    """Progress on standard error: a live line on a terminal, a plain line each time elsewhere."""
+
+    def __init__(self) -> None:
+        from .progress import LiveLine
+
+        self.line = LiveLine()
+        self.start = self.line.clock()
+
+    def __call__(self, done: int, total: int, divergence: float) -> None:
+        left = (self.line.clock() - self.start) / done * (total - done)
+        before = f"iteration {done:>{len(str(total))}}/{total}"
+        words = [f"divergence {divergence:.4f}", f"{left:.0f} s left"]
+        if not self.line.live:
+            self.line.say("  ".join([before, *words]))
+        elif self.line.due():
+            self.line.draw(before, done / total, words)
 
 
 # --- what is near what, in the data ------------------------------------------------------------------------
 
 
 def _squared_distances(points: Sequence[tuple[float, ...]]) -> Rows:
-    """All squared distances (n x n), divided by the largest, so that none overflows; the method never sees scale."""
+    """All squared distances (n x n) in units of their own; the method never sees scale. The largest is made 1e300, so
+    that none overflows, and none vanishes beside one that is 1e300 times as large."""
     distance = math.dist
     lower = [[distance(p, q) for q in points[:i]] for i, p in enumerate(points)]
-    largest = max(map(max, lower[1:]))
-    if not math.isfinite(largest):
-        raise DataError("rows: the numbers are too large for distances between rows")
-    unit = largest or 1.0
-    return _mirrored([[(d / unit) ** 2 for d in row] for row in lower])
+    unit = max(map(max, lower[1:])) or 1.0
+    return _mirrored([[(d / unit * 1e150) ** 2 for d in row] for row in lower])
 
 
 def _mirrored(lower: Triangle) -> Rows:
@@ -135,11 +170,15 @@ def _conditional(distances: Sequence[float], i: int, perplexity: float) -> list[
     """p_j|i for all j: a Gaussian around point i, as narrow as the perplexity asks for, and 0 for i itself.
 
     Perplexity is exp(entropy), the number of equally likely neighbours that would be as uncertain. It falls as
-    β = 1/2σ² grows, so β is found by bisection; until the bracket has an upper end it is doubled instead.
+    β = 1/2σ² grows, so β is found by bisection; until the bracket has an upper end it is doubled instead. Distances
+    are first taken in units of the one to about the last neighbour that counts, so that β is not far from 1, although
+    a row far away from all others makes their distances tiny.
     """
     others = [*distances[:i], *distances[i + 1 :]]
     nearest = min(others)
     gaps = [d - nearest for d in others]  # a common factor of all p: the nearest keeps exp from vanishing
+    reach = next((gap for gap in sorted(gaps)[int(perplexity) :] if gap > 0.0), 1.0)
+    gaps = [min(gap / reach, _LARGEST_GAP) for gap in gaps]
     wanted = math.log(perplexity)
     low, beta, high = 0.0, 1.0, math.inf
     for _ in range(_BISECTIONS):
@@ -241,7 +280,11 @@ class _Descent:
             if iteration == exaggerated:
                 joint, momentum = self.joint, MOMENTUM
                 self._set_off()  # by now most gains are small, and it takes long until they have grown again
-            self._step(joint, momentum)
+            if not self._stays(joint, momentum):
+                raise ValueError(
+                    f"the points flew apart in iteration {iteration + 1}: take a smaller learning_rate (now "
+                    f"{self.rate:g}) or early_exaggeration (now {exaggeration:g})"
+                )
             done = iteration + 1
             if progress is not None and (done % PROGRESS_EVERY == 0 or done == iterations):
                 progress(done, iterations, _divergence(self.columns, self.joint))
@@ -249,6 +292,15 @@ class _Descent:
     def _set_off(self) -> None:
         self.steps = [[0.0] * len(column) for column in self.columns]
         self.gains = [[1.0] * len(column) for column in self.columns]
+
+    def _stays(self, joint: Triangle, momentum: float) -> bool:
+        """Take a step; whether all points are still where kernels can be worked out."""
+        try:
+            self._step(joint, momentum)
+        except (ArithmeticError, ValueError):  # a square or a sum beyond the largest double, inf - inf
+            return False
+        # A coordinate that is infinite or NaN makes the centre so, and by it all others: none can hide behind max.
+        return all(max(map(abs, column)) < FARTHEST for column in self.columns)
 
     def _step(self, joint: Triangle, momentum: float) -> None:
         for number, gradient in enumerate(_gradient(self.columns, joint)):
