@@ -365,10 +365,10 @@ def test_the_summary_is_a_table() -> None:
         [
             "layer       output shape  parameters",
             "------------------------------------",
-            "input       64                      ",
+            "input       64",
             "Linear      32                 2,080",
             "ReLU        32                     0",
-            "Sequential  32                      ",
+            "Sequential  32",
             "  Linear    32                 1,056",
             "  Dropout   32                     0",
             "Linear      10                   330",
