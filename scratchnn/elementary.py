@@ -381,7 +381,7 @@ def sqrt(x: float) -> float:
 
 
 _BELOW_2 = 2.0 - 1.0 / float(1 << 52)
-_LARGEST_BY_SQUARING = float(1 << 31)  # each of the 62 products costs a few of the 106 bits; more would show
+_LARGEST_BY_SQUARING = float(1 << 31)  # 62 products at most; beyond, it is as exact, and longer than the logarithm
 
 
 def pow(x: float, y: float) -> float:
@@ -425,7 +425,7 @@ def _positive_power(x: float, y: float, whole: int) -> float:
     if not -1000.0 < rough < 1000.0:
         return INFINITY if rough > 0 else 0.0
     if -_TINY < rough < _TINY:
-        return 1.0 + rough
+        return 1.0
     return _exp(_times((y, 0.0), logarithm))
 
 

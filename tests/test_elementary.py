@@ -81,7 +81,15 @@ def doubles(count: int, *ranges: tuple[float, float]) -> Iterator[float]:
             yield rng.uniform(low, high)
 
 
-EXPONENTS = ((-745.2, 709.8), (-745.2, -708.3), (709.0, 709.8), (-50.0, 50.0), (-0.35, 0.35), (0.34, 0.36))
+EXPONENTS = (
+    (-745.2, 709.8),
+    (-745.2, -708.3),
+    (-708.8, -708.3),  # subnormal by a single bit
+    (709.0, 709.8),
+    (-50.0, 50.0),
+    (-0.35, 0.35),
+    (0.34, 0.36),
+)
 
 
 def points(name: str) -> Iterable[float]:
@@ -161,6 +169,21 @@ def test_a_square_root_is_the_double_nearest_to_the_true_root(x: float) -> None:
     assert elementary.sqrt(x) == math.sqrt(x)  # which IEEE 754 asks to be rounded rightly
 
 
+def test_roots_next_to_the_middle_between_two_doubles_are_rounded_to_the_right_side() -> None:
+    """They are as near to it as can be: N² = m·2^106 + c with a small c, for the middle N/2^53 and a double m.
+
+    N is a root of c modulo 2^55, found bit by bit: with c = 1 modulo 8, one modulo 2^k leads to one modulo 2^(k+1).
+    """
+    for c in range(-399, 400, 8):
+        root = 1
+        for k in range(3, 55):
+            root += (root * root - c >> k & 1) << (k - 1)
+        middle = max(root % 2**54, -root % 2**54)
+        m = math.ldexp(middle * middle - c, -106)
+        assert 1 <= m < 4
+        assert elementary.sqrt(m) == math.sqrt(m)
+
+
 @pytest.mark.parametrize("n", [-1074, -1073, -1023, -1022, -1, 0, 1, 52, 1023])
 def test_powers_of_two_have_exact_logarithms_and_come_back(n: int) -> None:
     power = math.ldexp(1.0, n)
@@ -232,6 +255,8 @@ def bases_and_exponents(count: int) -> Iterator[tuple[float, float]]:
         x = rng.uniform(0.01, 0.99)
         yield x, -rng.uniform(708.3, 745.2) / math.log(x)  # ... and where results are subnormal
         yield rng.randrange(1, 1 << 52) * SMALLEST, rng.uniform(-1, 1)
+        x = rng.choice([0.5, 2.0]) ** rng.uniform(0.49, 0.51)  # the logarithm's series is at its slowest
+        yield x, rng.choice([1, -1]) * rng.uniform(690, 709) / math.log(x)
 
 
 def test_powers_are_within_an_ulp_of_the_truth(mpmath: ModuleType) -> None:
@@ -364,6 +389,8 @@ def test_any_number_will_do_and_nothing_else(name: str) -> None:
     assert function(1) == function(True) == function(Fraction(1)) == function(1.0)
     with pytest.raises(TypeError, match=r"a number is needed, got str '1'"):
         function("1")
+    with pytest.raises(TypeError, match=r"a number is needed, got bytes b'1'"):
+        function(b"1")
     with pytest.raises(TypeError):
         function(None)
 
