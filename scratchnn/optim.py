@@ -17,6 +17,17 @@ Matrix = Any
 Rows = list[list[float]]
 
 
+def _as_call(thing: Any) -> str:
+    """The call that makes an optimizer or a schedule, such as Adam(lr=0.003), without arguments that are the default.
+
+    Arguments that are not kept under their own names, as a class of one's own may do, are left out."""
+    import inspect  # which takes long to import, and few ever ask
+
+    kept, arguments = vars(thing), inspect.signature(type(thing)).parameters.values()
+    told = [(a.name, kept[a.name]) for a in arguments if a.name in kept and kept[a.name] != a.default]
+    return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in told)})"
+
+
 class Optimizer:
     """What every update rule can do."""
 
@@ -25,6 +36,9 @@ class Optimizer:
 
     def __init__(self, lr: float) -> None:
         self.lr = require_number("lr", lr, 0.0, above=True)
+
+    def __repr__(self) -> str:
+        return _as_call(self)
 
     def step(self, parameters: Sequence[Any]) -> None:
         """Change every parameter's value by its gradient, which ``backward`` has left in it."""
@@ -167,6 +181,9 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 class Schedule:
     """Sets an optimizer's learning rate once an epoch, starting from the one it was made with."""
 
+    def __repr__(self) -> str:
+        return _as_call(self)
+
     def start(self, optimizer: Optimizer) -> None:
         """Called before the first epoch."""
         self.base = optimizer.lr
@@ -231,7 +248,7 @@ class ReduceOnPlateau(Schedule):
 def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = linalg) -> float:
     """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
     they had (Pascanu et al. 2013)."""
-    require_number("the maximal gradient norm", maximum, 0.0, above=True)
+    maximum = require_number("the maximal gradient norm", maximum, 0.0, above=True)
     values = [v for p in parameters for row in ops.to_rows(p.gradient) for v in row]
     largest = max(map(abs, values), default=0.0)
     if not largest:
