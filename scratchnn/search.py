@@ -5,8 +5,15 @@
     result.model.predict(X_new)         # the best arguments, fitted to all rows
 
 Any argument of ``Model`` and of ``Model.fit`` can be searched; they are told apart by their names. The fits can be
-spread over any ``concurrent.futures.Executor``; folds, candidates and weights are drawn from the seed alone and results
-are put together in order, so that they are the same whatever the number of workers. Relies on ``Model``, on
+spread over any ``concurrent.futures.Executor``. Processes may begin by importing the script that started them, which
+must not search once more then:
+
+    if __name__ == "__main__":
+        with ProcessPoolExecutor() as executor:
+            result = grid_search(X, y, grid, executor=executor)
+
+Folds, candidates and weights are drawn from the seed alone and results are put together in order, so that they are the
+same whatever the number of workers. Relies on ``Model``, on
 ``elementary`` for draws that do not depend on the machine, and on ``progress`` for showing how far it has come.
 """
 
@@ -39,6 +46,11 @@ MEASURES = ("score", "loss")
 _BY_ROW = ("sample_weight",)  # arguments of fit with one entry a row: a fold gets its part
 _UNCHANGED = (*_BY_ROW, "validation_data")  # arguments that no fit changes, and too large to copy for each
 _DRAWS_PER_TRY = 50  # before a space counts as exhausted
+_LONGEST = 30  # characters of a value in a table
+_FOR_WORKERS = (
+    "an executor must be running; processes need a build that is a module's own function, arguments that can be "
+    'pickled, and in a script: if __name__ == "__main__"'
+)
 
 
 # --- what comes out ----------------------------------------------------------------------------------------
@@ -67,18 +79,24 @@ class SearchResult:
     rows: a ``SearchRow`` for each candidate, the best first, those that failed last
     measure: "score" (the more the better) or "loss" (the less the better)
     model: a model with the best arguments, fitted to all rows; None if that fit failed or the search was interrupted
-    interrupted: whether Ctrl-C ended it; then only candidates with all folds done are there
-    refit_error: why there is no model, or ""
+    stopped: what ended the search before its time (Ctrl-C, an executor that broke), in words, or ""; candidates are
+        only there with all their folds
+    refit_error: why the best could not be fitted to all rows, or ""
     """
 
-    def __init__(self, rows: Sequence[SearchRow], measure: str, interrupted: bool = False) -> None:
+    def __init__(self, rows: Sequence[SearchRow], measure: str, stopped: str = "") -> None:
         sign = -1.0 if measure == "score" else 1.0
         # Rows come in the order of the candidates, and sorting keeps that among equals.
         self.rows = sorted(rows, key=lambda row: (bool(row.error), 0.0 if row.error else sign * row.mean))
         self.measure = measure
-        self.interrupted = interrupted
+        self.stopped = stopped
         self.model: Model | None = None
         self.refit_error = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether something ended the search before its time."""
+        return bool(self.stopped)
 
     @property
     def best(self) -> SearchRow:
@@ -101,7 +119,7 @@ class SearchResult:
         widths = [max(map(len, column)) for column in zip(*lines)]
         table = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths)) for line in lines]
         notes = [f"failed: {_described(row.parameters)}: {row.error}" for row in self.rows if row.error]
-        notes += ["interrupted: candidates that were not finished are left out"] * self.interrupted
+        notes += [self.stopped] * bool(self.stopped)
         notes += [f"the best could not be fitted to all rows: {self.refit_error}"] * bool(self.refit_error)
         return "\n".join([table[0], "-" * len(table[0]), *table[1:], *notes])
 
@@ -117,7 +135,8 @@ def _number(value: float) -> str:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    text = f"{value:.5g}" if isinstance(value, float) else " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _described(parameters: Parameters) -> str:
@@ -129,32 +148,47 @@ def _described(parameters: Parameters) -> str:
 
 def uniform(low: float, high: float) -> Draw:
     """For ``random_search``: numbers from ``low`` to ``high``, all equally likely."""
-    require_number("high", high, require_number("low", low, -math.inf))
-    return lambda rng: low + (high - low) * rng.random()
+    first = require_number("low", low, -math.inf)
+    last = require_number("high", high, first)
+
+    def draw(rng: Random) -> float:
+        share = rng.random()
+        return _within(first, first * (1.0 - share) + last * share, last)  # last - first could be infinite
+
+    return draw
 
 
 def log_uniform(low: float, high: float) -> Draw:
     """For ``random_search``: numbers from ``low`` to ``high``, each power of ten equally likely; good for rates."""
-    first = log(require_number("low", low, 0.0, above=True))
-    last = log(require_number("high", high, low))
-    return lambda rng: min(max(low, exp(first + (last - first) * rng.random())), high)
+    first = require_number("low", low, 0.0, above=True)
+    last = require_number("high", high, first)
+    start, end = log(first), log(last)
+    return lambda rng: _within(first, exp(start + (end - start) * rng.random()), last)
+
+
+def _within(low: float, value: float, high: float) -> float:
+    return min(max(low, value), high)  # rounding could bring it outside
 
 
 def whole(low: int, high: int) -> Draw:
     """For ``random_search``: whole numbers from ``low`` to ``high``, both included, all equally likely."""
-    if not all(isinstance(v, int) for v in (low, high)) or low > high:
-        raise ValueError(f"whole needs two whole numbers, the first not above the second, got {low!r} and {high!r}")
-    return lambda rng: low + rng.randrange(high - low + 1)
+    first = require_size("low", low, None)
+    last = require_size("high", high, first)
+    return lambda rng: first + rng.randrange(last - first + 1)
 
 
 def _choices(name: str, values: Any) -> list[Any]:
     """The values of a grid or space for one name, as a list."""
+    if isinstance(values, (set, frozenset)):
+        raise ValueError(f"{name} needs a list of values to try, got a set: its order changes from run to run")
+    if hasattr(values, "tolist"):
+        values = values.tolist()
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
         raise ValueError(f"{name} needs a list of values to try, got {values!r}")
-    listed = values.tolist() if hasattr(values, "tolist") else list(values)
+    listed = list(values)
     if not listed:
         raise ValueError(f"{name} has no values to try")
-    return list(listed)
+    return listed
 
 
 def _grid(grid: Mapping[str, Any]) -> list[Parameters]:
@@ -174,11 +208,18 @@ def _drawn(space: Mapping[str, Any], tries: int, rng: Random) -> list[Parameters
             name: lists[name][rng.randrange(len(lists[name]))] if name in lists else draw(rng)
             for name, draw in space.items()
         }
-        if candidate not in candidates:
+        if not any(_same(candidate, other) for other in candidates):
             candidates.append(candidate)
         if len(candidates) == tries:
             break
     return candidates
+
+
+def _same(candidate: Parameters, other: Parameters) -> bool:
+    try:
+        return candidate == other
+    except ValueError:  # of two arrays, which do not say yes or no
+        return False
 
 
 # --- folds -------------------------------------------------------------------------------------------------
@@ -207,18 +248,25 @@ def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | No
 # --- one fit: what an executor runs ------------------------------------------------------------------------
 
 
-def _fitted(build: Build, settings: Parameters, fit: Parameters, X: Sequence[Any], y: Sequence[Any]) -> Model:
-    # Optimizers, schedules and callbacks remember things: each fit gets its own.
-    own = {name: value if name in _UNCHANGED else copy.deepcopy(value) for name, value in fit.items()}
-    model = build(**settings)
-    model.fit(X, y, **own)
+def _own(value: Any) -> Any:
+    """A copy for one fit. An engine that is a module cannot be copied, and need not be."""
+    return copy.deepcopy(value, {id(linalg): linalg})
+
+
+def _built(build: Build, settings: Parameters) -> Model:
+    """A new model. Layers and losses among the arguments are copied, or one fit would go on from another's weights."""
+    model = build(**_own(settings))
+    if not isinstance(model, Model):
+        raise ValueError(f"build must return a Model, got {type(model).__name__}")
     return model
 
 
-def _part(values: Any, indices: Sequence[int], name: str, count: int) -> list[Any]:
-    if len(values) != count:
-        raise DataError(f"X and {name} must be of the same length, got {count} and {len(values)}")
-    return [values[i] for i in indices]
+def _fitted(build: Build, settings: Parameters, fit: Parameters, X: Sequence[Any], y: Sequence[Any]) -> Model:
+    # Optimizers, schedules and callbacks remember things: each fit gets its own.
+    own = {name: value if name in _UNCHANGED else _own(value) for name, value in fit.items()}
+    model = _built(build, settings)
+    model.fit(X, y, **own)
+    return model
 
 
 def _run_fold(
@@ -238,15 +286,19 @@ def _run_fold(
     try:
         for name in _BY_ROW:
             if fit.get(name) is not None:
-                fit = {**fit, name: _part(fit[name], training, name, len(X))}
+                fit = {**fit, name: [fit[name][i] for i in training]}
         model = _fitted(build, settings, fit, [X[i] for i in training], [y[i] for i in training])
         held = [X[i] for i in held_out], [y[i] for i in held_out]
         value = model.score(*held) if measure == "score" else model.evaluate(*held)[0]
         if not math.isfinite(value):
             error = f"the {measure} on held-out rows is {value}"
     except Exception as problem:  # whatever it is, other candidates may do better
-        error = f"{type(problem).__name__}: {problem}"
+        error = _worded(problem)
     return None if error else value, time.perf_counter() - start, error
+
+
+def _worded(problem: BaseException | None) -> str:
+    return " ".join(f"{type(problem).__name__}: {problem}".split())  # on one line, as a table has it
 
 
 # --- which argument is whose -------------------------------------------------------------------------------
@@ -281,12 +333,29 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
     """The names of a function's arguments, and whether it takes any others as well."""
     import inspect
 
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # something written in C, such as dict
+        raise ValueError(f"build must be a function that returns a Model, got {function!r}") from None
     named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
 
 # --- the search --------------------------------------------------------------------------------------------
+
+
+def _submit(executor: Any, jobs: Sequence[tuple[Any, ...]], numbers: dict[Any, int]) -> Exception | None:
+    """Put each job's future into ``numbers``; returns why not all of them, if so."""
+    try:
+        for number, job in enumerate(jobs):
+            numbers[executor.submit(_run_fold, *job)] = number
+    except Exception as problem:  # it has been shut down, or a job has broken it
+        return problem
+    return None
+
+
+class _ExecutorFailed(Exception):
+    """An executor that does not run all jobs; the message says why."""
 
 
 class _Search:
@@ -331,6 +400,19 @@ class _Search:
         self.folds = fold_indices(len(self.X), folds, Random(f"folds {seed}"), labels)
         if labels is None and self.measure == "score" and len(self.folds[-1]) < 2:
             raise ValueError(f"R² needs two rows in every fold: take fewer folds than {folds}, or measure='loss'")
+        self._take_weights()
+
+    def _take_weights(self) -> None:
+        """Make what has an entry a row a plain list: a pandas Series looks up labels, a generator is good for once."""
+        listed: dict[int, list[float]] = {}  # by id, as candidates share them
+        for name in _BY_ROW:
+            for arguments in [self.fit_arguments, *self.candidates * self.names.for_fit(name)]:
+                given = arguments.get(name)
+                if given is None:
+                    continue
+                if id(given) not in listed:
+                    listed[id(given)] = [weight for (weight,) in as_targets(given, 1, name, len(self.X))]
+                arguments[name] = listed[id(given)]
 
     def _task(self) -> str:
         if self.build is Model:
@@ -338,10 +420,10 @@ class _Search:
         problem: Exception | None = None
         for candidate in self.candidates:
             try:
-                return self.build(**self._settings(candidate)[0]).task
+                return _built(self.build, self._settings(candidate)[0]).task
             except Exception as error:
                 problem = problem or error
-        raise ValueError(f"{self.names.builder} built no model: {type(problem).__name__}: {problem}") from problem
+        raise ValueError(f"{self.names.builder} built no model: {_worded(problem)}") from problem
 
     def _settings(self, candidate: Parameters) -> tuple[Parameters, Parameters]:
         """(arguments of the builder, arguments of fit) for one candidate."""
@@ -356,27 +438,29 @@ class _Search:
             raise ValueError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
         total = len(self.candidates) * len(self.folds)
         outcomes: dict[int, Outcome] = {}
-        interrupted = False
+        ended: BaseException | None = None
         tell, close = _listener(progress)
         running = self._outcomes(executor)
         try:
             for number, outcome in running:
                 outcomes[number] = outcome
                 tell(len(outcomes), total, self.candidates[number // len(self.folds)], outcome[0])
-        except KeyboardInterrupt:
-            interrupted = True
+        except (KeyboardInterrupt, _ExecutorFailed) as problem:
+            ended = problem
         finally:
             running.close()
             close()
-        result = SearchResult(self._rows(outcomes), self.measure, interrupted)
-        if not any(not row.error for row in result):
-            self._give_up(result)
-        if not interrupted:
+        rows = self._rows(outcomes)
+        if not any(not row.error for row in rows):
+            self._give_up(rows, ended)
+        result = SearchResult(rows, self.measure, self._stopped(rows, ended))
+        if ended is None:
             self._refit(result)
         return result
 
     def _outcomes(self, executor: Any) -> Generator[tuple[int, Outcome], None, None]:
-        """(number of the job, what came out) as they are done; jobs are numbered candidate by candidate."""
+        """(number of the job, what came out) as they are done; jobs are numbered candidate by candidate. Raises
+        ``_ExecutorFailed`` after the last of them if not all jobs could be run."""
         jobs = [
             (self.X, self.y, held_out, self.build, *self._settings(candidate), self.measure)
             for candidate in self.candidates
@@ -385,17 +469,25 @@ class _Search:
         if executor is None:
             yield from ((number, _run_fold(*job)) for number, job in enumerate(jobs))
             return
-        from concurrent.futures import as_completed
+        from concurrent.futures import BrokenExecutor, CancelledError, as_completed
 
         numbers: dict[Any, int] = {}
         try:
-            for number, job in enumerate(jobs):
-                numbers[executor.submit(_run_fold, *job)] = number
+            failure = _submit(executor, jobs, numbers)
             for future in as_completed(numbers):
-                yield numbers[future], future.result()
+                try:
+                    outcome = future.result()
+                except (BrokenExecutor, CancelledError) as problem:  # others may be done, and are not lost with it
+                    failure = failure or problem
+                    continue
+                except Exception as problem:  # _run_fold raises nothing: the job has not reached a worker
+                    outcome = None, 0.0, f"{_worded(problem)} ({_FOR_WORKERS})"
+                yield numbers[future], outcome
         finally:
             for future in numbers:
                 future.cancel()  # those that have begun go on to their end, but nobody waits for them
+        if failure is not None:
+            raise _ExecutorFailed(f"the executor failed with {_worded(failure)}") from failure
 
     def _rows(self, outcomes: dict[int, Outcome]) -> list[SearchRow]:
         """A row for each candidate that has all its folds."""
@@ -406,22 +498,33 @@ class _Search:
                 rows.append(SearchRow(candidate, [outcomes[job] for job in jobs]))
         return rows
 
-    def _give_up(self, result: SearchResult) -> None:
-        if result.interrupted:
-            raise KeyboardInterrupt
-        first = result.rows[0]
+    def _give_up(self, rows: Sequence[SearchRow], ended: BaseException | None) -> None:
+        if isinstance(ended, KeyboardInterrupt):
+            raise ended
+        if ended is not None:
+            raise RuntimeError(f"no candidate was finished: {ended} ({_FOR_WORKERS})") from ended
+        first = rows[0]
         raise ValueError(
-            f"all {len(result)} candidates failed, the first ({_described(first.parameters)}) with {first.error}"
+            f"all {len(rows)} candidates failed, the first ({_described(first.parameters)}) with {first.error}"
         )
+
+    def _stopped(self, rows: Sequence[SearchRow], ended: BaseException | None) -> str:
+        """What ended the search before its time, in words."""
+        if ended is None:
+            return ""
+        if len(rows) == len(self.candidates):
+            return "interrupted before the best was fitted to all rows"
+        what = "interrupted" if isinstance(ended, KeyboardInterrupt) else ended
+        return f"candidates that were not finished are left out: {what}"
 
     def _refit(self, result: SearchResult) -> None:
         settings, fit = self._settings(result.best.parameters)
         try:
             result.model = _fitted(self.build, settings, fit, self.X, self.y)
         except KeyboardInterrupt:
-            result.interrupted = True
+            result.stopped = "interrupted while the best was fitted to all rows"
         except Exception as error:  # hours of results are not to be lost with it
-            result.refit_error = f"{type(error).__name__}: {error}"
+            result.refit_error = _worded(error)
 
 
 def _listed_targets(y: Any) -> tuple[Any, int]:
@@ -484,24 +587,23 @@ def grid_search(
     model, fit: {argument: value} for those that stay the same. ``input_size`` and ``output_size`` follow from the data,
         and the model's ``seed`` is the search's, unless given. A ``sample_weight`` is parted like the rows.
     build: instead of ``Model``, a function that is given all arguments that it names (the others are for ``fit``) and
-        returns a ``Model``, of layers of your own for example
+        returns a ``Model``, of layers of your own for example, which it makes anew each time
     folds: in how many parts the rows are split; each is held out once while a model learns the others. Classes are
         spread evenly over them.
     seed: decides which row is in which fold, and the starting weights
     measure: "score" (accuracy, or R² for regression) or "loss"
     executor: any ``concurrent.futures.Executor``; each fit is a job of its own. Processes are sent the rows with each,
-        and ``build`` by its name, so it must be a module's own function.
+        and ``build`` by its name, so it must be a module's own function. In a script, see to the guard at the top of
+        this module.
     progress: True shows progress on standard error; a function is called after each fit with the number of fits done,
         of all fits, the arguments of this one and its measure (None if it failed)
 
     Returns a ``SearchResult``: a table, and the best model fitted to all rows. A candidate whose fit raises or gives no
-    finite number is put last as failed. Ctrl-C ends the search, and the result holds what was done by then, if any
-    candidate was. Raises ``DataError`` for data that cannot be used, ``ValueError`` for arguments that make no sense,
-    and if all candidates fail.
+    finite number is put last as failed. Ctrl-C ends the search, as does an executor that breaks, and the result holds
+    what was done by then, if any candidate was. Raises ``DataError`` for data that cannot be used, ``ValueError`` for
+    arguments that make no sense, and if all candidates fail, ``RuntimeError`` for an executor that runs nothing.
     """
-    search = _Search(_grid(grid), model, fit, build, measure)
-    search.take(X, y, folds, seed)
-    return search.run(executor, progress)
+    return _search(_grid(grid), X, y, model, fit, build, folds, seed, measure, executor, progress)
 
 
 def random_search(
@@ -529,6 +631,23 @@ def random_search(
     if not isinstance(space, Mapping):
         raise ValueError(f"a dict of name: values is needed, got {type(space).__name__}")
     drawn = _drawn(space, require_size("tries", tries), Random(f"candidates {require_size('seed', seed, 0)}"))
-    search = _Search(drawn, model, fit, build, measure)
+    return _search(drawn, X, y, model, fit, build, folds, seed, measure, executor, progress)
+
+
+def _search(
+    candidates: list[Parameters],
+    X: Any,
+    y: Any,
+    model: Mapping[str, Any] | None,
+    fit: Mapping[str, Any] | None,
+    build: Build | None,
+    folds: int,
+    seed: int,
+    measure: str,
+    executor: Any,
+    progress: Progress | bool | None,
+) -> SearchResult:
+    """What both have in common."""
+    search = _Search(candidates, model, fit, build, measure)
     search.take(X, y, folds, seed)
     return search.run(executor, progress)

@@ -6,14 +6,31 @@ import io
 import math
 import sys
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pickle import PicklingError
 from random import Random
 from typing import Any
 
 import pytest
 
-from scratchnn import Callback, DataError, EarlyStopping, Linear, Model, ReLU, StepSchedule, search
+from scratchnn import (
+    SGD,
+    Adam,
+    Callback,
+    CosineSchedule,
+    CrossEntropyLoss,
+    DataError,
+    EarlyStopping,
+    Linear,
+    Model,
+    ReLU,
+    Sequential,
+    StepSchedule,
+    linalg,
+    search,
+)
+from scratchnn.optim import Optimizer
 from scratchnn.search import fold_indices, grid_search, log_uniform, random_search, uniform, whole
 
 
@@ -113,6 +130,50 @@ def test_a_builder_may_take_any_argument() -> None:
     assert grid_search(X, Y, {"size": [2, 3], "lr": [0.1]}, build=build, fit=FIT).best.parameters["lr"] == 0.1
 
 
+def test_a_name_that_both_know_is_the_builders() -> None:
+    heard = []
+
+    def build(batch_size: int) -> Model:
+        heard.append(batch_size)
+        return deep()
+
+    grid_search(X, Y, {"batch_size": [7]}, build=build, fit={"epochs": 1}, folds=2)
+    assert set(heard) == {7}
+
+
+def test_layers_among_the_arguments_are_new_for_each_fit() -> None:
+    """One fold's weights must not be where the next fold starts: it would have seen the rows held out."""
+
+    def stack(layers: list[Any]) -> Model:
+        return Model.from_layers(layers, seed=5)
+
+    def layers() -> list[Any]:
+        inner = Sequential([Linear(4, 4), ReLU()])
+        inner.use(linalg)  # a module, which cannot be copied
+        return [Linear(2, 4), inner, Linear(4, 3)]
+
+    shared = layers()
+    result = grid_search(X, Y, {"layers": [shared]}, build=stack, fit=FIT, folds=3)
+    expected = []
+    for held_out in fold_indices(len(X), 3, Random("folds 0"), Y):
+        training = [i for i in range(len(X)) if i not in held_out]
+        model = stack(layers())
+        model.fit([X[i] for i in training], [Y[i] for i in training], epochs=4)
+        expected.append(model.score([X[i] for i in held_out], [Y[i] for i in held_out]))
+    assert result.best.values == expected
+
+
+def test_fits_at_the_same_time_have_losses_of_their_own() -> None:
+    loss, heard = CrossEntropyLoss(), []
+
+    def build(loss: CrossEntropyLoss) -> Model:
+        heard.append(loss)
+        return Model.from_layers([Linear(2, 3)], loss=loss)
+
+    grid_search(X, Y, {}, build=build, model={"loss": loss}, fit={"epochs": 1}, folds=3)
+    assert len(set(map(id, [loss, *heard]))) == len(heard) + 1 > 4
+
+
 def test_one_set_of_arguments_can_be_judged_alone() -> None:
     result = grid_search(X, Y, {}, fit=FIT)
     assert len(result) == 1 and result.best.parameters == {}
@@ -125,8 +186,60 @@ def test_weights_of_samples_are_parted_like_the_rows() -> None:
     result = grid_search(X, Y, {"lr": [0.2]}, fit={"epochs": 20, "sample_weight": weights}, folds=3)
     assert result.model is not None
     assert "oak" not in result.model.predict(X)
-    with pytest.raises(ValueError, match=r"all 1 candidates failed, .* same length, got 45 and 3"):
-        grid_search(X, Y, {"lr": [0.2]}, fit={"sample_weight": [1.0, 2.0, 3.0]})
+
+
+class Labelled(list[Any]):
+    """Like a pandas Series: ``[i]`` looks up a label, here one past the place, and ``==`` says neither yes nor no."""
+
+    def __getitem__(self, label: Any) -> Any:
+        if not 1 <= label <= len(self):
+            raise KeyError(label)
+        return super().__getitem__(label - 1)
+
+    def tolist(self) -> list[Any]:
+        return list(self)
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_weights_of_samples_may_be_of_any_kind_and_searched() -> None:
+    weights = [float(1 + i % 3) for i in range(len(X))]
+    plain = found(grid_search(X, Y, {"lr": [0.2]}, fit={**FIT, "sample_weight": weights}, folds=2))
+    labelled = Labelled(weights)
+    for given in (labelled, iter(weights)):
+        assert found(grid_search(X, Y, {"lr": [0.2]}, fit={**FIT, "sample_weight": given}, folds=2)) == plain
+    given = [iter(weights), None]
+    result = grid_search(X, Y, {"sample_weight": given, "lr": [0.2, 0.1]}, fit=FIT, folds=2)
+    values = {str(row.parameters): row.values for row in result}
+    assert len(result) == 4 and not any(row.error for row in result)
+    assert values[str({"sample_weight": weights, "lr": 0.2})] == plain[0][1]
+    drawn = random_search(
+        X, Y, {"sample_weight": [labelled, Labelled(weights[::-1]), None]}, tries=2, fit={"epochs": 1}, folds=2
+    )
+    assert len(drawn) == 2 and not any(row.error for row in drawn)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 2.0, 3.0], "X and sample_weight must be of the same length, got 45 and 3"),
+        (3, "sample_weight must be a sequence of numbers, got int 3"),
+        (["a"] * 45, "sample_weight: row 0, column 0 must be a number, got str 'a'"),
+    ],
+)
+def test_weights_of_samples_are_checked_before_any_fit(weights: Any, message: str) -> None:
+    def build() -> Model:
+        return Model(2, 3, 3)
+
+    def count(*numbers: Any) -> None:
+        raise AssertionError("a fit was made")
+
+    for grid, fit in (({}, {"sample_weight": weights}), ({"sample_weight": [None, weights]}, {})):
+        with pytest.raises(DataError, match=message):
+            grid_search(X, Y, grid, build=build, fit=fit, progress=count)
 
 
 def test_optimizers_schedules_and_callbacks_do_not_remember_other_fits() -> None:
@@ -199,6 +312,41 @@ def test_draws_fill_their_range_evenly(draw: Callable[[Random], float], low: flo
     assert 900 < sum(v < middle for v in values) < 1100
 
 
+class Edge(Random):
+    """A generator that gives the same number again and again."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(0)
+        self.share = share
+
+    def random(self) -> float:
+        return self.share
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0 - 2.0**-53])
+@pytest.mark.parametrize("space", [uniform, log_uniform])
+def test_no_draw_is_outside_its_range(space: Callable[[float, float], Callable[[Random], float]], share: float) -> None:
+    for n in range(1, 100):
+        for low, high in ((n / 7.0, n / 7.0), (n / 7.0, n / 6.0), (1e-3 / n, 1e3 * n)):
+            assert low <= space(low, high)(Edge(share)) <= high
+
+
+def test_a_range_may_be_wider_than_the_largest_number() -> None:
+    largest = 1.7e308
+    assert [uniform(-largest, largest)(Edge(share)) for share in (0.0, 0.5, 1.0)] == [-largest, 0.0, largest]
+
+
+def test_ranges_may_be_given_in_numpys_numbers() -> None:
+    np = pytest.importorskip("numpy")
+    for draw, plain in (
+        (uniform(np.float32(1), 2), uniform(1, 2)),
+        (log_uniform(np.float64(1), np.int64(9)), log_uniform(1, 9)),
+        (whole(np.int64(1), np.int64(3)), whole(1, 3)),
+    ):
+        value = draw(Random(1))
+        assert value == plain(Random(1)) and type(value) in (int, float)
+
+
 # --- folds -------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +409,57 @@ def test_processes_give_the_same_results() -> None:
     assert found(result) == found(grid_search(X, Y, {"width": [2, 3]}, **arguments))
 
 
+class Failing(Backwards):
+    """Does so many jobs; all others end in an exception of ``kind``, raised by ``submit`` or in the future."""
+
+    def __init__(self, jobs: int, kind: type[Exception], late: bool = True) -> None:
+        super().__init__()
+        self.left, self.kind, self.late = jobs, kind, late
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        self.left -= 1
+        if self.left >= 0:
+            return super().submit(function, *arguments, **keywords)
+        if not self.late:
+            raise self.kind("on purpose")
+        future: Future[Any] = Future()
+        future.set_exception(self.kind("on purpose"))
+        return future
+
+
+@pytest.mark.parametrize(
+    ("kind", "late"), [(BrokenExecutor, True), (BrokenExecutor, False), (RuntimeError, False)], ids=str
+)
+def test_an_executor_that_breaks_leaves_the_candidates_that_were_done(kind: type[Exception], late: bool) -> None:
+    result = grid_search(X, Y, GRID, fit=FIT, folds=2, executor=Failing(5, kind, late))
+    assert result.interrupted and result.model is None
+    assert len(result) == 2
+    whole_search = found(grid_search(X, Y, GRID, fit=FIT, folds=2))
+    assert all(row in whole_search for row in found(result))
+    reason = f"the executor failed with {kind.__name__}: on purpose"
+    assert str(result).endswith(f"\ncandidates that were not finished are left out: {reason}")
+    with pytest.raises(RuntimeError, match=f"no candidate was finished: {reason} .*a module's own function") as raised:
+        grid_search(X, Y, GRID, fit=FIT, folds=2, executor=Failing(1, kind, late))
+    assert type(raised.value) is RuntimeError
+
+
+def test_an_executor_that_was_shut_down_is_said_to_be() -> None:
+    threads = ThreadPoolExecutor(1)
+    threads.shutdown()
+    with pytest.raises(
+        RuntimeError, match=r"no candidate was finished: .* after shutdown .*an executor must be running"
+    ):
+        grid_search(X, Y, GRID, fit=FIT, executor=threads)
+
+
+def test_a_job_that_cannot_be_sent_costs_its_candidate_alone() -> None:
+    result = grid_search(X, Y, GRID, fit=FIT, folds=2, executor=Failing(6, PicklingError))
+    assert [bool(row.error) for row in result] == [False, False, False, True]
+    assert result.rows[3].error.startswith("PicklingError: on purpose (") and result.model is not None
+    with pytest.raises(ValueError, match=r"all 4 candidates failed.*PicklingError: .* a module's own function"):
+        grid_search(X, Y, GRID, fit=FIT, folds=2, executor=Failing(0, PicklingError))
+
+
 # --- what goes wrong ---------------------------------------------------------------------------------------------
 
 
@@ -292,7 +491,7 @@ def test_a_last_fit_that_fails_leaves_the_table() -> None:
     class Picky(Callback):
         def on_train_begin(self, model: Any, run: Any) -> None:
             if run.samples == len(X):
-                raise OverflowError("too many rows")
+                raise OverflowError("too\n  many rows")
 
     result = grid_search(X, Y, {"lr": [0.1]}, fit={"epochs": 1, "callbacks": [Picky()]})
     assert result.model is None
@@ -310,7 +509,25 @@ def test_an_interrupt_leaves_the_candidates_that_were_done(executor: Any) -> Non
     assert result.interrupted and result.model is None
     whole_search = found(grid_search(X, Y, GRID, fit=FIT, folds=5))
     assert len(result) == 3 and all(row in whole_search for row in found(result))
-    assert "interrupted" in str(result)
+    assert str(result).endswith("\ncandidates that were not finished are left out: interrupted")
+
+
+def test_an_interrupt_when_all_candidates_were_done_leaves_none_out() -> None:
+    class Slow(Callback):
+        def on_train_begin(self, model: Any, run: Any) -> None:
+            if run.samples == len(X):
+                raise KeyboardInterrupt
+
+    def interrupt(done: int, total: int, *rest: Any) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    result = grid_search(X, Y, GRID, fit={"epochs": 1, "callbacks": [Slow()]}, folds=2)
+    assert result.interrupted and result.model is None and len(result) == 4
+    assert str(result).endswith("\ninterrupted while the best was fitted to all rows")
+    result = grid_search(X, Y, GRID, fit={"epochs": 1}, folds=2, progress=interrupt)
+    assert result.interrupted and result.model is None and len(result) == 4
+    assert str(result).endswith("\ninterrupted before the best was fitted to all rows")
 
 
 def test_an_interrupt_before_anything_is_done_goes_on_to_the_caller() -> None:
@@ -363,6 +580,8 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"activation": "relu"}, {}, "activation needs a list of values to try, got 'relu'"),
         ({"lr": 0.1}, {}, "lr needs a list of values to try, got 0.1"),
         ({"lr": []}, {}, "lr has no values to try"),
+        ({"activation": {"relu", "tanh"}}, {}, "activation needs a list of values to try, got a set"),
+        ({"lr": frozenset([1])}, {}, "lr needs a list of values to try, got a set"),
         ([("lr", [1])], {}, "a dict of name: values is needed, got list"),
         ({"lr": [1]}, {"measure": "accuracy"}, "unknown measure 'accuracy': known are score, loss"),
         ({"lr": [1]}, {"folds": 1}, "folds must be from 2 to the number of rows, 45, got 1"),
@@ -371,6 +590,12 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"lr": [1]}, {"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"lr": [1]}, {"progress": "yes"}, "progress must be a function, True or None, got 'yes'"),
         ({"width": [0]}, {"build": deep}, "deep built no model: ValueError"),
+        ({"a": [0]}, {"build": lambda a: 3}, "<lambda> built no model: ValueError: build must return a Model, got int"),
+        (
+            {"a": [0]},
+            {"build": dict},
+            "(build must be a function that returns|built no model: .*build must return) a M",
+        ),
     ],
 )
 def test_bad_arguments_are_named(grid: Any, arguments: dict[str, Any], message: str) -> None:
@@ -386,7 +611,9 @@ def test_bad_arguments_are_named(grid: Any, arguments: dict[str, Any], message: 
         (lambda: random_search(X, Y, {"lr": 0.1}), "lr needs a list of values to try, got 0.1"),
         (lambda: uniform(2.0, 1.0), "high must be a number at least 2 .*, got 1.0"),
         (lambda: log_uniform(0.0, 1.0), "low must be a number above 0 .*, got 0.0"),
-        (lambda: whole(3, 2), "whole needs two whole numbers, the first not above the second, got 3 and 2"),
+        (lambda: random_search(X, Y, {"lr": {0.1}}), "lr needs a list of values to try, got a set"),
+        (lambda: whole(3, 2), "high must be a whole number of at least 3, got 2"),
+        (lambda: whole(0.5, 2), "low must be a whole number, got 0.5"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_spaces_are_named(function: Callable[[], Any], message: str) -> None:
@@ -424,6 +651,31 @@ def test_the_table_has_a_line_for_each_candidate() -> None:
         "      9      []  failed                2.00",
         "failed: lr=9, layers=[]: OverflowError: too much",
     ]
+
+
+def test_long_values_are_cut_short_in_the_table() -> None:
+    rows = [search.SearchRow({"sample_weight": [1.0] * 100}, [(0.5, 1.0, "")])]
+    lines = str(search.SearchResult(rows, "score")).split("\n")
+    assert lines[2].split("  ")[0] == "[1.0, 1.0, 1.0, 1.0, 1.0, 1..."
+    assert str(search._text("a\n   b")) == "a b"
+
+
+def test_optimizers_and_schedules_show_what_they_were_given() -> None:
+    class Own(Optimizer):
+        def __init__(self, lr: float, twist: int = 3, kept_elsewhere: int = 4) -> None:
+            super().__init__(lr)
+            self.twist = twist
+
+    things = [Adam(0.003), SGD(0.5, momentum=0.9), SGD(), Own(2.0, 5, 6), StepSchedule(3), CosineSchedule(9, 0.01)]
+    assert [search._text(thing) for thing in things] == [
+        "Adam(lr=0.003)",
+        "SGD(lr=0.5, momentum=0.9)",
+        "SGD()",
+        "Own(lr=2.0, twist=5)",
+        "StepSchedule(step_size=3)",
+        "CosineSchedule(epochs=9, mi...",
+    ]
+    assert repr(CosineSchedule(9, 0.01)) == "CosineSchedule(epochs=9, minimum=0.01)"
 
 
 def test_of_equals_the_first_candidate_is_best() -> None:
