@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from scratchnn import load_digits
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NAMES = {
     "autoencoder_digits",
@@ -115,13 +117,13 @@ def test_every_example_says_what_it_shows_how_it_is_run_and_what_came_of_it(name
 def test_mini_mnist_perceptron(run: Run) -> None:
     result = run("mini_mnist_perceptron", pictures=1)
     assert result["train accuracy"] > 0.65
-    assert result["test accuracy"] > 0.55
+    assert 0.55 < result["test accuracy"] < result["train accuracy"]
 
 
 def test_mnist_full_batch(run: Run) -> None:
     result = run("mnist_full_batch", pictures=1)
-    assert result["train accuracy"] > 0.2  # large starting weights: 30 steps are only a beginning
-    assert result["test accuracy"] > 0.2
+    assert result["train accuracy"] > 0.3  # large starting weights: 30 steps are only a beginning
+    assert result["test accuracy"] > 0.25
 
 
 def test_mnist_sigmoid(run: Run) -> None:
@@ -171,6 +173,7 @@ def test_moons_losses(run: Run) -> None:
 
 def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     result = run("learning_rates", pictures=1)
+    assert len(result) == 8
     assert max(result, key=lambda rate: -1.0 if result[rate] == "diverged" else result[rate]) in (0.1, 0.3, 1.0)
     assert result[min(result)] < 0.3
     assert result[max(result)] == "diverged"
@@ -186,6 +189,7 @@ def test_autoencoder_digits(run: Run) -> None:
 
 def test_cnn_patterns(run: Run) -> None:
     result = run("cnn_patterns", pictures=2)
+    assert result["perceptron"] < 0.4  # of patterns at places that it has not seen
     assert result["convolutional"] > result["perceptron"] + 0.1
 
 
@@ -232,6 +236,9 @@ def test_mini_mnist_is_read_from_its_two_files(run: Run, tmp_path: Path, capsys:
     (tmp_path / "test.csv").write_bytes("".join(lines[:4]).encode())  # as in mini-MNIST, no header line
     assert run("mini_mnist_perceptron", "--mini", str(tmp_path), pictures=1)["test accuracy"] == 1.0
     assert "16-100-10 ReLU" in capsys.readouterr().out
+    common = import_module("_common")
+    options = common.read_arguments("", ["--mini", str(tmp_path), "--out", str(tmp_path)], mini=True)
+    assert [dataset.y for dataset in common.load_images(options)] == [[0, 1] * 10, [0, 1] * 2]
 
 
 def test_a_folder_that_is_not_there_ends_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,6 +251,14 @@ def test_a_folder_that_is_not_there_ends_in_a_line(tmp_path: Path, capsys: pytes
 def test_a_folder_without_mnist_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"python -m scratchnn\.datasets mnist --to DIR"):
         import_module("mnist_tanh").main(["--mnist", str(tmp_path), "--out", str(tmp_path)])
+
+
+def test_a_shortened_run_has_fewer_images_and_tests_with_others(mnist: Path) -> None:
+    common = import_module("_common")
+    whole = load_digits()
+    options = common.read_arguments("", ["--quick", "--out", str(mnist)])
+    for dataset, all_of_it in zip(common.load_images(options), whole):
+        assert (dataset.X, dataset.y, dataset.classes) == (all_of_it.X[:300], all_of_it.y[:300], all_of_it.classes)
 
 
 def test_a_download_that_is_not_finished_is_left_alone(mnist: Path) -> None:
@@ -391,3 +406,33 @@ def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm(tmp_path: Path) -> 
         pictures.curves(str(path), "nothing", {"loss": [(0, 0.0)]}, x_label="x", y_label="y", log="y")
     with pytest.raises(ValueError, match=r"^empty: no point to draw"):
         pictures.curves(str(path), "empty", {"loss": []}, x_label="x", y_label="y")
+
+
+def test_a_frontier_is_coloured_by_the_probability_at_each_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, pictures = tmp_path / "p.svg", import_module("_pictures")
+    monkeypatch.setattr(pictures, "CELLS", 4)
+
+    def probabilities(places: list[list[float]]) -> list[float]:
+        return [0.5 if y < 0 else 1.0 if x > 0 else 0.0 for x, y in places]
+
+    panel = pictures.Frontier("up to the right", [(-1, -1), (1, 1)], [0, 1], probabilities)
+    pictures.frontiers(str(path), "title", [panel], columns=1)
+    shades = {
+        (float(area.attrib["x"]), float(area.attrib["y"])): area.attrib["fill"]
+        for area in drawn(path, "rect")[1:-1]  # without the background and the frame
+    }
+    left, top, side = 56.0, 62.0, 220.0
+    blue, orange, white = "#8db0d4", "#eaab8a", "#ffffff"
+    expected = {(left, top): blue, (left + side / 2, top): orange, (left, top + side / 2): white}
+    lower = {(x, y + side / 4): shade for (x, y), shade in expected.items()}
+    assert shades == {**expected, **lower}
+    assert [dot.attrib["fill"] for dot in drawn(path, "circle")] == list(pictures.COLOURS[:2])
+
+
+def test_an_image_is_drawn_row_by_row_and_ink_is_dark(tmp_path: Path) -> None:
+    path = tmp_path / "p.svg"
+    import_module("_pictures").images(str(path), "title", {"row": [[0.0, 1.0, 0.4, 0.0]]}, width=2, side=10)
+    pixels = [(r.attrib["x"], r.attrib["y"], r.attrib["fill"]) for r in drawn(path, "rect")[1:-1]]
+    assert pixels == [("50.0", "40.0", "#000000"), ("45.0", "45.0", "#999999")]
