@@ -89,7 +89,7 @@ class Layer:
 
     def copy(self) -> Layer:
         """A layer with the same weights, for another model: that does not draw new ones, but learns on from these."""
-        twin = copy.deepcopy(self)
+        twin = copy.deepcopy(self, {id(layer.ops): layer.ops for layer in self.walk()})  # engines are shared
         for layer in twin.walk():
             layer.in_model, layer._drawn_for_good = False, True
         return twin

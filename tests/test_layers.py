@@ -444,10 +444,11 @@ def test_a_layer_belongs_to_one_model() -> None:
     assert model.weights == before
 
 
-def test_a_copy_of_a_layer_starts_another_model_with_its_weights() -> None:
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_a_copy_of_a_layer_starts_another_model_with_its_weights(engine: str) -> None:
     rows, labels = [[0.1, 0.9, -0.3, 0.5], [1.0, 0.0, 0.25, -0.5]] * 4, [0, 1] * 4
-    model = autoencoder()
-    other = Model.from_layers([model.network[0].copy(), Linear(2, 2)], seed=5)
+    model = autoencoder(engine)
+    other = Model.from_layers([model.network[0].copy(), Linear(2, 2)], seed=5, engine=engine)
     assert other.weights[:4] == model.weights[:4]
     before = model.weights
     other.fit(rows, labels, epochs=5, lr=0.5)
