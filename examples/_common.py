@@ -31,7 +31,7 @@ def read_arguments(
     parser = argparse.ArgumentParser(description=first_line, epilog=rest.split("\n\n")[0])
     parser.add_argument("--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)")
     parser.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
-    parser.set_defaults(mnist=None, mini=None)
+    parser.set_defaults(mnist=None, mini=None, folder="--mini" if mini else "--mnist" if mnist else "")
     if mnist:
         parser.add_argument("--mnist", metavar="DIR", help=f"learn from MNIST, in this folder; {HOW_TO_GET_MNIST}")
     if mini:
@@ -46,6 +46,8 @@ def read_arguments(
         os.makedirs(options.out, exist_ok=True)
     except OSError as error:
         parser.error(f"--out must be a folder, or a place for one: {error}")
+    if options.quick:
+        print("a shortened run, too short to show what the example is about")
     return options
 
 
@@ -70,15 +72,14 @@ def _read_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
         train, test = [load_idx(os.path.join(options.mnist, name)) for name in names]
         return train, test
     train, test = load_digits()
-    print(f"no folder with MNIST was given: using the {len(train)} + {len(test)} digits of 8 x 8 that come along")
+    without = f"without {options.folder} DIR: " if options.folder else ""
+    print(f"{without}learning from the {len(train)} + {len(test)} digits of 8 x 8 pixels that come along")
     return train, test
 
 
 def picture(options: argparse.Namespace, name: str) -> str:
     """The path for a picture of that name."""
-    path = os.path.join(options.out, name)
-    print(f"picture: {path}")
-    return path
+    return os.path.join(options.out, name)
 
 
 def run(main: Callable[[], object]) -> None:

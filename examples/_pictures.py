@@ -72,6 +72,7 @@ class Canvas:
         )
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *self.parts, "</svg>\n"]))
+        print(f"picture: {path}")
 
 
 class Axes:

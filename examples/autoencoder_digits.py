@@ -16,7 +16,6 @@ import _pictures
 from _common import load_images, picture, read_arguments, run
 
 from scratchnn import Adam, BCELoss, CosineSchedule, Linear, Model, ReLU, Sequential, Sigmoid
-from scratchnn.layers import Layer
 from scratchnn.search import grid_search
 from scratchnn.tsne import trustworthiness, tsne
 
@@ -29,11 +28,6 @@ def autoencoder(code: int = 10) -> Model:
     encoder = Sequential([Linear(PIXELS, 128), ReLU(), Linear(128, code)])
     decoder = Sequential([Linear(code, 128), ReLU(), Linear(128, PIXELS), Sigmoid()])
     return Model.from_layers([encoder, decoder], loss=BCELoss(), task="regression", scaling="none")
-
-
-def through(part: Layer, rows: Rows) -> Rows:
-    """What a part of a trained network makes of rows."""
-    return part.ops.to_rows(part.forward(part.ops.from_rows(rows)))
 
 
 def squared_error(rows: Rows, others: Rows) -> float:
@@ -61,13 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         show_training_info=True, eval=10,
     )  # fmt: skip
     encoder, decoder = model.network
-    codes = through(encoder, new)
-    again = through(decoder, codes)
+    codes = encoder(new)
+    again = decoder(codes)
     result = {"seen": squared_error(seen, model.predict(seen)), "new": squared_error(new, again)}
     print(f"{PIXELS}-128-10-128-{PIXELS}, {epochs} epochs: mean squared error of a pixel (0 to 1)")
     print(f"seen digits {result['seen']:.5f}, new digits {result['new']:.5f}")
     some = [test.y.index(digit) for digit in range(10)]
-    between = through(decoder, [[(a + b) / 2 for a, b in zip(codes[i], codes[j])] for i, j in zip(some, some[1:])])
+    between = decoder([[(a + b) / 2 for a, b in zip(codes[i], codes[j])] for i, j in zip(some, some[1:])])
     _pictures.images(
         picture(options, "autoencoder_digits.svg"),
         "New digits, made again from ten numbers each",

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     filters = list(zip(*model.weights[0]))  # the weights of each filter, row by row
     largest = max(abs(v) for row in filters for v in row)
     _pictures.images(
-        picture(options, "cnn_filters.svg"), "What the filters look for (grey is 0)",
+        picture(options, "cnn_filters.svg"), "What the filters look for: light (white), dark (black)",
         {"weights": [[0.5 + v / largest / 2 for v in row] for row in filters]}, width=3,
     )  # fmt: skip
     if options.mnist:

@@ -1,9 +1,9 @@
 """One network, eight learning rates: too slow, just right, and where it diverges.
 
 What it shows: over two decades of learning rates the loss falls faster the larger the rate. Then it begins to jump,
-then it grows instead of falling, and in the end numbers run away altogether: scratchnn says so (TrainingDiverged) and
-puts the last good weights back. The units are leaky: plain ReLUs that a step too large has thrown out of action stay
-dead, and a dead network has a constant loss instead of a growing one.
+then it is beyond all bounds after one epoch, and in the end numbers run away altogether: scratchnn says so
+(TrainingDiverged) and puts the last good weights back. The units are leaky: plain ReLUs that a step too large has
+thrown out of action stay dead, and a dead network has a constant loss instead of a growing one.
 
     python examples/learning_rates.py
 """
@@ -11,6 +11,7 @@ dead, and a dead network has a constant loss instead of a growing one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 import _pictures
 from _common import load_images, picture, read_arguments, run
@@ -19,6 +20,7 @@ from scratchnn import Callback, Model, TrainingDiverged
 
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 EPOCHS, QUICK_EPOCHS = 20, 6
+TOP = 1e3  # of the picture: a network that knows nothing has a loss of ln 10 = 2.3
 
 
 class Losses(Callback):
@@ -41,14 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
             model.fit(train.X, train.y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=rate, callbacks=[losses])
         except TrainingDiverged as error:
             print(f"lr {rate:<7g} {error}")
-            result[rate] = "diverged"
+            result[rate] = comment = "diverged"
         else:
             result[rate] = model.score(test.X, test.y)
             print(f"lr {rate:<7g} loss {losses.line[-1][1]:<9.3g} accuracy on new images {result[rate]:.1%}")
-        lines[f"lr {rate:g}"] = losses.line
+            comment = "" if losses.line[-1][1] <= TOP else "ends far above"
+        lines[f"lr {rate:g} {comment}"] = list(takewhile(lambda point: point[1] <= TOP, losses.line))
     _pictures.curves(
         picture(options, "learning_rates.svg"), "One network, many learning rates", lines, x_label="epoch",
-        y_label="loss", log="y", y_range=(1e-3, 1e5),
+        y_label="loss", log="y", y_range=(1e-3, TOP),
     )  # fmt: skip
     return result
 

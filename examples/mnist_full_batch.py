@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     )
 
     print(f"{train.width}-16-10 ReLU, weights uniform in ±0.5, {len(X)} images, full batch, lr 0.1")
-    print("epoch  train accuracy  original")
+    if epochs >= STEP:
+        print("epoch  train accuracy  original")
     for epoch, original in zip(range(STEP, epochs + 1, STEP), ORIGINAL):
         print(f"{epoch:5}  {history.accuracy[epoch - 1]:14.2%}  {original:7.2f}%")
     result = {"train accuracy": history.accuracy[-1], "test accuracy": model.score(test.X, test.y)}
@@ -46,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         f"{train.width}-16-10, one step an epoch",
         {
             "here": list(enumerate(history.accuracy, 1)),
-            "original": [(STEP * k, value / 100) for k, value in enumerate(ORIGINAL, 1) if STEP * k <= epochs]
-            or [(0, 0)],
+            "original": [(STEP * k, value / 100) for k, value in enumerate(ORIGINAL, 1)],
         },
         x_label="epoch",
         y_label="accuracy on the training images",

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         f"{train.width}-16-16-10 with sigmoids, one step an epoch",
         {"accuracy": list(enumerate(history.accuracy, 1)), "loss": list(enumerate(history.loss, 1))},
         x_label="epoch",
-        y_label="on the training images",
+        y_label="accuracy and loss on the training images",
     )
     return result
 
