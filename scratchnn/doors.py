@@ -38,8 +38,8 @@ class Parser(argparse.ArgumentParser):
 
         self.add_argument("--version", action="version", version=f"scratchnn {__version__}")
 
-    def add_csv_format(self) -> None:
-        """Offer what a reader of CSV files may have to be told."""
+    def add_csv_format(self, label_rule: str = "") -> None:
+        """Offer what a reader of CSV files may have to be told; ``label_rule`` says what it does untold."""
         group = self.add_argument_group("format of the CSV files", "found out from the file unless given")
         header = group.add_mutually_exclusive_group()
         header.add_argument("--header", action="store_true", default=None, help="the first line holds names")
@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
             "--label",
             metavar="COLUMN",
             type=column,
-            help="the label's column: its name, or its position from 0 (-1 is the last)",
+            help="the label's column: its name, or its position from 0 (-1 is the last)" + label_rule,
         )
         group.add_argument(
             "--delimiter",

@@ -24,6 +24,7 @@ HIDDEN = 64
 MOMENTUM = 0.9
 REGRESSION_CLIP_NORM = 1.0  # a number to be predicted may be large, and so is the first error then
 TEST_FRACTION = 0.2
+LABEL_RULE = "; default: one called label, class, target, species or y, else the only one of text, else the first"
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
 
@@ -84,7 +85,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Train a neural network on a CSV file, or on handwritten digits if no file is given.",
     )
     _add_data(parser)
-    parser.add_csv_format()
+    parser.add_csv_format(LABEL_RULE)
     _add_network(parser)
     _add_training(parser)
     _add_output(parser)
@@ -258,7 +259,13 @@ def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
 
 
 def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
+    """Two parts of the rows, none of them empty; ``ValueError`` where the labels leave nothing for the second."""
     larger, smaller = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
+    if not len(smaller):  # every class keeps a row to learn from
+        raise ValueError(
+            f"{data.source}: every label in {_label_column(data)} occurs only once among {len(data)} rows, so none can "
+            "be held out; to predict numbers add --regression, and name their column with --label"
+        )
     return larger, smaller
 
 
@@ -391,6 +398,7 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         "test_rows": len(test),
         "features": len(training.X[0]),
         "classes": list(training.classes),
+        "label": training.label_position if training.label_name is None else training.label_name,
         "parameters": model.parameter_count,
         "epochs": len(history.loss),
         "seconds": round(sum(history.seconds), 3),
@@ -419,7 +427,16 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
         names = [str(name) for name in training.classes]
         shown = " ".join(names if len(names) <= 12 else [*names[:10], "...", names[-1]])
         lines[-1] += f", {len(names)} classes: {shown}"
+    lines.append(f"  label: {_label_column(training)}")
+    if 2 * len(training.classes) > len(training):
+        lines.append("  more than half as many classes as rows: numbers to be predicted need --regression")
     return "\n".join(lines) + "\n"
+
+
+def _label_column(data: Any) -> str:
+    """The label's column as messages about files call it: counted from 1, with its name if it has one."""
+    name = "" if data.label_name is None else f" ({data.label_name!r})"
+    return f"column {data.label_position + 1}{name}"
 
 
 def _describe_results(options: argparse.Namespace, results: dict[str, Any], test: Any) -> str:

@@ -89,7 +89,7 @@ def test_without_a_file_it_learns_the_digits_that_come_along(command: Runner) ->
     code, out, err = command()
     assert code == 0
     assert "1,437 rows to learn from, 360 to test on\n" in out
-    assert "64 features, 10 classes: 0 1 2 3 4 5 6 7 8 9\n" in out
+    assert "64 features, 10 classes: 0 1 2 3 4 5 6 7 8 9\n  label: column 1 ('label')\n" in out
     accuracy = re.search(r"^test accuracy: ([0-9.]+)%$", out, re.MULTILINE)
     assert accuracy
     assert float(accuracy.group(1)) >= 96.0
@@ -139,10 +139,11 @@ def test_it_says_what_it_learns_from_how_well_and_what_to_do_next(flowers: Path,
         "flowers.csv\n"
         "  48 rows to learn from, 12 to test on (held out)\n"
         "  2 features, 3 classes: daisy rose tulip\n"
+        "  label: column 3 ('species')\n"
         "\n"
         "layer   output shape  parameters\n"
         "--------------------------------\n"
-        "input   2                       \n"
+        "input   2\n"
         "Linear  64                   192\n"
         "ReLU    64                     0\n"
         "Linear  3                    195\n"
@@ -190,6 +191,7 @@ def test_json_is_one_object_with_everything(flowers: Path, command: Runner) -> N
         "test_rows": 12,
         "features": 2,
         "classes": ["daisy", "rose", "tulip"],
+        "label": "species",
         "parameters": 33,
         "epochs": 20,
         "train_accuracy": 1.0,
@@ -265,7 +267,28 @@ def test_csv_formats_can_be_told(tmp_path: Path, command: Runner) -> None:
     code, out, _ = command(path, "--delimiter", "tab", "--no-header", "--label", "-1", "--json")
     assert code == 0
     assert json.loads(out)["classes"] == ["daisy", "rose", "tulip"]
+    assert json.loads(out)["label"] == 2
     assert json.loads(out)["test_accuracy"] == 1.0
+
+
+def test_a_column_without_a_name_is_called_by_its_number(tmp_path: Path, command: Runner) -> None:
+    _, out, _ = command(write_flowers(tmp_path / "flowers.csv", header=False), "--epochs", 1)
+    assert "  label: column 3\n" in out
+
+
+def test_numbers_that_are_nearly_all_different_are_trained_on_as_classes_with_a_hint(
+    tmp_path: Path, command: Runner
+) -> None:
+    path = write_prices(tmp_path / "prices.csv", [100 + number * (number > 1) for number in range(20)])
+    code, out, _ = command(path, "--label", "price", "--epochs", 1)
+    assert code == 0
+    assert "  more than half as many classes as rows: numbers to be predicted need --regression\n" in out
+
+
+def write_prices(path: Path, prices: list[int]) -> Path:
+    lines = ["a,b,price", *(f"{number},{number % 7},{price}" for number, price in enumerate(prices))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def write_line(path: Path, *, factor: float = 1.0) -> Path:
@@ -278,7 +301,7 @@ def test_regression_learns_numbers(tmp_path: Path, command: Runner) -> None:
     path = write_line(tmp_path / "line.csv")
     code, out, _ = command(path, "--regression", "--epochs", 60, "--hidden", 8)
     assert code == 0
-    assert "  1 features, to predict the number y\n" in out
+    assert "  1 features, to predict the number y\n  label: column 2 ('y')\n" in out
     fits = re.findall(r"^(train|test) mean squared error: ([0-9.e-]+) \(R2 ([0-9.]+)\)$", out, re.MULTILINE)
     assert [name for name, _, _ in fits] == ["train", "test"]
     assert all(float(error) < 1 and float(fit) > 0.98 for _, error, fit in fits)
@@ -311,6 +334,13 @@ def test_help_names_every_choice_the_library_has(command: Runner) -> None:
     assert code == 0
     for name in (*ACTIVATIONS, *ENGINES, *OPTIMIZERS, *Scaling.KINDS):
         assert re.search(rf"\b{name}\b", out), name
+
+
+def test_help_says_which_column_is_taken_for_the_label(command: Runner) -> None:
+    from scratchnn.csv_layout import LABEL_NAMES
+
+    help_text = " ".join(command("--help")[1].split())
+    assert f"default: one called {', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}, else the only one" in help_text
 
 
 def test_version(command: Runner) -> None:
@@ -362,6 +392,22 @@ def test_a_bad_file_is_refused_with_its_line_and_column(name: str, command: Runn
     content, message = BAD_FILES[name]
     Path("bad.csv").write_bytes(content)
     assert refused(command("bad.csv")).startswith(message)
+
+
+@pytest.mark.parametrize(("label", "column"), [(None, "1 ('a')"), ("price", "3 ('price')")])
+def test_numbers_that_are_all_different_are_no_classes(label: str | None, column: str, command: Runner) -> None:
+    write_prices(Path("prices.csv"), [100 + 3 * number for number in range(40)])
+    assert refused(command("prices.csv", *(["--label", label] if label else []))) == (
+        f"prices.csv: every label in column {column} occurs only once among 40 rows, so none can be held out; "
+        "to predict numbers add --regression, and name their column with --label"
+    )
+
+
+def test_rows_to_validate_with_that_are_none_are_refused(command: Runner) -> None:
+    Path("few.csv").write_text("length,width,species\n1,2,rose\n3,4,daisy\n", encoding="utf-8")
+    assert refused(command("few.csv", "--test", "few.csv", "--validation-split", 0.5)).startswith(
+        "few.csv: every label in column 3 ('species') occurs only once among 2 rows"
+    )
 
 
 def test_a_missing_file_is_refused(command: Runner) -> None:
