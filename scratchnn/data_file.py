@@ -102,9 +102,9 @@ class DataFile:
         return self.problem(f"cannot be read ({reason})")
 
     def read(self, size: int) -> bytes:
-        """The next ``size`` bytes; fewer only at the end of the file."""
+        """The next ``size`` bytes; fewer only at the end of the file. What is beyond the limit is never unpacked."""
         try:
-            chunk = self._stream.read(size)
+            chunk = self._stream.read(min(size, self.max_bytes + 1 - self.bytes_read))
         except EOFError:
             raise self.problem("this gzip file is cut short; copy or download it again") from None
         except zlib.error:

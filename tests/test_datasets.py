@@ -12,6 +12,7 @@ import runpy
 import sys
 from collections import Counter
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -705,8 +706,32 @@ def test_broken_idx(write: Any, images: bytes, labels: bytes, expected: str, zip
 
 
 def test_idx_above_the_limit(write: Any) -> None:
-    with pytest.raises(DataError, match="holds 120 bytes; pass a larger max_bytes to read it anyway"):
-        load_idx(write(idx([30, 2, 2], bytes(120)), "pictures"), max_bytes=100)
+    for pack in (bytes, gzip.compress):
+        with pytest.raises(DataError, match=r"longer than 100 bytes( when unpacked)?; pass a larger max_bytes to read"):
+            load_idx(write(pack(idx([30, 2, 2], bytes(120))), "pictures"), max_bytes=100)
+
+
+def test_a_gzipped_idx_file_that_ends_early_is_called_cut_short(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_file, "FREE_BYTES", 10_000)
+    images = gzip.compress(idx([6000, 28, 28], Random(0).randbytes(50_000)))[:30_000]  # the header says 4.7 MB
+    with pytest.raises(DataError, match="pictures: this gzip file is cut short; copy or download it again"):
+        load_idx(write(images, "pictures"))
+    with pytest.raises(DataError, match="pictures: cut short: the header says 6000 x 28 x 28 bytes"):
+        load_idx(write(images[:2000], "pictures"))
+
+
+def test_an_idx_image_is_read_up_to_the_limit_however_large(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracemalloc
+
+    monkeypatch.setattr(data_file, "FREE_BYTES", 10_000)
+    path = write(gzip.compress(idx([2, 2000, 2000], bytes(7_999_000) + Random(0).randbytes(1000))), "pictures")
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=f"longer than {100 * path.stat().st_size} bytes when unpacked; pass a"):
+            load_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < 3_000_000  # less than one of the two images
+    finally:
+        tracemalloc.stop()
 
 
 @given(
