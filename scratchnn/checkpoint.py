@@ -12,6 +12,7 @@ import os
 import sys
 from array import array
 from collections.abc import Sequence
+from itertools import zip_longest
 from random import Random
 from typing import Any
 
@@ -58,18 +59,66 @@ class Checkpoint:
         record = storage.load_record(self.path, FORMAT, (VERSION,))
         if type(record) is not dict or set(record) != {"settings", "state"} or type(record["settings"]) is not dict:
             raise ModelFileError(f"{self.path}: not a whole checkpoint")
-        saved = record["settings"]
-        for name in [*settings, *(name for name in saved if name not in settings)]:
-            if saved.get(name) != settings.get(name):
-                before, now = saved.get(name), settings.get(name)
-                what = f" (then {before!r}, now {now!r})" if len(f"{before!r}{now!r}") < 200 else ""
-                raise ValueError(f"{self.path}: cannot resume, another {name} than in the run that wrote it{what}")
+        difference = _difference(record["settings"], settings)
+        if difference:
+            raise ValueError(
+                f"{self.path}: cannot resume what another run wrote: {difference}; "
+                "go back to what it had, or start anew without resume"
+            )
         state: dict[str, Any] = record["state"]
         return state
 
     def save(self, settings: dict[str, Any], state: dict[str, Any]) -> None:
         """Replace the file by this state."""
         storage.save_record(self.path, FORMAT, VERSION, {"settings": settings, "state": state})
+
+
+def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """The first setting in which two runs differ, "" if there is none.
+
+    Causes come before effects: the seed may have parted the rows, and rows and batches decide how wide lanes are.
+    """
+    effects = {
+        "training data": "other training rows, labels or weights",
+        "validation data": "other validation rows or labels",
+        "engine": "",
+    }
+    for name in [*(name for name in {**now, **before} if name not in effects), *effects]:
+        if before.get(name) != now.get(name):
+            return effects.get(name) or _change(name, before.get(name), now.get(name))
+    return ""
+
+
+def _change(name: str, before: Any, now: Any) -> str:
+    """A setting that is another now; of a network its first layer, of an optimizer its first number that is."""
+    if name == "network":
+        pairs = list(zip_longest(_layers(before), _layers(now)))
+        number = next((number for number, pair in enumerate(pairs) if pair[0] != pair[1]), 0)
+        name, (before, now) = f"layer {number}", pairs[number]
+    elif _is_described(before) and _is_described(now) and before[0] == now[0]:
+        key = next((key for key in {**now[1], **before[1]} if before[1].get(key) != now[1].get(key)), "class")
+        name = key if name == "optimizer" else f"{name}'s {key}"
+        before, now = before[1].get(key), now[1].get(key)
+    return f"{name} was {_shown(before)}, is now {_shown(now)}"
+
+
+def _layers(network: Any) -> list[str]:
+    """The layers of a network that is written as Sequential([Linear(...), ReLU(), ...])."""
+    import re
+
+    return re.split(r"(?<=\)), (?=[A-Z])", str(network).removeprefix("Sequential([").removesuffix("])"))
+
+
+def _is_described(value: Any) -> bool:
+    """Whether it is the class of an optimizer or a schedule, and its arguments."""
+    return type(value) is list and len(value) == 2 and type(value[1]) is dict
+
+
+def _shown(value: Any) -> str:
+    """A setting for a message; of an optimizer or a schedule its class."""
+    if type(value) is list:
+        value = ", ".join(str(part) for part in value if type(part) is not dict)
+    return str(value)[:80] if value not in (None, "") else "none"
 
 
 def fingerprint(rows: Sequence[Any], targets: Sequence[Any], weights: Sequence[float] | None) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -130,34 +132,52 @@ def test_without_resume_a_run_starts_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"model": {"seed": 6}}, "seed"),
-        ({"model": {"engine": "linalg"}}, "engine"),
-        ({"model": {"dropout": 0.3}}, "network"),
-        ({"fit": {"epochs": 5}}, "epochs"),
-        ({"fit": {"lr": 0.2}}, "optimizer"),
-        ({"fit": {"momentum": 0.5}}, "optimizer"),
-        ({"fit": {"batch_size": 16}}, "batch_size"),
-        ({"fit": {"clip_norm": 1.0}}, "clip_norm"),
-        ({"fit": {"shuffle": False}}, "shuffle"),
-        ({"fit": {"schedule": CosineSchedule(9)}}, "schedule"),
-        ({"fit": {"callbacks": [EarlyStopping("loss")]}}, "callbacks"),
-        ({"fit": {"validation_data": HELD_OUT}}, "validation data"),
-        ({"fit": {"sample_weight": [1.0] * 159 + [2.0]}}, "training data"),
-        ({"data": (X[1:] + X[:1], Y)}, "training data"),
-        ({"data": (X, [*Y[:-1], (Y[-1] + 1) % 10])}, "training data"),
+        ({"model": {"seed": 6}}, "seed was 5, is now 6"),
+        ({"model": {"seed": 6}, "data": (X[1:] + X[:1], Y)}, "seed was 5, is now 6"),  # it may part the rows, too
+        ({"model": {"engine": "linalg"}}, "engine was lanes 40, is now linalg"),
+        ({"model": {"dropout": 0.3}}, "layer 2 was Dropout(rate=0.2), is now Dropout(rate=0.3)"),
+        (
+            {"model": {"hidden_size": [20, 13]}},
+            "layer 3 was Linear(inputs=20, outputs=12, init='he'), is now Linear(inputs=20, outputs=13, init='he')",
+        ),
+        ({"model": {"hidden_size": []}}, "layer 0 was Linear(inputs=64, outputs=20, init='he'), is now Linear("),
+        ({"model": {"hidden_size": [20, 12, 10]}}, "layer 7 was none, is now ReLU()"),
+        ({"fit": {"epochs": 5}}, "epochs was 1, is now 5"),
+        ({"fit": {"lr": 0.2}}, "lr was 0.1, is now 0.2"),
+        ({"fit": {"momentum": 0.5}}, "momentum was 0.0, is now 0.5"),
+        ({"fit": {"optimizer": "adam"}}, "optimizer was SGD, is now Adam"),
+        ({"fit": {"batch_size": 16}}, "batch_size was 32, is now 16"),
+        ({"fit": {"batch_size": None}}, "batch_size was 32, is now none"),
+        ({"fit": {"clip_norm": 1.0}}, "clip_norm was none, is now 1.0"),
+        ({"fit": {"shuffle": False}}, "shuffle was True, is now False"),
+        ({"fit": {"schedule": CosineSchedule(9)}}, "schedule was none, is now CosineSchedule"),
+        ({"fit": {"callbacks": [EarlyStopping("loss")]}}, "callbacks was none, is now EarlyStopping"),
+        ({"fit": {"validation_data": HELD_OUT}}, "other validation rows or labels"),
+        ({"fit": {"sample_weight": [1.0] * 159 + [2.0]}}, "other training rows, labels or weights"),
+        ({"data": (X[1:] + X[:1], Y)}, "other training rows, labels or weights"),
+        ({"data": (X, [*Y[:-1], (Y[-1] + 1) % 10])}, "other training rows, labels or weights"),
     ],
     ids=str,
 )
 def test_another_run_is_refused_and_the_difference_named(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     def run(model: dict[str, Any], fit: dict[str, Any], data: tuple[Any, Any], resume: bool) -> None:
-        network = Model(64, [20, 12], 10, **{"dropout": 0.2, "seed": 5, **model})
+        network = Model(64, **{"hidden_size": [20, 12], "dropout": 0.2, "seed": 5, **model})
         network.fit(*data, **{"epochs": 1, "checkpoint": tmp_path / "run", "resume": resume, **fit})
 
     run({}, {}, (X, Y), False)
     before = (tmp_path / "run").read_bytes()
-    with pytest.raises(ValueError, match=f"run: cannot resume, another {named} than in the run that wrote it"):
+    with pytest.raises(ValueError, match=re.escape(f"run: cannot resume what another run wrote: {named}")) as caught:
         run(change.get("model", {}), change.get("fit", {}), change.get("data", (X, Y)), True)
+    assert len(str(caught.value)) < len(str(tmp_path)) + 250
     assert (tmp_path / "run").read_bytes() == before
+
+
+def test_another_setting_of_the_schedule_is_called_that(tmp_path: Path) -> None:
+    for steps, message in ((9, ""), (8, "schedule's epochs was 9, is now 8")):
+        with pytest.raises(ValueError, match=message) if message else nullcontext():
+            settings("lanes").fit(
+                X, Y, epochs=1, schedule=CosineSchedule(steps), checkpoint=tmp_path / "run", resume=True
+            )
 
 
 def test_two_runs_cannot_write_one_checkpoint(tmp_path: Path) -> None:
