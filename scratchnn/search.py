@@ -199,6 +199,9 @@ def _grid(grid: Mapping[str, Any]) -> list[Parameters]:
 
 def _drawn(space: Mapping[str, Any], tries: int, rng: Random) -> list[Parameters]:
     """``tries`` different candidates, or as many as there are."""
+    for name, values in space.items():
+        if any(values is draw for draw in (uniform, log_uniform, whole)):
+            raise ValueError(f"{name}: {values.__name__} needs a range, as in {values.__name__}(low, high)")
     lists = {name: _choices(name, values) for name, values in space.items() if not callable(values)}
     if len(lists) == len(space) and math.prod(map(len, lists.values())) <= tries:
         return _grid(lists)
@@ -323,7 +326,11 @@ class _Names:
         unknown = [name for name in of_build if name not in self.of_build and not self.takes_any]
         unknown += [name for name in fit if name not in self.of_fit]
         if unknown:
-            raise ValueError(f"unknown argument {unknown[0]!r}; {known}")
+            from difflib import get_close_matches
+
+            close = get_close_matches(unknown[0], [*self.of_build, *self.of_fit], 1)
+            meant = f", did you mean {close[0]!r}?" if close and close[0] != unknown[0] else ";"
+            raise ValueError(f"unknown argument {unknown[0]!r}{meant} {known}")
         fixed = [name for name in searched if name in model or name in fit]
         if fixed:
             raise ValueError(f"{fixed[0]!r} is searched and must not be fixed as well")
@@ -624,9 +631,9 @@ def random_search(
     """Like ``grid_search``, with ``tries`` different candidates drawn at random, or as many as there are.
 
     ``space`` has for each argument a list of values to choose from, or a function that draws one from a generator
-    (``random.Random``), such as ``uniform(0.0, 0.5)``, ``log_uniform(1e-3, 1.0)`` or ``whole(10, 100)``. With many
-    arguments, few of which matter, this finds better values than a grid of as many candidates (Bergstra and Bengio,
-    Journal of Machine Learning Research 13, 2012).
+    (``random.Random``), such as ``uniform(0.0, 0.5)``, ``log_uniform(1e-3, 1.0)`` or ``whole(10, 100)`` of this module;
+    a pair (0.0, 0.5) is a list of two values. With many arguments, few of which matter, this finds better values than
+    a grid of as many candidates (Bergstra and Bengio, Journal of Machine Learning Research 13, 2012).
     """
     if not isinstance(space, Mapping):
         raise ValueError(f"a dict of name: values is needed, got {type(space).__name__}")

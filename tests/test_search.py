@@ -571,6 +571,7 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"lr": [1]}, {"model": {"epochs": 3}}, "unknown argument 'epochs'; known for Model: input_size"),
         ({"lr": [1]}, {"fit": {"dropout": 0.5}}, "unknown argument 'dropout'; .*known for fit: epochs"),
         ({"lr": [1]}, {"fit": {"X": 0.5}}, "unknown argument 'X'"),
+        ({"hiden_size": [5]}, {}, r"unknown argument 'hiden_size', did you mean 'hidden_size'\? known for Model"),
         (
             {"dropout": [0.5]},
             {"build": deep},
@@ -720,3 +721,9 @@ def test_on_a_terminal_progress_is_one_line_that_goes_away(monkeypatch: pytest.M
 def test_without_progress_nothing_is_written(capfd: pytest.CaptureFixture[str]) -> None:
     grid_search(X, Y, {"lr": [0.1]}, fit=FIT, folds=2)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("draw", [uniform, log_uniform, whole])
+def test_a_range_without_its_ends_is_refused(draw: Any) -> None:
+    with pytest.raises(ValueError, match=rf"lr: {draw.__name__} needs a range, as in {draw.__name__}\(low, high\)"):
+        random_search(X, Y, {"lr": draw})
