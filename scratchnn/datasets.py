@@ -6,13 +6,12 @@
 Whatever is wrong with a file is a ``DataError`` (a ``ValueError``) of one line that names file, line and column.
 The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py and
 pixel_text.py) and idx_reader.py, all on data_file.py; the downloading in download.py, by the command
-``python -m scratchnn.datasets mnist --to DIR``. Relies on those, preprocessing.py, shuffle.py and toys.py.
+``python -m scratchnn.datasets mnist --to DIR``. Relies on those, doors.py, preprocessing.py, shuffle.py and toys.py.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from math import ceil
 from random import Random
@@ -316,23 +315,25 @@ def load_digits() -> tuple[Dataset, Dataset]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m scratchnn.datasets``: returns the exit code, 0, 2 (one line says why) or 130 after Ctrl-C."""
-    import argparse
+    from . import doors
 
-    from . import download, progress
+    return doors.run(_fetch, arguments)
 
-    parser = argparse.ArgumentParser(prog="python -m scratchnn.datasets", description="Fetch public data sets.")
+
+def _fetch(arguments: Sequence[str] | None) -> int:
+    from . import doors, download, progress
+
+    parser = doors.Parser(prog="python -m scratchnn.datasets", description="Fetch public data sets.")
     commands = parser.add_subparsers(dest="name", required=True, metavar="DATASET")
     mnist = commands.add_parser("mnist", help="70 000 handwritten digits of 28 x 28 pixels: four files, 11.6 MB")
     mnist.add_argument("--to", required=True, metavar="DIR", help="the folder to put the files in; made if missing")
     mnist.add_argument(
         "--mirror", action="append", metavar="URL", help="fetch from here instead; may be given several times"
     )
-    mnist.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="for each answer (30)")
+    seconds = doors.number(above=0, below=1e6)
+    mnist.add_argument("--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for each answer (30)")
     mnist.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    try:
-        options = parser.parse_args(arguments)
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 0
+    options = parser.parse_args(arguments)
     try:
         paths = download.download_mnist(
             options.to,
@@ -340,14 +341,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             progress=None if options.quiet else progress.ByteProgress,
             timeout=options.timeout,
         )
-        if not options.quiet:
-            print("\n".join(paths), flush=True)
     except KeyboardInterrupt:
-        print("interrupted; what is here already is kept, run the same command to go on", file=sys.stderr)
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        doors.complain("interrupted; what is here already is kept, run the same command to go on")
+        return doors.INTERRUPTED
+    if not options.quiet:
+        print("\n".join(paths), flush=True)
     return 0
 
 

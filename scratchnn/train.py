@@ -162,7 +162,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         const=10,
         help="stop when the validation loss has not improved for PATIENCE epochs (10), and keep the best",
     )
-    group.add_argument("--seed", metavar="N", type=int, default=0, help="same seed, same result (0)")
+    group.add_argument(
+        "--seed", metavar="N", type=doors.whole_number(at_least=0), default=0, help="same seed, same result (0)"
+    )
 
 
 def _add_output(parser: doors.Parser) -> None:

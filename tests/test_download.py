@@ -318,10 +318,24 @@ def test_command_that_fails(tmp_path: Path, server: Server, capsys: pytest.Captu
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["mnist"], ["cifar", "--to", "x"], ["mnist", "--to", "x", "--what"]])
-def test_command_misused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: DATASET"),
+        (["mnist"], "the following arguments are required: --to"),
+        (["cifar", "--to", "x"], "argument DATASET: invalid choice: 'cifar' "),
+        (["mnist", "--to", "x", "--what"], "unrecognized arguments: --what"),
+        (["mnist", "--to", "x", "--timeout", "y"], "argument --timeout: must be a number, got 'y'"),
+        (["mnist", "--to", "x", "--timeout", "0"], "argument --timeout: must be above 0 and below 1e+06, got 0"),
+    ],
+)
+def test_command_misused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert datasets.main(arguments) == 2
-    assert "error: " in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"error: {message}")
+    assert err.endswith(" (see --help)\n")
+    assert err.count("\n") == 1
 
 
 def test_command_help(capsys: pytest.CaptureFixture[str]) -> None:
