@@ -6,9 +6,13 @@ Names are loaded when they are first used, so that ``import scratchnn`` costs ne
 that only predicts never loads what only training needs.
 """
 
-from __future__ import annotations
-
+import sys
 from typing import Any
+
+# An older Python can read this file, if no other, and tell its user. The name makes `python -m` show a line, no trace.
+if sys.version_info < (3, 9):  # noqa: UP036
+    version = ".".join(map(str, sys.version_info[:2]))
+    raise ImportError(f"scratchnn needs Python 3.9 or newer, this is {version}", name=__name__)
 
 __version__ = "0.1.0"
 
