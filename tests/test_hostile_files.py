@@ -17,7 +17,7 @@ import pytest
 
 from scratchnn import plain_pickle
 
-from . import hostile_pickles, misuse, ordeals
+from . import hostile_pickles, misuse, ordeals, soak
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits and kills as POSIX has them")
 
@@ -74,3 +74,11 @@ def test_every_instruction_of_pickle_is_read_or_refused_and_none_that_is_dangero
 
 def test_a_public_name_without_a_right_call_would_be_noticed() -> None:
     assert set(misuse.uses()) >= {name for name in sys.modules["scratchnn"].__all__ if not name.startswith("__")}
+
+
+def test_the_long_tests_say_what_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert soak.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(check.ordeal.__name__ in listed and check.what in listed for check in soak.CHECKS)
+    assert soak.main(["truncated", "kiled"]) == 2
+    assert capsys.readouterr() == ("", f"error: no part is called kiled\n{listed}")
