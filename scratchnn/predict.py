@@ -44,9 +44,16 @@ def _predict(arguments: Sequence[str] | None) -> int:
         _write(text, options, model, data)
         storage.write_atomically(options.output, text.getvalue().encode("utf-8"))
     if options.score:
-        score = model.score(data.X, data.y)
-        doors.complain(f"accuracy: {score:.2%}" if model.classes else f"R2: {score:.4f}")
+        doors.complain(_score(model, data))
     return 0
+
+
+def _score(model: Any, data: Any) -> str:
+    if model.classes:
+        return f"accuracy: {model.score(data.X, data.y):.2%}"
+    if len(set(data.y)) < 2:
+        return "R2: undefined, as the labels do not differ"
+    return f"R2: {model.score(data.X, data.y):.4f}"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

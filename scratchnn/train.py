@@ -66,6 +66,9 @@ def _train(arguments: Sequence[str] | None) -> int:
         _say(json.dumps(_without_nan(results), allow_nan=False))
     else:
         _say(_describe_results(options, results, test))
+    warning = _warning(results)
+    if warning:
+        doors.complain(f"{warning}; a smaller --lr may help")
     return 0
 
 
@@ -215,6 +218,8 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
     if options.nesterov and options.momentum == 0:
         parser.error("--nesterov needs a --momentum above 0")
+    if options.early_stopping and options.validation_split == 0:
+        parser.error("--early-stopping watches rows that are set aside: it needs a --validation-split above 0")
     if options.checkpoint is None and (options.resume or options.checkpoint_every):
         parser.error("--resume and --checkpoint-every need --checkpoint FILE")
     if options.regression and options.class_weight:
@@ -409,7 +414,7 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         loss, accuracy = model.evaluate(data.X, data.y)
         if options.regression:
             results[f"{name}_mean_squared_error"] = loss
-            results[f"{name}_r2"] = model.score(data.X, data.y)
+            results[f"{name}_r2"] = model.score(data.X, data.y) if len(set(data.y)) > 1 else None
         else:
             results[f"{name}_loss"] = loss
             results[f"{name}_accuracy"] = accuracy
@@ -446,7 +451,7 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
     for name in ("train", "test"):
         if options.regression:
             error, fit = results[f"{name}_mean_squared_error"], results[f"{name}_r2"]
-            lines.append(f"{name} mean squared error: {error:.6g} (R2 {fit:.4f})")
+            lines.append(f"{name} mean squared error: {error:.6g}" + ("" if fit is None else f" (R2 {fit:.4f})"))
         else:
             lines.append(f"{name} accuracy: {results[f'{name}_accuracy']:.2%}")
     lines.append(f"model saved in {options.save}")
@@ -458,6 +463,16 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
         command = shlex.join(["python", "-m", "scratchnn.predict", options.save, _shown(test.source)])
         lines.append(f"try it: {command}")
     return "\n".join(lines)
+
+
+def _warning(results: dict[str, Any]) -> str:
+    """What is odd about the loss of a network that has not learned, or ""."""
+    began = results["history"]["loss"][0]
+    ended = results["train_loss" if results["classes"] else "train_mean_squared_error"]
+    guessing = math.log(len(results["classes"]) or 1)  # the cross-entropy of giving all classes the same probability
+    if guessing and ended > 2 * guessing:
+        return f"the loss ended at {ended:.3g}, far above the {guessing:.2f} of guessing"
+    return f"the loss ended higher, at {ended:.3g}, than it began, at {began:.3g}" if ended > began else ""
 
 
 def _shown(path: str) -> str:

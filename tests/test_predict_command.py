@@ -129,6 +129,12 @@ def test_a_line_predicts_numbers(command: Runner) -> None:
     assert err.startswith(("R2: 0.99", "R2: 1.00"))
 
 
+def test_the_fit_of_a_single_number_is_undefined(command: Runner) -> None:
+    Path("x.csv").write_text("0.5,1.0\n", encoding="utf-8")
+    code, _, err = command("line.pkl", "x.csv", "--label", "-1", "--score")
+    assert (code, err) == (0, "R2: undefined, as the labels do not differ\n")
+
+
 def test_standard_input_is_a_dash(command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("labelled.csv").read_bytes())))
     assert command("model.pkl", "-") == (0, EXPECTED, "")

@@ -308,6 +308,16 @@ def test_regression_learns_numbers(tmp_path: Path, command: Runner) -> None:
     assert Model.load("model.pkl").classes == []
 
 
+def test_a_fit_that_is_undefined_is_not_shown(tmp_path: Path, command: Runner) -> None:
+    line = write_line(tmp_path / "line.csv")
+    for rows in ("x,y\n1.5,3.5\n", "x,y\n1.5,3.5\n1.6,3.5\n"):
+        Path("test.csv").write_text(rows, encoding="utf-8")
+        _, out, _ = command(line, "--test", "test.csv", "--regression", "--epochs", 1)
+        assert re.search(r"^train mean squared error: \S+ \(R2 \S+\)\ntest mean squared error: \S+$", out, re.MULTILINE)
+        _, out, _ = command(line, "--test", "test.csv", "--regression", "--epochs", 1, "--json")
+        assert json.loads(out)["test_r2"] is None
+
+
 def test_regression_in_json(tmp_path: Path, command: Runner) -> None:
     code, out, _ = command(write_line(tmp_path / "line.csv"), "--regression", "--json", "--hidden", 8)
     results = json.loads(out)
@@ -315,6 +325,20 @@ def test_regression_in_json(tmp_path: Path, command: Runner) -> None:
     assert results["classes"] == []
     assert {"train_r2", "test_r2", "train_mean_squared_error", "test_mean_squared_error"} < set(results)
     assert "test_accuracy" not in results
+
+
+def test_a_learning_rate_that_is_far_too_high_is_mentioned(flowers: Path, command: Runner) -> None:
+    code, _, err = command(flowers, "--quiet", "--lr", 1e6, "--epochs", 2)
+    assert code == 0
+    assert re.fullmatch(r"the loss ended at \S+, far above the 1\.10 of guessing; a smaller --lr may help\n", err)
+
+
+def test_a_loss_that_rises_is_mentioned(tmp_path: Path, command: Runner) -> None:
+    options = ["--quiet", "--regression", "--hidden", "none", "--schedule", "none", "--batch-size", "full"]
+    line = write_line(tmp_path / "line.csv")
+    code, _, err = command(line, *options, "--momentum", 0, "--clip-norm", 1e9, "--lr", 1.5, "--epochs", 3)
+    assert code == 0
+    assert re.fullmatch(r"the loss ended higher, at \S+, than it began, at \S+; a smaller --lr may help\n", err)
 
 
 def test_json_has_null_for_what_is_no_number(tmp_path: Path, command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -499,6 +523,10 @@ def test_a_save_path_is_refused_before_anything_is_read(
             "--momentum and --nesterov belong to --optimizer sgd, not to adam",
         ),
         (["--nesterov", "--momentum", "0"], "--nesterov needs a --momentum above 0"),
+        (
+            ["--early-stopping", "--validation-split", "0"],
+            "--early-stopping watches rows that are set aside: it needs a --validation-split above 0",
+        ),
         (["--regression", "--class-weight", "balanced"], "--class-weight is for classes, and --regression has none"),
         (["--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["--header", "--no-header"], "argument --no-header: not allowed with argument --header"),
