@@ -49,7 +49,7 @@ FIRST_MODELS = ("scratchnn model", 1)  # written by the pickle module; their che
 
 MAX_BYTES = 4 << 30  # a file above 4 GiB is not read
 CHUNK_BYTES = 1 << 20
-HEAD_BYTES = 128  # the format's name stands in these; a file without it is not read any further
+HEAD_BYTES = 128  # the format's name stands in these; a file without it, or no pickle, is not read any further
 
 
 # --- matrices ----------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def _read_all(stream: BinaryIO, format_name: str, max_bytes: int) -> bytes:
         raise ModelFileError(f"not a {format_name}: the file is empty")
     if start.startswith(chunks[0]):
         raise ModelFileError(f"truncated: only {len(chunks[0])} bytes are there")
-    if b"scratchnn " not in chunks[0][:HEAD_BYTES]:
+    if not chunks[0].startswith(b"\x80") or b"scratchnn " not in chunks[0][:HEAD_BYTES]:
         raise ModelFileError(f"not a {format_name}")
     size = len(chunks[0])
     while chunks[-1] and size <= max_bytes:

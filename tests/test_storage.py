@@ -139,6 +139,9 @@ def old_file(payload: bytes, /, **changes: Any) -> bytes:
     [
         (b"", "not a scratchnn model: the file is empty"),
         (b"label,pixel0\n1,2\n", "not a scratchnn model"),
+        (b'"""Teaches scratchnn what it knows."""\nimport os\n', "not a scratchnn model$"),
+        (b"install scratchnn first\n", "not a scratchnn model$"),  # "i" imports, in a pickle of protocol 0
+        (pickle.dumps({"format": "scratchnn model"}, protocol=1), "not a scratchnn model$"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "not a scratchnn model"),
         (b"\x1f\x8b\x08\0\0\0\0\0", "not a scratchnn model"),
         (b"\0" * 100, "not a scratchnn model"),
