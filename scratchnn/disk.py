@@ -25,12 +25,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Meant for before a long training run, so that its result is not lost at the end for want of a folder.
     """
     name = _name_of(path)
-    folder = os.path.dirname(os.path.realpath(name))
-    if os.path.isdir(name) or not os.path.basename(name):
-        raise IsADirectoryError(f"{name or repr(name)}: a directory, expected a file to save to")
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
-    _refuse_read_only(name)
+    _refuse_bad_place(name)
     if _is_device(name):
         return
     # Permission bits do not tell the whole truth (read-only file systems): try, where the file would be written.
@@ -51,7 +46,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     name = _name_of(path)
     try:
-        _refuse_read_only(name)
+        _refuse_bad_place(name)
         if _is_device(name):
             with open(name, "wb") as device:
                 device.write(data)
@@ -97,8 +92,14 @@ def _replace(target: str, data: bytes) -> None:
     _sync_folder(os.path.dirname(target))
 
 
-def _refuse_read_only(name: str) -> None:
-    """A file can be replaced although it is read-only; whoever made it so did not want that."""
+def _refuse_bad_place(name: str) -> None:
+    """Raise ``OSError`` for a directory, for a file in a folder that is not there, and for a read-only file."""
+    folder = os.path.dirname(os.path.realpath(name))
+    if os.path.isdir(name) or not os.path.basename(name):
+        raise IsADirectoryError(f"{name or repr(name)}: a directory, expected the name of a file to write")
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
+    # Such a file could be replaced all the same; whoever made it read-only did not want that.
     if os.path.exists(name) and not os.access(name, os.W_OK):
         raise PermissionError(f"{name}: cannot be written: the file is read-only")
 

@@ -475,7 +475,7 @@ def test_a_test_file_that_does_not_fit_is_refused(content: str, message: str, fl
     ("target", "message"),
     [
         ("no/such/folder/model.pkl", "there is no folder no/such/folder"),
-        (".", "a directory, expected a file to save to"),
+        (".", "a directory, expected the name of a file to write"),
         ("flowers.csv", "this would overwrite what is read, choose another file to write to"),
         ("flowers.csv/model.pkl", "there is no folder flowers.csv"),
     ],
