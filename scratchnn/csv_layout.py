@@ -202,7 +202,7 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
         columns = ", ".join(layout.column(index) for index in texts[:10])
         raise file.problem(
             f"{len(texts)} columns hold text, not numbers: {columns}; "
-            "say which holds the label, and leave the others out",
+            "say which holds the label, and remove the others from the file",
             rows[0][0],
         )
     if texts:
@@ -275,7 +275,7 @@ def _check_names(file: DataFile, layout: Layout, expected: list[str] | None) -> 
         if index != layout.label and (position >= len(expected) or name != expected[position]):
             wanted = shown(expected[position]) if position < len(expected) else "no further column"
             raise file.problem(
-                f"the training columns in another order: expected {wanted} here",
+                f"the columns are not in the order of the training columns: expected {wanted} here",
                 layout.first_line,
                 layout.column(index),
             )
@@ -292,7 +292,8 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
         if any(text.strip() for _, text in lines):
             line = next(number for number, text in lines if text.strip())
             raise file.problem("a quoted field that is opened and never closed, or closed too early", line)
-        raise file.problem("the file is empty; expected rows of numbers with a label")
+        label = " with a label" if options.label_required else ""
+        raise file.problem(f"the file is empty; expected rows of numbers{label}")
     header = _has_header(records, options)
     first_line, names = records[0]
     layout = Layout(delimiter, names if header else [], len(names), first_line)
@@ -301,7 +302,7 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
         raise file.problem("only a header line; expected rows below it", first_line)
     if header and "" in names:
         raise file.problem(
-            "a column without a name in the header line; if it only counts the rows, leave it out",
+            "a column without a name in the header line; if it only counts the rows, remove it from the file",
             first_line,
             f"column {names.index('') + 1}",
         )

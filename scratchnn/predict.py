@@ -91,7 +91,7 @@ def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
         label_name=model.label_name,
         label_position=model.label_position,
     )
-    return load_csv(
+    data = load_csv(
         path,
         options.label,
         header=options.header,
@@ -101,6 +101,10 @@ def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
         width=model.input_size,
         like=trained_on,
     )
+    named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
+    if options.label is not None and data.label_position is None and named_or_numbered:
+        raise ValueError(f"{path}: no label column {options.label}: all {data.width} columns are features of the model")
+    return data
 
 
 @contextmanager

@@ -383,7 +383,8 @@ def test_rows_without_a_label(write: Any) -> None:
         (
             "b,a,label\n1,2,x\n",
             {"feature_names": ["a", "b"]},
-            "data.csv, line 1, column 1 ('b'): the training columns in another order: expected 'a' here",
+            "data.csv, line 1, column 1 ('b'): the columns are not in the order of the training columns: "
+            "expected 'a' here",
         ),
         (
             "a,b,c,label\n1,2,3,x\n",
@@ -474,12 +475,12 @@ ONE_COLUMN = (
         (
             "name,pet,age\nann,cat,3\nbob,dog,4\n",
             "data.csv, line 2: 2 columns hold text, not numbers: column 1 ('name'), column 2 ('pet'); "
-            "say which holds the label, and leave the others out",
+            "say which holds the label, and remove the others from the file",
         ),
         (
             ",a,label\n0,5,x\n1,6,z\n",
             "data.csv, line 1, column 1: a column without a name in the header line; "
-            "if it only counts the rows, leave it out",
+            "if it only counts the rows, remove it from the file",
         ),
         ('label,a\n1,2\n2,"3\n', "data.csv, line 3: a quoted field that is opened here is never closed"),
         (

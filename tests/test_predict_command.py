@@ -186,7 +186,7 @@ def test_other_columns_than_in_training_are_named(command: Runner) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "bad.csv: the file is empty"),
+        ("", "bad.csv: the file is empty; expected rows of numbers\n"),
         ("x,y\n", "bad.csv, line 1: only a header line; expected rows below it"),
         ("x,y\n1,2\n1,many\n3,4\n5,6\n", "bad.csv, line 3, column 2 ('y'): expected a number, got 'many'"),
         ("x,y\n1,nan\n", "bad.csv, line 2, column 2 ('y'): expected a finite number, got 'nan'"),
@@ -195,7 +195,23 @@ def test_other_columns_than_in_training_are_named(command: Runner) -> None:
 )
 def test_bad_rows_are_refused_with_their_place(content: str, message: str, command: Runner) -> None:
     Path("bad.csv").write_text(content, encoding="utf-8")
-    assert refused(command("model.pkl", "bad.csv")).startswith(message)
+    assert f"{refused(command('model.pkl', 'bad.csv'))}\n".startswith(message)
+
+
+@pytest.mark.parametrize("label", ["colour", "2"])
+def test_a_label_column_that_is_not_there_is_refused(
+    label: str, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = b"x,y\n-2,0.1\n"
+    Path("rows.csv").write_bytes(rows)
+    why = f"no label column {label}: all 2 columns are features of the model"
+    assert refused(command("model.pkl", "rows.csv", "--label", label)) == f"rows.csv: {why}"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows)))
+    assert refused(command("model.pkl", "-", "--label", label)) == f"standard input: {why}"
+
+
+def test_a_label_name_does_not_matter_without_a_header(command: Runner) -> None:
+    assert command("model.pkl", "bare.csv", "--label", "kind") == (0, EXPECTED, "")
 
 
 def test_bad_rows_from_standard_input_are_called_that(command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

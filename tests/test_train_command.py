@@ -456,7 +456,10 @@ def test_a_label_column_that_is_not_there_is_refused(flowers: Path, command: Run
             "length,height,species\n1,2,rose\n",
             "the columns differ from the training columns; missing: 'width'; not exp",
         ),
-        ("width,length,species\n1,2,rose\n", "the training columns in another order: expected 'length' here"),
+        (
+            "width,length,species\n1,2,rose\n",
+            "the columns are not in the order of the training columns: expected 'length' here",
+        ),
         (
             "length,species\n1,rose\n",
             "expected 2 feature columns and a label, got 2 columns in all",
