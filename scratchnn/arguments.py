@@ -32,10 +32,13 @@ def require_number(what: str, value: Any, least: float, below: float = math.inf,
 
 def _finite(value: Any) -> float:
     """``value`` as a float, NaN if it is no finite number. NumPy's numbers are, bools, texts and arrays are not."""
-    if isinstance(value, bool) or hasattr(value, "__len__"):
-        return math.nan
+    if type(value) is not float:
+        from numbers import Real
+
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return math.nan
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
+    except OverflowError:
         return math.nan
     return number if math.isfinite(number) else math.nan

@@ -93,7 +93,9 @@ def _change(name: str, before: Any, now: Any) -> str:
     """A setting that is another now; of a network its first layer, of an optimizer its first number that is."""
     if name == "network":
         pairs = list(zip_longest(_layers(before), _layers(now)))
-        number = next((number for number, pair in enumerate(pairs) if pair[0] != pair[1]), 0)
+        number = next((number for number, pair in enumerate(pairs) if pair[0] != pair[1]), None)
+        if number is None:
+            return "the same layers stand in other Sequentials"
         name, (before, now) = f"layer {number}", pairs[number]
     elif _is_described(before) and _is_described(now) and before[0] == now[0]:
         key = next((key for key in {**now[1], **before[1]} if before[1].get(key) != now[1].get(key)), "class")
@@ -103,10 +105,10 @@ def _change(name: str, before: Any, now: Any) -> str:
 
 
 def _layers(network: Any) -> list[str]:
-    """The layers of a network that is written as Sequential([Linear(...), ReLU(), ...])."""
+    """The layers of a network that is written as Sequential([Linear(...), ReLU(), ...]), also those further inside."""
     import re
 
-    return re.split(r"(?<=\)), (?=[A-Z])", str(network).removeprefix("Sequential([").removesuffix("])"))
+    return re.findall(r"\b(?!Sequential\b)\w+\([^()]*\)", str(network))
 
 
 def _is_described(value: Any) -> bool:

@@ -8,7 +8,7 @@ Relies on ``windows`` for the geometry and on an engine's ``convolve`` and ``max
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from random import Random
 from typing import Any
 
@@ -32,7 +32,7 @@ class WindowLayer(Layer):
         self.padding = pair(f"padding of {name}", padding, 0)
         self._window: Window | None = None
         if input_shape is not None:
-            if not isinstance(input_shape, Iterable):
+            if not isinstance(input_shape, Iterable) or isinstance(input_shape, (str, bytes, Mapping, Set)):
                 raise ValueError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
             self.build(tuple(input_shape))
 

@@ -8,7 +8,6 @@ and never asks which one it is.
 
 from __future__ import annotations
 
-import copy
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +49,9 @@ class Layer:
 
     Both are given a matrix of the number engine ``self.ops`` and return one. Engines share their operations, of which
     ``map``, ``hadamard`` and ``scale`` make most layers without weights; any other goes through lists of floats, with
-    ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A model with a layer of your own cannot be saved.
+    ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A layer with weights has ``parameters``, too, and its
+    ``backward`` takes ``input_gradient=True``; one that holds other layers gives them in ``walk`` and passes ``build``
+    on to them. A model with a layer of your own cannot be saved.
 
         class Square(Layer):
             def forward(self, x):
@@ -82,16 +83,30 @@ class Layer:
         """What the layer makes of rows of numbers (samples x features), as lists of floats.
 
         For a look at a network, or for using a part of it: ``encoder, decoder = model.network`` are an autoencoder's
-        halves, and ``encoder(rows)`` are codes. Rows are taken as they are, without the scaling that a ``Model`` does.
-        Raises ``DataError`` for rows that cannot be used, ``ValueError`` for rows of another length.
+        halves, and ``encoder(rows)`` are codes. Rows are taken as they are, without the scaling that a ``Model`` does,
+        and as when predicting: Dropout passes everything. Raises ``DataError`` for rows that cannot be used,
+        ``ValueError`` for rows of another length.
         """
-        return self.ops.to_rows(self.forward(self.ops.from_rows(as_rows(rows, "rows"))))  # type: ignore[no-any-return]
+        x = self.ops.from_rows(as_rows(rows, "rows"))
+        training = [layer for layer in self.walk() if layer.training]
+        self.eval()
+        try:
+            return self.ops.to_rows(self.forward(x))  # type: ignore[no-any-return]
+        finally:
+            for layer in training:
+                layer.training = True
 
     def copy(self) -> Layer:
         """A layer with the same weights, for another model: that does not draw new ones, but learns on from these."""
-        twin = copy.deepcopy(self, {id(layer.ops): layer.ops for layer in self.walk()})  # engines are shared
+        from copy import deepcopy
+
+        layers = list(self.walk())
+        shared = {id(layer.ops): layer.ops for layer in layers}
+        last_batches = {id(layer.x): None for layer in layers if hasattr(layer, "x")}  # may be all of the training data
+        twin = deepcopy(self, {**last_batches, **shared})
         for layer in twin.walk():
-            layer.in_model, layer._drawn_for_good = False, True
+            layer.in_model = False
+            layer._drawn_for_good |= any(isinstance(p, Parameter) and p.value is not None for p in vars(layer).values())
         return twin
 
     def parameters(self) -> list[Parameter]:
@@ -394,6 +409,8 @@ class Sequential(Layer):
         if len(set(parts)) < len(parts):
             # A layer remembers one batch for its way back: in two places it would give a wrong gradient.
             raise ValueError("the same layer object stands in the network twice: make a new one for each place")
+        if self.layers and self.layers[0].ops is not self.ops:  # parts of a network that has moved to another engine
+            self.ops = self.layers[0].ops
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

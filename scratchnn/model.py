@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import partial
 from random import Random
 from typing import Any, Union
@@ -162,9 +162,11 @@ class Model:
             if first is None:
                 raise ValueError("input_shape is needed: there is no Linear layer to read it off")
             return (first.inputs,)
-        if not isinstance(given, (int, Iterable)) or isinstance(given, (str, bytes)):
+        if isinstance(given, (str, bytes, Mapping, Set)) or not (
+            hasattr(given, "__index__") or isinstance(given, Iterable)
+        ):
             raise ValueError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
-        numbers = [given] if isinstance(given, int) else list(given)
+        numbers = list(given) if isinstance(given, Iterable) else [given]
         return tuple(require_size("input_shape", number) for number in numbers)
 
     def _assemble(
@@ -189,7 +191,6 @@ class Model:
         self.task = task
         self.input_shape = shape
         self.output_size = width(network.output_shape(shape))
-        network.build(shape)
         self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
@@ -206,6 +207,7 @@ class Model:
         # Two generators, so that the starting weights do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
+        network.build(shape)
         network.initialise(self._weight_rng if drawn else None)
         network.use(self.ops)
         for layer in network.walk():

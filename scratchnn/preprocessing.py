@@ -35,7 +35,7 @@ def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
     """
     if isinstance(X, (bytes, bytearray)):
         raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
-    if hasattr(X, "X") and hasattr(X, "y") and not hasattr(X, "to_numpy"):
+    if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
         raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
     rows = _listed(X, name)
     if not rows:
@@ -143,9 +143,9 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
     values = _listed(y, name, "numbers")
     if length is not None and len(values) != length:
         raise DataError(f"X and {name} must be of the same length, got {length} and {len(values)}")
-    rows = [v if _is_row(v) else [v] for v in values]
+    rows = [[v] if type(v) in _NUMBERS or not _is_row(v) else v for v in values]
     for number, row in enumerate(rows):
-        if isinstance(row, Sequence) and len(row) != width:
+        if hasattr(row, "__len__") and len(row) != width:
             hint = "; for classes, one_hot(y) makes such rows" if width > 1 and len(row) == 1 else ""
             raise DataError(
                 f"{name}: row {number} has {len(row)} number{'s' * (len(row) != 1)}, expected {width}, "
@@ -156,7 +156,7 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
 
 def _is_row(target: Any) -> bool:
     """Whether a target is a row of numbers, and not a number (or a text, which will be refused as none)."""
-    if isinstance(target, (str, bytes)):
+    if isinstance(target, str):
         return False
     return hasattr(target, "__len__") or (hasattr(target, "tolist") and not hasattr(target, "__float__"))
 

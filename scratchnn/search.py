@@ -78,7 +78,7 @@ class SearchResult:
 
     rows: a ``SearchRow`` for each candidate, the best first, those that failed last
     measure: "score" (the more the better) or "loss" (the less the better)
-    model: a model with the best arguments, fitted to all rows; None if that fit failed or the search was interrupted
+    model: a model with the best arguments, fitted to all rows; None if that fit failed or the search was stopped
     stopped: what ended the search before its time (Ctrl-C, an executor that broke), in words, or ""; candidates are
         only there with all their folds
     refit_error: why the best could not be fitted to all rows, or ""
@@ -251,14 +251,17 @@ def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | No
 # --- one fit: what an executor runs ------------------------------------------------------------------------
 
 
-def _own(value: Any) -> Any:
+def _own(name: str, value: Any) -> Any:
     """A copy for one fit. An engine that is a module cannot be copied, and need not be."""
-    return copy.deepcopy(value, {id(linalg): linalg})
+    try:
+        return copy.deepcopy(value, {id(linalg): linalg})
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be copied for each fit ({error}): make it inside build") from None
 
 
 def _built(build: Build, settings: Parameters) -> Model:
     """A new model. Layers and losses among the arguments are copied, or one fit would go on from another's weights."""
-    model = build(**_own(settings))
+    model = build(**{name: _own(name, value) for name, value in settings.items()})
     if not isinstance(model, Model):
         raise ValueError(f"build must return a Model, got {type(model).__name__}")
     return model
@@ -266,7 +269,7 @@ def _built(build: Build, settings: Parameters) -> Model:
 
 def _fitted(build: Build, settings: Parameters, fit: Parameters, X: Sequence[Any], y: Sequence[Any]) -> Model:
     # Optimizers, schedules and callbacks remember things: each fit gets its own.
-    own = {name: value if name in _UNCHANGED else _own(value) for name, value in fit.items()}
+    own = {name: value if name in _UNCHANGED else _own(name, value) for name, value in fit.items()}
     model = _built(build, settings)
     model.fit(X, y, **own)
     return model
@@ -509,7 +512,8 @@ class _Search:
         if isinstance(ended, KeyboardInterrupt):
             raise ended
         if ended is not None:
-            raise RuntimeError(f"no candidate was finished: {ended} ({_FOR_WORKERS})") from ended
+            failed = f"; {len(rows)} failed before, the first with {rows[0].error}" if rows else ""
+            raise RuntimeError(f"no candidate was finished: {ended} ({_FOR_WORKERS}){failed}") from ended
         first = rows[0]
         raise ValueError(
             f"all {len(rows)} candidates failed, the first ({_described(first.parameters)}) with {first.error}"

@@ -435,7 +435,7 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
         shown = " ".join(names if len(names) <= 12 else [*names[:10], "...", names[-1]])
         lines[-1] += f", {len(names)} classes: {shown}"
     lines.append(f"  label: {_label_column(training)}")
-    if 2 * len(training.classes) > len(training):
+    if 2 * len(training.classes) > len(training) and not isinstance(training.classes[0], str):
         lines.append("  more than half as many classes as rows: numbers to be predicted need --regression")
     return "\n".join(lines) + "\n"
 

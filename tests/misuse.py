@@ -230,7 +230,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
             (fitted().save, {"path": "saved.pkl"}),
             (Model.load, {"path": "good.pkl", "engine": "linalg"}),
         ],
-        **dict.fromkeys(("Layer", "Loss"), []),  # their methods are for classes of one's own
+        **{name: [] for name in ("Layer", "Loss")},  # their methods are for classes of one's own
         "Linear": [(_layer, {"name": "Linear", "inputs": 2, "outputs": 2, "init": "he"})],
         "Dropout": [(_layer, {"name": "Dropout", "rate": 0.5})],
         "LeakyReLU": [(_layer, {"name": "LeakyReLU", "slope": 0.1})],

@@ -23,6 +23,7 @@ from scratchnn import (
     ModelFileError,
     ReduceOnPlateau,
     ReLU,
+    Sequential,
     Tanh,
     TrainingDiverged,
     load_digits,
@@ -127,6 +128,31 @@ def test_without_resume_a_run_starts_anew(tmp_path: Path) -> None:
     fit(model, StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
     fit(plain, StopsNowAndThen(), {})
     assert model.weights == plain.weights
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "named"),
+    [
+        (
+            [Linear(2, 3), Sequential([Linear(3, 2), ReLU()])],
+            [Linear(2, 3), Sequential([Linear(3, 2), Tanh()])],
+            "layer 2 was ReLU(), is now Tanh()",
+        ),
+        (
+            [Sequential([Linear(2, 2)]), ReLU()],
+            [Sequential([Linear(2, 2), ReLU()])],
+            "the same layers stand in other Sequentials",
+        ),
+    ],
+)
+def test_networks_within_networks_are_compared_layer_by_layer(
+    before: list[Any], now: list[Any], named: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.ckpt"
+    rows, targets = [[0.0, 1.0], [1.0, 0.0]] * 2, [0, 1] * 2
+    Model.from_layers(before).fit(rows, targets, epochs=1, checkpoint=path)
+    with pytest.raises(ValueError, match=re.escape(named)):
+        Model.from_layers(now).fit(rows, targets, epochs=1, checkpoint=path, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -254,11 +254,28 @@ def test_a_layer_takes_images_of_one_size() -> None:
     assert layer.window.image == (5, 5)
 
 
+def test_a_model_that_is_refused_leaves_its_layers_as_they_were() -> None:
+    layer = Conv2D(1, 2, 3)
+    for wrong in ({"scaling": "x"}, {"seed": -1}, {"engine": "x"}):
+        with pytest.raises(ValueError, match=r"unknown|seed"):
+            Model.from_layers([layer, Flatten(), Linear(18, 2)], input_shape=(1, 5, 5), **wrong)
+    assert Model.from_layers([layer, Flatten(), Linear(32, 2)], input_shape=(1, 6, 6)).output_size == 2
+
+
+@pytest.mark.parametrize("shape", [{1: 0, 8: 0, 9: 0}, {1, 8, 9}, "189", 1.5])
+def test_shapes_have_an_order(shape: Any) -> None:
+    with pytest.raises(ValueError, match="input_shape"):
+        Conv2D(1, 2, 3, input_shape=shape)
+    with pytest.raises(ValueError, match="input_shape"):
+        Model.from_layers([Conv2D(1, 2, 3)], input_shape=shape)
+
+
 def test_sizes_may_be_numpy_s() -> None:
     numpy = pytest.importorskip("numpy")
     layer = Conv2D(numpy.uint8(30), numpy.uint8(2), numpy.array([3, 3]), input_shape=numpy.array([30, 4, 4]))
     assert layer.parameter_shapes() == [(270, 2), (1, 2)]
     assert Model.from_layers([layer, Flatten(), Linear(8, 2)], input_shape=numpy.array([30, 4, 4])).output_size == 2
+    assert Model.from_layers([Linear(4, 2)], input_shape=numpy.int64(4)).input_size == 4
 
 
 @pytest.mark.parametrize("place", range(4))

@@ -456,6 +456,44 @@ def test_a_copy_of_a_layer_starts_another_model_with_its_weights(engine: str) ->
     assert other.weights[0] != before[0]
 
 
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_some_layers_of_a_network_can_be_wrapped_and_looked_through(engine: str) -> None:
+    rows = [[0.1, 0.9, -0.3, 0.5], [1.0, 0.0, 0.25, -0.5]]
+    encoder = autoencoder(engine).network[0]
+    hidden = Sequential(encoder[:2])
+    assert encoder[2](hidden(rows)) == [pytest.approx(code, abs=1e-4) for code in encoder(rows)]
+    assert hidden.copy()(rows) == hidden(rows)
+    assert check_layer(hidden, rows).ok
+
+
+def test_a_look_at_a_network_does_not_change_what_it_learns() -> None:
+    rows, labels = [[0.1, 0.9], [1.0, 0.0], [0.5, 0.5]], [0, 1, 0]
+    weights = []
+    for look in (False, True):
+        model = Model.from_layers([Linear(2, 8), Dropout(0.5), Linear(8, 2)], seed=1)
+        model.network.train()
+        if look:
+            assert model.network(rows) == model.network(rows)
+        model.fit(rows, labels, epochs=3)
+        weights.append(model.weights)
+    assert weights[0] == weights[1]
+
+
+def test_a_copy_of_a_layer_without_weights_yet_gets_those_of_its_model() -> None:
+    first, second = [Model.from_layers([Linear(3, 2).copy()], seed=seed).weights for seed in (1, 2)]
+    assert first != second
+
+
+def test_a_copy_leaves_the_last_batch_behind_and_shares_the_engine() -> None:
+    model = autoencoder()
+    model.fit([[0.1, 0.9, -0.3, 0.5]] * 2, [[0.1, 0.9, -0.3, 0.5]] * 2, epochs=1)
+    layer = model.network[0][0]
+    twin = layer.copy()
+    assert layer.x is not None
+    assert twin.x is None
+    assert twin.ops is layer.ops
+
+
 class Square(Layer):
     """The layer that ``help(Layer)`` shows: two methods, and ``backward`` takes nothing but the gradient."""
 

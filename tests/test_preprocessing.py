@@ -398,3 +398,16 @@ def test_common_slips_are_named_with_their_remedy(X: Any, message: str) -> None:
 def test_targets_that_do_not_fit_the_outputs(y: Any, width: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
         as_targets(y, width)
+
+
+def test_rows_of_pixels_can_be_targets() -> None:
+    """An autoencoder's, straight from a data file."""
+    assert as_targets([bytes([0, 255]), bytearray([1, 2])], 2) == [[0.0, 255.0], [1.0, 2.0]]
+    with pytest.raises(DataError, match="row 1 has 1 number, expected 2"):
+        as_targets([b"\0\1", b"\0"], 2)
+
+
+def test_columns_called_X_and_y_are_no_dataset() -> None:
+    numpy = pytest.importorskip("numpy")
+    table = numpy.rec.fromrecords([(1.0, 2.0), (3.0, 4.0)], names="X,y")
+    assert as_rows(table) == [[1.0, 2.0], [3.0, 4.0]]

@@ -727,3 +727,12 @@ def test_without_progress_nothing_is_written(capfd: pytest.CaptureFixture[str]) 
 def test_a_range_without_its_ends_is_refused(draw: Any) -> None:
     with pytest.raises(ValueError, match=rf"lr: {draw.__name__} needs a range, as in {draw.__name__}\(low, high\)"):
         random_search(X, Y, {"lr": draw})
+
+
+def with_a_thing(hidden_size: int, thing: Any) -> Model:
+    return Model(2, hidden_size, 3)
+
+
+def test_what_cannot_be_copied_for_each_fit_is_named() -> None:
+    with pytest.raises(ValueError, match=r"thing cannot be copied for each fit .*: make it inside build"):
+        grid_search(X, Y, {"hidden_size": [2]}, build=with_a_thing, model={"thing": math})
