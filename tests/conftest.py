@@ -14,8 +14,10 @@ import pytest
 from hypothesis import settings
 
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
-settings.register_profile("repeatable", max_examples=50, derandomize=True, deadline=None, database=None)
-settings.load_profile("repeatable")
+settings.register_profile("repeatable", max_examples=25, derandomize=True, deadline=None, database=None)
+# Eight times as many, for those who change what they look at; TEST_PROFILE=thorough takes a while.
+settings.register_profile("thorough", settings.get_profile("repeatable"), max_examples=200)
+settings.load_profile(os.environ.get("TEST_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ KINDS: dict[str, dict[str, Callable[[], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+@pytest.mark.parametrize("engine", ["lanes", pytest.param("linalg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_run_stopped_many_times_ends_with_the_same_bytes(engine: str, kind: str, tmp_path: Path) -> None:
     whole = settings(engine)

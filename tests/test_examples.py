@@ -220,6 +220,7 @@ def test_the_folder_with_mnist_is_used(run: Run, mnist: Path, capsys: pytest.Cap
     assert "784-128-10 Tanh, 200 images" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_convolutional_network_goes_on_to_mnist(run: Run, mnist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accuracy = run("cnn_patterns", "--mnist", str(mnist), pictures=2)["MNIST"]
     assert accuracy > 0.7

@@ -9,7 +9,7 @@ import ast
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -67,21 +67,27 @@ MODULES = [path.stem for path in FILES if path.stem != "__init__"]
 every_file = pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(path)))
+
+
+@cache
+def imports(path: Path) -> list[str]:
     """Every module a file imports, inside functions and ``try`` as well; the package's own as "scratchnn.name"."""
-    for node in ast.walk(tree_of(path)):
+    names: list[str] = []
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             origin = ".".join(["scratchnn"] * bool(node.level) + [node.module] * bool(node.module))
-            if origin == "scratchnn":
-                yield from (f"scratchnn.{alias.name}" for alias in node.names)
-            else:
-                yield origin
+            names += [f"scratchnn.{alias.name}" for alias in node.names] if origin == "scratchnn" else [origin]
+    return names
 
 
 def imported_by(name: str) -> set[str]:
@@ -149,7 +155,7 @@ def test_the_core_does_not_know_the_wing_for_other_projects(path: Path) -> None:
 @every_file
 def test_no_module_is_imported_by_a_name_in_a_string(path: Path) -> None:
     """That would go past the checks above. The package itself does it, for its own names, to be lazy."""
-    calls = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
+    calls = {ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)}
     dynamic = {call for call in calls if call.split(".")[-1] in ("import_module", "__import__")}
     assert dynamic == ({"import_module"} if path.stem == "__init__" else set())
 
@@ -203,7 +209,7 @@ def test_a_model_loads_nothing_that_reads_data_files_or_command_lines() -> None:
 
 @every_file
 def test_no_function_writes_to_its_module(path: Path) -> None:
-    assert not [node.names for node in ast.walk(tree_of(path)) if isinstance(node, ast.Global)]
+    assert not [node.names for node in nodes_of(path) if isinstance(node, ast.Global)]
 
 
 @every_file
@@ -229,7 +235,7 @@ def test_no_module_owns_a_generator(name: str) -> None:
 
 @every_file
 def test_random_numbers_come_from_a_generator_handed_in(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.module == "random":
             assert {alias.name for alias in node.names} == {"Random"}
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "random":
@@ -238,7 +244,7 @@ def test_random_numbers_come_from_a_generator_handed_in(path: Path) -> None:
 
 @every_file
 def test_only_seed_none_is_seeded_by_the_clock(path: Path) -> None:
-    nodes = list(ast.walk(tree_of(path)))
+    nodes = nodes_of(path)
     unseeded = {n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n) in ("Random()", "random.Random()")}
     asked_for = {n.body for n in nodes if isinstance(n, ast.IfExp) and ast.unparse(n.test) == "seed is None"}
     assert not [node.lineno for node in unseeded - asked_for]
@@ -265,7 +271,7 @@ def test_only_the_data_readers_parse_data_files(path: Path) -> None:
         return
     parsers = {
         ast.unparse(node)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute)
         and ast.unparse(node) in ("csv.reader", "csv.DictReader", "csv.Sniffer", "gzip.open", "gzip.GzipFile")
     }
@@ -277,7 +283,7 @@ def test_only_progress_and_the_commands_write_to_a_terminal(path: Path) -> None:
     if path.stem in COMMANDS | {"progress"}:
         return
     streams = {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         assert not (isinstance(node, ast.Attribute) and ast.unparse(node) in streams), f"line {node.lineno}"
         assert not (isinstance(node, ast.Name) and node.id in ("print", "input")), f"line {node.lineno}"
 
