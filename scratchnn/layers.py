@@ -16,6 +16,7 @@ from typing import Any
 
 from . import linalg
 from .arguments import require_size
+from .engine import Computing
 from .preprocessing import as_rows
 
 Rows = list[list[float]]
@@ -44,7 +45,7 @@ def shape_text(shape: Shape) -> str:
     return " x ".join(map(str, shape))
 
 
-class Layer:
+class Layer(Computing):
     """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else.
 
     Both are given a matrix of the number engine ``self.ops`` and return one. Engines share their operations, of which
@@ -62,7 +63,6 @@ class Layer:
                 return self.ops.scale(self.ops.hadamard(gradient, self.x), 2.0)
     """
 
-    ops: Any = linalg  # the number engine; ``use`` changes it
     training = True  # False: predicting, so that Dropout passes everything
     in_model = False  # a ``Model`` has drawn its weights, and no other may
     _drawn_for_good = False  # it keeps its weights (or generator) when a model draws

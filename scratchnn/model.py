@@ -26,6 +26,7 @@ from .architecture import (
 from .arguments import require_size
 from .callbacks import History
 from .description import TASKS, check_description, check_fit
+from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, Softmax, shape_text, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
@@ -36,29 +37,10 @@ from .training import Training, TrainingData, check_pair, checked_callbacks, mak
 Rows = list[list[float]]
 Target = Union[int, list[float]]
 
-ENGINES = ("lanes", "linalg")
-DEFAULT_ENGINE = "lanes"
 CHUNK = 256  # rows that go through the network at once when it predicts: bounds memory, costs no speed
 
 
-def find_engine(engine: Any) -> Any:
-    """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
-
-    ``ValueError`` lists the known names. An engine that is not asked for is not imported.
-    """
-    if engine == "linalg":
-        return linalg
-    if engine == "lanes":
-        from .lanes import Lanes
-
-        return Lanes()
-    operations = ("affine", "matmul_tn", "matmul_nt", "suited")
-    if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
-        return engine
-    raise ValueError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
-
-
-class Model:
+class Model(Computing):
     """A multilayer perceptron, or with ``from_layers`` any stack of layers.
 
     ``input_size`` features go through one hidden layer of ``hidden_size`` units, or several if it is a list (none if
@@ -74,6 +56,8 @@ class Model:
     in the order of the outputs, and ``weights``, which can be set as well. A callback that sets ``stop_training``
     ends a run.
     """
+
+    _own_engine: Any = linalg  # the one it was made with; while it learns, ``ops`` may be one that suits its data
 
     def __init__(
         self,

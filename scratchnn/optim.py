@@ -1,7 +1,7 @@
 """Update rules, from simple to complex, then schedules for the learning rate, then gradient clipping.
 
 An optimizer changes a list of ``Parameter`` in place, once a batch, with the operations of an engine. The rules and
-their defaults are those of PyTorch's documentation, so that results can be compared. Relies on ``linalg`` alone.
+their defaults are those of PyTorch's documentation, so that results can be compared. Relies on ``linalg``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from . import linalg
 from .arguments import require_number, require_size
+from .engine import Computing
 
 Matrix = Any
 Rows = list[list[float]]
@@ -28,10 +29,9 @@ def _as_call(thing: Any) -> str:
     return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in told)})"
 
 
-class Optimizer:
+class Optimizer(Computing):
     """What every update rule can do."""
 
-    ops: Any = linalg
     steps = 0  # taken so far, where a rule counts them
 
     def __init__(self, lr: float) -> None:

@@ -331,7 +331,7 @@ class _Names:
         if unknown:
             from difflib import get_close_matches
 
-            close = get_close_matches(unknown[0], [*self.of_build, *self.of_fit], 1)
+            close = get_close_matches(str(unknown[0]), [*self.of_build, *self.of_fit], 1)
             meant = f", did you mean {close[0]!r}?" if close and close[0] != unknown[0] else ";"
             raise ValueError(f"unknown argument {unknown[0]!r}{meant} {known}")
         fixed = [name for name in searched if name in model or name in fit]

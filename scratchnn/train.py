@@ -229,7 +229,7 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
     from .architecture import ACTIVATIONS
-    from .model import ENGINES
+    from .engine import ENGINES
     from .optim import OPTIMIZERS
     from .preprocessing import Scaling
 
@@ -277,7 +277,8 @@ def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any
 
 
 def _build(options: argparse.Namespace, training: Any) -> Any:
-    from .model import DEFAULT_ENGINE, Model
+    from .engine import DEFAULT_ENGINE
+    from .model import Model
 
     model = Model(
         len(training.X[0]),

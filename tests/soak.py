@@ -52,7 +52,7 @@ CHECKS = [
 def usage() -> str:
     """The names of all parts, and how long they take."""
     parts = "".join(f"  {check.ordeal.__name__:<21} {check.what}\n" for check in CHECKS)
-    return f"python -m tests.soak [PART ...]: all of them take about ten minutes, killed_and_resumed eight.\n{parts}"
+    return f"python -m tests.soak [PART ...]: all of them take a few minutes, killed_and_resumed most of them.\n{parts}"
 
 
 def main(names: Sequence[str]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 
 import scratchnn
 from scratchnn import (
+    SGD,
     BCEWithLogitsLoss,
     Callback,
     DataError,
@@ -878,3 +881,15 @@ def test_a_softmax_before_a_loss_that_does_it_itself_is_refused() -> None:
     with pytest.raises(ValueError, match="ends in Softmax, but NLLLoss needs LogSoftmax"):
         Model.from_layers([Linear(2, 3), Sequential([Softmax()])], loss="nll")
     assert Model.from_layers([Linear(2, 3), Softmax()], loss="mse", task="regression").output_size == 3
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_models_can_be_copied_and_sent_to_other_processes(engine: str) -> None:
+    model = Model(2, 3, 2, engine=engine)
+    optimizer = SGD(0.1, momentum=0.9)
+    model.fit(X[:6], [0, 1] * 3, epochs=1, optimizer=optimizer)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.predict_proba(X) == model.predict_proba(X)
+        assert (twin.engine, twin.weights) == (engine, model.weights)
+        twin.fit(X[:6], [0, 1] * 3, epochs=1, optimizer=copy.deepcopy(optimizer))
+        assert twin.weights != model.weights

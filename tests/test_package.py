@@ -47,6 +47,7 @@ FLOORS: dict[int, set[str]] = {
         "errors",
         "linalg",
         "lanes",
+        "engine",
         "lane_matrix",
         "lane_rows",
         "lane_convolution",

@@ -571,6 +571,7 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"lr": [1]}, {"model": {"epochs": 3}}, "unknown argument 'epochs'; known for Model: input_size"),
         ({"lr": [1]}, {"fit": {"dropout": 0.5}}, "unknown argument 'dropout'; .*known for fit: epochs"),
         ({"lr": [1]}, {"fit": {"X": 0.5}}, "unknown argument 'X'"),
+        ({"lr": [1]}, {"fit": {0: 0.5}}, "unknown argument 0; known for Model"),
         ({"hiden_size": [5]}, {}, r"unknown argument 'hiden_size', did you mean 'hidden_size'\? known for Model"),
         (
             {"dropout": [0.5]},

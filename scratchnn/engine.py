@@ -1,0 +1,41 @@
+"""What computes: finding a number engine by its name, and carrying one along.
+
+``linalg`` is a module, the readable engine; ``lanes`` makes an engine for each network. Relies on ``linalg``, and on
+``lanes`` only when it is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import linalg
+
+ENGINES = ("lanes", "linalg")
+DEFAULT_ENGINE = "lanes"
+
+
+def find_engine(engine: Any) -> Any:
+    """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
+
+    ``ValueError`` lists the known names. An engine that is not asked for is not imported.
+    """
+    if engine == "linalg":
+        return linalg
+    if engine == "lanes":
+        from .lanes import Lanes
+
+        return Lanes()
+    operations = ("affine", "matmul_tn", "matmul_nt", "suited")
+    if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
+        return engine
+    raise ValueError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
+
+
+class Computing:
+    """What has a number engine: layers, optimizers and models. They can be copied and pickled."""
+
+    ops: Any = linalg  # the engine; an instance may have another
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A module can be neither copied nor pickled. What is left out is found in the class again, where it is linalg.
+        return {name: value for name, value in vars(self).items() if value is not linalg}
