@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 
@@ -18,6 +19,13 @@ def require_size(what: str, value: Any, least: int | None = 1) -> int:
         bound = "" if least is None else f" of at least {least}"
         raise ValueError(f"{what} must be a whole number{bound}, got {value!r}")
     return number
+
+
+def in_order(value: Any) -> list[Any] | None:
+    """The items of a list, a tuple, an array or the like; None for one thing, a text, and what has no order."""
+    if isinstance(value, (str, bytes, Mapping, Set)) or not isinstance(value, Iterable):
+        return None
+    return list(value)
 
 
 def require_number(what: str, value: Any, least: float, below: float = math.inf, *, above: bool = False) -> float:

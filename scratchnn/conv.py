@@ -8,11 +8,11 @@ Relies on ``windows`` for the geometry and on an engine's ``convolve`` and ``max
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from .arguments import require_size
+from .arguments import in_order, require_size
 from .layers import Layer, Matrix, Parameter, Shape, initial_bound, require_weights, shape_text, uniform_matrix, width
 from .windows import Pair, Sizes, Window, pair
 
@@ -32,9 +32,10 @@ class WindowLayer(Layer):
         self.padding = pair(f"padding of {name}", padding, 0)
         self._window: Window | None = None
         if input_shape is not None:
-            if not isinstance(input_shape, Iterable) or isinstance(input_shape, (str, bytes, Mapping, Set)):
+            shape = in_order(input_shape)
+            if shape is None:
                 raise ValueError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
-            self.build(tuple(input_shape))
+            self.build(tuple(shape))
 
     @property
     def window(self) -> Window:

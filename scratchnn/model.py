@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Union
@@ -23,7 +23,7 @@ from .architecture import (
     perceptron,
     summary_rows,
 )
-from .arguments import require_size
+from .arguments import in_order, require_size
 from .callbacks import History
 from .description import TASKS, check_description, check_fit
 from .engine import DEFAULT_ENGINE, Computing, find_engine
@@ -146,11 +146,11 @@ class Model(Computing):
             if first is None:
                 raise ValueError("input_shape is needed: there is no Linear layer to read it off")
             return (first.inputs,)
-        if isinstance(given, (str, bytes, Mapping, Set)) or not (
-            hasattr(given, "__index__") or isinstance(given, Iterable)
-        ):
+        numbers = in_order(given)
+        if numbers is None and hasattr(given, "__index__"):
+            numbers = [given]
+        if numbers is None:
             raise ValueError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
-        numbers = list(given) if isinstance(given, Iterable) else [given]
         return tuple(require_size("input_shape", number) for number in numbers)
 
     def _assemble(
@@ -328,11 +328,10 @@ class Model(Computing):
         A second call goes on from the weights of the first, with the scaling and the classes learned then.
 
         ``lr`` is 0.1 for SGD and 0.001 for Adam if not given; an optimizer object keeps its own, or is set to ``lr``.
-        ``batch_size=None`` takes all rows at once (full-batch
-        gradient descent). ``validation_data`` is a pair (X, y) that is measured after every epoch. ``sample_weight``
-        is one number a row, ``class_weight`` a dict of class: weight (1 for those left out) or "balanced": a class's
-        weight is then the smaller, the more rows it has. ``show_training_info`` shows
-        progress on standard error, a line every ``eval`` epochs.
+        ``batch_size=None`` takes all rows at once (full-batch gradient descent). ``validation_data`` is a pair (X, y)
+        that is measured after every epoch. ``sample_weight`` is one number a row, ``class_weight`` a dict of class:
+        weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
+        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no

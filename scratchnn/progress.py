@@ -101,6 +101,32 @@ class LiveLine:
             self.stream = None
 
 
+def step_listener(
+    progress: Callable[..., Any] | bool | None, step: str, worded: Callable[..., str]
+) -> tuple[Callable[..., Any] | None, Callable[[], Any]]:
+    """(what to call after each step of a long job, if anything; what to call at its end).
+
+    ``progress`` is True for a line on standard error, a function of one's own, or None. What is called gets the number
+    of steps done, of all, and what ``worded`` makes words of. ``step`` is what a step is called.
+    """
+    if progress and not callable(progress) and progress is not True:
+        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
+    if progress is not True:
+        return progress or None, lambda: None
+    line = LiveLine()
+    start = line.clock()
+
+    def tell(done: int, total: int, *found: Any) -> None:
+        before = f"{step} {done:>{len(str(total))}}/{total}"
+        words = [worded(*found), f"{(line.clock() - start) / done * (total - done):.0f} s left"]
+        if not line.live:
+            line.say("  ".join([before, *words]))
+        elif line.due():
+            line.draw(before, done / total, words)
+
+    return tell, line.erase
+
+
 class TrainingProgress:
     """Shows a training run: hand it to ``Model.fit(callbacks=[...])``.
 

@@ -13,8 +13,8 @@ must not search once more then:
             result = grid_search(X, y, grid, executor=executor)
 
 Folds, candidates and weights are drawn from the seed alone and results are put together in order, so that they are the
-same whatever the number of workers. Relies on ``Model``, on
-``elementary`` for draws that do not depend on the machine, and on ``progress`` for showing how far it has come.
+same whatever the number of workers. Relies on ``Model``, on ``elementary`` for draws that do not depend on the machine,
+and on ``progress`` for showing how far it has come.
 """
 
 from __future__ import annotations
@@ -446,15 +446,18 @@ class _Search:
         """Cross-validate all candidates, then fit the best to all rows."""
         if executor is not None and not hasattr(executor, "submit"):
             raise ValueError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
+        from .progress import step_listener
+
         total = len(self.candidates) * len(self.folds)
         outcomes: dict[int, Outcome] = {}
         ended: BaseException | None = None
-        tell, close = _listener(progress)
+        tell, close = step_listener(progress, "fit", _progress_words)
         running = self._outcomes(executor)
         try:
             for number, outcome in running:
                 outcomes[number] = outcome
-                tell(len(outcomes), total, self.candidates[number // len(self.folds)], outcome[0])
+                if tell:
+                    tell(len(outcomes), total, self.candidates[number // len(self.folds)], outcome[0])
         except (KeyboardInterrupt, _ExecutorFailed) as problem:
             ended = problem
         finally:
@@ -548,34 +551,8 @@ def _listed_targets(y: Any) -> tuple[Any, int]:
     return y, len(y[0]) if y and hasattr(y[0], "__len__") else 1
 
 
-def _listener(progress: Progress | bool | None) -> tuple[Callable[..., Any], Callable[[], Any]]:
-    """(what to call after each fit, what to call at the end)."""
-    if progress is True:
-        from .progress import LiveLine
-
-        shown = _Shown(LiveLine())
-        return shown, shown.line.erase
-    if progress and not callable(progress):
-        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
-    return progress or (lambda *numbers: None), lambda: None
-
-
-class _Shown:
-    """Progress on standard error: a live line on a terminal, a plain line a fit elsewhere."""
-
-    def __init__(self, line: Any) -> None:
-        self.line = line
-        self.start = line.clock()
-
-    def __call__(self, done: int, total: int, parameters: Parameters, value: float | None) -> None:
-        left = (self.line.clock() - self.start) / done * (total - done)
-        found = "failed" if value is None else _number(value)
-        words = [f"{_described(parameters)}: {found}", f"{left:.0f} s left"]
-        before = f"fit {done:>{len(str(total))}}/{total}"
-        if not self.line.live:
-            self.line.say("  ".join([before, *words]))
-        elif self.line.due():
-            self.line.draw(before, done / total, words)
+def _progress_words(parameters: Parameters, value: float | None) -> str:
+    return f"{_described(parameters)}: {'failed' if value is None else _number(value)}"
 
 
 def grid_search(

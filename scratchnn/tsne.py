@@ -66,6 +66,8 @@ def tsne(
     Raises ``DataError`` for rows that cannot be used, ``ValueError`` for other arguments that make no sense, and for a
     ``learning_rate`` or an ``early_exaggeration`` that drives points apart without end.
     """
+    from .progress import step_listener
+
     points = _as_points(rows, "rows")
     count = len(points)
     if count < 4:
@@ -75,7 +77,7 @@ def tsne(
     rate = _rate(learning_rate, count, early_exaggeration)
     perplexity = require_number(f"perplexity for {count} rows", perplexity, 1.0, count - 1.0)
     rng = seed if isinstance(seed, Random) else _generator(seed)
-    tell, close = _listener(progress)
+    tell, close = step_listener(progress, "iteration", "divergence {:.4f}".format)
     joint = _joint_probabilities(_squared_distances(points), perplexity)
     start = [[rng.gauss(0.0, FIRST_DEVIATION) for _ in range(dimensions)] for _ in range(count)]
     descent = _Descent([list(column) for column in zip(*start)], joint, rate)
@@ -103,35 +105,6 @@ def _as_points(rows: Any, name: str) -> list[tuple[float, ...]]:
     if not math.isfinite(math.dist(list(map(min, columns)), list(map(max, columns)))):
         raise DataError(f"{name}: the numbers are too large for distances between rows")
     return points
-
-
-def _listener(progress: Progress | bool | None) -> tuple[Progress | None, Callable[[], Any]]:
-    """(what to call with a divergence, if anything; what to call at the end)."""
-    if progress is True:
-        shown = _Shown()
-        return shown, shown.line.erase
-    if progress and not callable(progress):
-        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
-    return progress or None, lambda: None
-
-
-class _Shown:
-    """Progress on standard error: a live line on a terminal, a plain line each time elsewhere."""
-
-    def __init__(self) -> None:
-        from .progress import LiveLine
-
-        self.line = LiveLine()
-        self.start = self.line.clock()
-
-    def __call__(self, done: int, total: int, divergence: float) -> None:
-        left = (self.line.clock() - self.start) / done * (total - done)
-        before = f"iteration {done:>{len(str(total))}}/{total}"
-        words = [f"divergence {divergence:.4f}", f"{left:.0f} s left"]
-        if not self.line.live:
-            self.line.say("  ".join([before, *words]))
-        elif self.line.due():
-            self.line.draw(before, done / total, words)
 
 
 # --- what is near what, in the data ------------------------------------------------------------------------

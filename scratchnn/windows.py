@@ -10,10 +10,10 @@ Relies on ``arguments``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from typing import Any, Union
 
-from .arguments import require_size
+from .arguments import in_order, require_size
 
 Pair = tuple[int, int]
 Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
@@ -21,8 +21,8 @@ Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair 
 
 def pair(what: str, value: Any, least: int = 1) -> Pair:
     """(height, width) from one number for both or from two; ``ValueError`` says which argument was wrong."""
-    if isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping, Set)):
-        numbers = list(value)
+    numbers = in_order(value)
+    if numbers is not None:
         if len(numbers) != 2:
             raise ValueError(f"{what} must be a whole number or a pair (height, width), got {value!r}")
         return require_size(f"height of {what}", numbers[0], least), require_size(f"width of {what}", numbers[1], least)
