@@ -58,6 +58,7 @@ _HOMES = {
     "train_test_split": "datasets",
     "one_hot": "preprocessing",
     "trustworthiness": "tsne",
+    "ArgumentError": "errors",
     "DataError": "errors",
     "ModelFileError": "errors",
     "NotFittedError": "errors",

@@ -12,6 +12,7 @@ from typing import Any
 
 from .arguments import require_size
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
+from .errors import ArgumentError
 from .layers import (
     Dropout,
     Layer,
@@ -42,7 +43,7 @@ LAYERS: dict[str, type[Layer]] = {
 def choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
     """What ``known`` has under ``name``; ``ValueError`` lists all names."""
     if not isinstance(name, str) or name not in known:
-        raise ValueError(f"unknown {what} {name!r}: known are {', '.join(known)}")
+        raise ArgumentError(f"unknown {what} {name!r}: known are {', '.join(known)}")
     return known[name]
 
 
@@ -51,7 +52,7 @@ def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
     if isinstance(hidden_size, str) or (
         not isinstance(hidden_size, (int, Sequence)) and not hasattr(hidden_size, "__index__")
     ):
-        raise ValueError(f"hidden_size must be a whole number or a list of them, got {hidden_size!r}")
+        raise ArgumentError(f"hidden_size must be a whole number or a list of them, got {hidden_size!r}")
     sizes = hidden_size if isinstance(hidden_size, Sequence) else [hidden_size]
     return [require_size("hidden_size", size) for size in sizes]
 
@@ -70,7 +71,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
     """A layer as plain data: the name of its class and its arguments."""
     kind = type(layer).__name__
     if LAYERS.get(kind) is not type(layer):
-        raise ValueError(f"only layers of scratchnn can be saved, not {kind}")
+        raise ArgumentError(f"only layers of scratchnn can be saved, not {kind}")
     if isinstance(layer, Sequential):
         return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
     return {"kind": kind, **layer.config()}

@@ -1,4 +1,4 @@
-"""Checks of arguments that are single numbers, shared by everything that takes sizes and rates. Relies on nothing."""
+"""Checks of arguments that are single numbers, shared by everything that takes sizes and rates. Relies on errors.py."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
+
+from .errors import ArgumentError
 
 
 def require_size(what: str, value: Any, least: int | None = 1) -> int:
@@ -17,7 +19,7 @@ def require_size(what: str, value: Any, least: int | None = 1) -> int:
         number = None
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
-        raise ValueError(f"{what} must be a whole number{bound}, got {value!r}")
+        raise ArgumentError(f"{what} must be a whole number{bound}, got {value!r}")
     return number
 
 
@@ -34,7 +36,7 @@ def require_number(what: str, value: Any, least: float, below: float = math.inf,
     if not (number > least if above else number >= least) or not number < below:
         lower = f"above {least:g}" if above else f"at least {least:g}"
         upper = f" and below {below:g}" if below != math.inf else " and finite"
-        raise ValueError(f"{what} must be a number {lower}{upper}, got {value!r}")
+        raise ArgumentError(f"{what} must be a number {lower}{upper}, got {value!r}")
     return number
 
 

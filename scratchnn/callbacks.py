@@ -11,6 +11,7 @@ import os
 from typing import Any
 
 from .arguments import require_number
+from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
 
@@ -129,7 +130,7 @@ class _Watching(Callback):
 
     def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
         if monitor not in MONITORS:
-            raise ValueError(f"unknown monitor {monitor!r}: known are {', '.join(MONITORS)}")
+            raise ArgumentError(f"unknown monitor {monitor!r}: known are {', '.join(MONITORS)}")
         self.monitor = monitor
         self.min_delta = require_number("min_delta", min_delta, 0.0)
 
@@ -137,7 +138,7 @@ class _Watching(Callback):
         missing = "validation data" if self.monitor.startswith("validation") and not run.validates else ""
         missing = "a classification model" if "accuracy" in self.monitor and not run.classifies else missing
         if missing:
-            raise ValueError(f"{type(self).__name__} watches {self.monitor}, which needs {missing}")
+            raise ArgumentError(f"{type(self).__name__} watches {self.monitor}, which needs {missing}")
         self.best: float | None = None
         self.best_epoch = 0
 
@@ -176,7 +177,7 @@ class EarlyStopping(_Watching):
     ) -> None:
         super().__init__(monitor, min_delta)
         if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise ValueError(f"patience must be a whole number of at least 1, got {patience!r}")
+            raise ArgumentError(f"patience must be a whole number of at least 1, got {patience!r}")
         self.patience = patience
         self.restore_best = restore_best
 

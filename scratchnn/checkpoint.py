@@ -18,7 +18,7 @@ from typing import Any
 
 from . import storage
 from .arguments import require_size
-from .errors import ModelFileError
+from .errors import ArgumentError, ModelFileError
 from .storage import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
@@ -61,7 +61,7 @@ class Checkpoint:
             raise ModelFileError(f"{self.path}: not a whole checkpoint")
         difference = _difference(record["settings"], settings)
         if difference:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self.path}: cannot resume what another run wrote: {difference}; "
                 "go back to what it had, or start anew without resume"
             )

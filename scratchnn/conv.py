@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from .arguments import in_order, require_size
+from .errors import ArgumentError
 from .layers import Layer, Matrix, Parameter, Shape, initial_bound, require_weights, shape_text, uniform_matrix, width
 from .windows import Pair, Sizes, Window, pair
 
@@ -34,14 +35,14 @@ class WindowLayer(Layer):
         if input_shape is not None:
             shape = in_order(input_shape)
             if shape is None:
-                raise ValueError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
+                raise ArgumentError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
             self.build(tuple(shape))
 
     @property
     def window(self) -> Window:
         """The window over images of known size; ``ValueError`` before that size is known."""
         if self._window is None:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self!r} does not know the size of its images: give it input_shape=(channels, height, width), "
                 "or call build with it"
             )
@@ -62,14 +63,14 @@ class WindowLayer(Layer):
             self._window = window
         elif (known.channels, *known.image) != (window.channels, *window.image):
             # Another network, or this one's model, counts on the images that it has now.
-            raise ValueError(
+            raise ArgumentError(
                 f"{self!r} takes images of {shape_text((known.channels, *known.image))} already and cannot take "
                 f"{shape_text((window.channels, *window.image))} as well: make a new layer for those"
             )
 
     def _window_over(self, input_shape: Shape) -> Window:
         if len(input_shape) != 3:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: name the shape "
                 "of the images as input_shape, and put Linear layers behind all layers for images"
             )
@@ -78,7 +79,7 @@ class WindowLayer(Layer):
         try:
             return Window(channels, height, width, self.kernel, self.stride, self.padding)
         except ValueError as error:
-            raise ValueError(f"{self!r}: {error}") from None
+            raise ArgumentError(f"{self!r}: {error}") from None
 
     def config(self) -> dict[str, Any]:
         return {"kernel": _short(self.kernel), "stride": _short(self.stride), "padding": _short(self.padding)}
@@ -152,7 +153,7 @@ class Conv2D(WindowLayer):
 
     def _channels_out(self, channels: int) -> int:
         if channels != self.in_channels:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self!r} expects images of {self.in_channels} channel{'s' * (self.in_channels != 1)}, got {channels} "
                 "(shapes are channels, height, width)"
             )
@@ -180,7 +181,7 @@ class PoolingLayer(WindowLayer):
     ) -> None:
         super().__init__(kernel, kernel if stride is None else stride, padding, input_shape)
         if 2 * self.padding[0] > self.kernel[0] or 2 * self.padding[1] > self.kernel[1]:
-            raise ValueError(
+            raise ArgumentError(
                 f"padding of {type(self).__name__} may be at most half its kernel of {self.kernel[0]} x "
                 f"{self.kernel[1]}, got {self.padding[0]} x {self.padding[1]}"
             )

@@ -13,7 +13,7 @@ from typing import Any, Union
 
 from .arguments import require_size
 from .data_file import DataFile, listed, shown
-from .errors import DataError
+from .errors import ArgumentError, DataError
 
 LABEL_NAMES = ("label", "class", "target", "species", "y")
 HEAD_LINES = 20  # lines looked at to find the layout
@@ -53,13 +53,13 @@ class CsvOptions:
             or not delimiter.isascii()
             or delimiter in _NO_DELIMITERS
         ):
-            raise ValueError(f"delimiter must be one character, like ',', ';' or a tab; got {delimiter!r}")
+            raise ArgumentError(f"delimiter must be one character, like ',', ';' or a tab; got {delimiter!r}")
         if isinstance(label, bool) or not isinstance(label, (int, str, type(None))):
-            raise ValueError(f"label must be a column's name or its position, got {label!r}")
+            raise ArgumentError(f"label must be a column's name or its position, got {label!r}")
         for what, values, kinds in (("classes", classes, (str, int, float)), ("feature_names", feature_names, (str,))):
             if values is not None and not _all_of(values, kinds):
                 things = "names" if what == "feature_names" else "labels"
-                raise ValueError(f"{what} must be a list of {things}, got {type(values).__name__}")
+                raise ArgumentError(f"{what} must be a list of {things}, got {type(values).__name__}")
         self.label = label
         self.header = header
         self.delimiter = delimiter

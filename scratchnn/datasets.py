@@ -21,7 +21,7 @@ from .arguments import require_size
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import read_csv
 from .data_file import MAX_LINE_BYTES, Path
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .idx_reader import read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
 from .shuffle import shuffle
@@ -165,7 +165,7 @@ def load_csv(
     keep_pixels = False
     if like is not None:
         if not isinstance(like, Dataset):
-            raise ValueError(f"like must be a Dataset, got {type(like).__name__}")
+            raise ArgumentError(f"like must be a Dataset, got {type(like).__name__}")
         classes = like.classes if classes is None else classes
         feature_names = like.feature_names if feature_names is None else feature_names
         width = like.width if width is None else width
@@ -245,7 +245,7 @@ def train_test_split(
     ``ValueError`` for a fraction that is not between 0 and 1.
     """
     if not isinstance(test_fraction, (int, float)) or not 0 < test_fraction < 1:
-        raise ValueError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
+        raise ArgumentError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
     require_size("seed", seed, 0)
     for name, values in (("X", X), ("y", y)):
         if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):

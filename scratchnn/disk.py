@@ -3,7 +3,7 @@
 A file is written under another name beside its target, forced onto the disk, and renamed: whoever looks, whenever the
 power fails, finds the old file or the new one. While it is written the system holds a lock on it, which ends with the
 process, however that ends; so a half-written file without a lock is litter, and the next save to that name removes it.
-Relies on the standard library alone.
+Relies on errors.py and the standard library.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import stat
 from contextlib import suppress
 from itertools import count
 from typing import Any
+
+from .errors import ArgumentError
 
 # For messages and for the names of helping files: the longest that fits beside most names.
 _NAME_CHARACTERS = 50
@@ -63,9 +65,9 @@ def _name_of(path: str | os.PathLike[str]) -> str:
     try:
         os.fsencode(name)
     except UnicodeError:
-        raise ValueError(f"{name!r}: no file can have this name") from None
+        raise ArgumentError(f"{name!r}: no file can have this name") from None
     if "\0" in name:
-        raise ValueError(f"{name!r}: no file can have this name")
+        raise ArgumentError(f"{name!r}: no file can have this name")
     return name
 
 

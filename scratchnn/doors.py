@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from .errors import ArgumentError
+
 BAD_INPUT = 2
 KILLED_BY = 128  # plus the number of the signal: the shells' convention
 INTERRUPTED = 130  # 128 + SIGINT
@@ -137,7 +139,7 @@ def spare_inputs(target: str, *inputs: str | None) -> None:
     """Refuse to write where one of the command's own inputs is; ``ValueError`` says which."""
     for path in inputs:
         if path is not None and os.path.exists(path) and os.path.realpath(path) == os.path.realpath(target):
-            raise ValueError(f"{target}: this would overwrite what is read, choose another file to write to")
+            raise ArgumentError(f"{target}: this would overwrite what is read, choose another file to write to")
 
 
 # How single arguments are read. argparse puts the option's name in front of the message.

@@ -11,6 +11,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .errors import ArgumentError
+
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -77,11 +79,11 @@ def download_mnist(
     """
     for mirror in mirrors:
         if not mirror.lower().startswith(("http://", "https://")):
-            raise ValueError(f"a mirror must be an address that starts with http:// or https://, got {mirror!r}")
+            raise ArgumentError(f"a mirror must be an address that starts with http:// or https://, got {mirror!r}")
     if not mirrors:
-        raise ValueError("at least one mirror is needed")
+        raise ArgumentError("at least one mirror is needed")
     if not 0 < timeout < 1e6:
-        raise ValueError(f"timeout must be a positive number of seconds, got {timeout!r}")
+        raise ArgumentError(f"timeout must be a positive number of seconds, got {timeout!r}")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

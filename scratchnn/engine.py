@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import linalg
+from .errors import ArgumentError
 
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"
@@ -28,7 +29,7 @@ def find_engine(engine: Any) -> Any:
     operations = ("affine", "matmul_tn", "matmul_nt", "suited")
     if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine
-    raise ValueError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
+    raise ArgumentError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
 
 
 class Computing:

@@ -1,11 +1,15 @@
 """The exceptions that scratchnn raises on purpose, in one place, so that a caller can catch them by name.
 
 Each is a ``ValueError`` or ``OverflowError`` as well: code that only knows the standard library's exceptions still
-catches it.
+catches it. The other way round, a ``ValueError`` that is none of these is nobody's fault but the package's: a bug.
 The message always says what was expected, what came and where. Relies on nothing.
 """
 
 from __future__ import annotations
+
+
+class ArgumentError(ValueError):
+    """An argument, an option or a choice that makes no sense, or that does not go with the others."""
 
 
 class DataError(ValueError):

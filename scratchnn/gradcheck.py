@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
+from .errors import ArgumentError
 from .layers import Layer, Sequential
 from .losses import Loss
 from .preprocessing import as_rows
@@ -91,7 +92,7 @@ def _compare_matrix(report: GradientReport, name: str, f: Callable[[], float], v
     expected = [len(row) for row in values]
     if gradient is None or [len(row) for row in gradient] != expected:
         came = "None" if gradient is None else f"rows of {[len(row) for row in gradient]} numbers"
-        raise ValueError(f"the gradient of {name} should have rows of {expected} numbers, backward gave {came}")
+        raise ArgumentError(f"the gradient of {name} should have rows of {expected} numbers, backward gave {came}")
     for i, row in enumerate(values):
         for j in range(len(row)):
             report.compare(f"{name}[{i}][{j}]", gradient[i][j], slope(f, row, j))
@@ -141,7 +142,7 @@ def _floats(x: Rows) -> Rows:
 def _on_floats(layer: Layer) -> Layer:
     """The layer itself if it computes with ``linalg``, else a copy that does."""
     if not isinstance(layer, Layer):
-        raise ValueError(f"a layer is needed, such as Linear(5, 3), got {layer!r}")
+        raise ArgumentError(f"a layer is needed, such as Linear(5, 3), got {layer!r}")
     if layer.ops is linalg:
         return layer
     layer = layer.copy()

@@ -17,6 +17,7 @@ from typing import Any
 from . import linalg
 from .arguments import require_size
 from .engine import Computing
+from .errors import ArgumentError
 from .preprocessing import as_rows
 
 Rows = list[list[float]]
@@ -190,17 +191,17 @@ def uniform_matrix(rows: int, columns: int, bound: float, rng: Random) -> list[l
 def require_weights(layer: str, inputs: int, outputs: int) -> None:
     """``ValueError`` for more weights than any machine has room for."""
     if inputs * outputs > MOST_WEIGHTS:
-        raise ValueError(f"{layer} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
+        raise ArgumentError(f"{layer} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
 
 
 def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
     if isinstance(init, str):
         if init not in INITIALISATIONS:
-            raise ValueError(f"unknown initialisation {init!r}: known are {', '.join(INITIALISATIONS)}, or a number")
+            raise ArgumentError(f"unknown initialisation {init!r}: known are {', '.join(INITIALISATIONS)}, or a number")
         return INITIALISATIONS[init](inputs, outputs)
     if isinstance(init, bool) or not isinstance(init, (int, float)) or not 0.0 <= init <= sys.float_info.max:
-        raise ValueError(f"init is the name of a rule or a number of at least 0, got {init!r}")
+        raise ArgumentError(f"init is the name of a rule or a number of at least 0, got {init!r}")
     return float(init)
 
 
@@ -256,7 +257,7 @@ class Linear(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if width(input_shape) != self.inputs:
-            raise ValueError(
+            raise ArgumentError(
                 f"Linear({self.inputs}, {self.outputs}) expects {self.inputs} inputs, got {width(input_shape)}"
             )
         return (self.outputs,)
@@ -281,7 +282,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, slope: float = 0.01) -> None:
         if isinstance(slope, bool) or not isinstance(slope, (int, float)) or not 0.0 <= slope < 1.0:
-            raise ValueError(f"slope of LeakyReLU must be at least 0 and below 1, got {slope!r}")
+            raise ArgumentError(f"slope of LeakyReLU must be at least 0 and below 1, got {slope!r}")
         self.slope = slope
 
     def forward(self, x: Matrix) -> Matrix:
@@ -361,7 +362,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float = 0.5, *, rng: Random | None = None) -> None:
         if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
-            raise ValueError(f"rate of Dropout must be at least 0 and below 1, got {rate!r}")
+            raise ArgumentError(f"rate of Dropout must be at least 0 and below 1, got {rate!r}")
         self.rate = rate
         self.rng = rng or Random(0)
         self._drawn_for_good = rng is not None
@@ -400,15 +401,15 @@ class Sequential(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         if not isinstance(layers, Iterable):
-            raise ValueError(f"Sequential takes a list of layers, got {layers!r}")
+            raise ArgumentError(f"Sequential takes a list of layers, got {layers!r}")
         self.layers = list(layers)
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
-                raise ValueError(f"Sequential takes layers, got {layer!r} at position {position}")
+                raise ArgumentError(f"Sequential takes layers, got {layer!r} at position {position}")
         parts = [id(part) for part in self.walk()]
         if len(set(parts)) < len(parts):
             # A layer remembers one batch for its way back: in two places it would give a wrong gradient.
-            raise ValueError("the same layer object stands in the network twice: make a new one for each place")
+            raise ArgumentError("the same layer object stands in the network twice: make a new one for each place")
         if self.layers and self.layers[0].ops is not self.ops:  # parts of a network that has moved to another engine
             self.ops = self.layers[0].ops
 
@@ -455,7 +456,7 @@ class Sequential(Layer):
             try:
                 input_shape = layer.output_shape(input_shape)
             except ValueError as error:
-                raise ValueError(f"layer {position}: {error}") from None
+                raise ArgumentError(f"layer {position}: {error}") from None
         return input_shape
 
     def build(self, input_shape: Shape) -> None:
@@ -464,7 +465,7 @@ class Sequential(Layer):
                 layer.build(input_shape)
                 input_shape = layer.output_shape(input_shape)
             except ValueError as error:
-                raise ValueError(f"layer {position}: {error}") from None
+                raise ArgumentError(f"layer {position}: {error}") from None
 
     def walk(self) -> Iterator[Layer]:
         yield self

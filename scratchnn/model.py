@@ -27,7 +27,7 @@ from .arguments import in_order, require_size
 from .callbacks import History
 from .description import TASKS, check_description, check_fit
 from .engine import DEFAULT_ENGINE, Computing, find_engine
-from .errors import DataError, ModelFileError, NotFittedError
+from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, Softmax, shape_text, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from .optim import Optimizer, Schedule
@@ -111,14 +111,14 @@ class Model(Computing):
         if isinstance(loss, str):
             loss = choose("loss", loss, LOSSES)()
         if not isinstance(loss, Loss):
-            raise ValueError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {loss!r}")
+            raise ArgumentError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {loss!r}")
         network = Sequential(layers)
         if not network.layers:
-            raise ValueError("a model needs at least one layer")
+            raise ArgumentError("a model needs at least one layer")
         last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
         if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
             remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
-            raise ValueError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
+            raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
         shape = cls._input_shape(network, input_shape)
         outputs = width(network.output_shape(shape))
         if task is None:
@@ -137,20 +137,20 @@ class Model(Computing):
         if task == "classification" and len(probabilities[0]) < 2:
             better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
             count = f"{outputs} outputs" if outputs > 1 else "one output"
-            raise ValueError(f"{loss} with {count} does not tell classes apart: use {better}")
+            raise ArgumentError(f"{loss} with {count} does not tell classes apart: use {better}")
 
     @staticmethod
     def _input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
         if given is None:
             first = next((layer for layer in network.walk() if isinstance(layer, Linear)), None)
             if first is None:
-                raise ValueError("input_shape is needed: there is no Linear layer to read it off")
+                raise ArgumentError("input_shape is needed: there is no Linear layer to read it off")
             return (first.inputs,)
         numbers = in_order(given)
         if numbers is None and hasattr(given, "__index__"):
             numbers = [given]
         if numbers is None:
-            raise ValueError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
+            raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
         return tuple(require_size("input_shape", number) for number in numbers)
 
     def _assemble(
@@ -166,7 +166,7 @@ class Model(Computing):
     ) -> None:
         for position, layer in enumerate(network):
             if any(part.in_model for part in layer.walk()):
-                raise ValueError(
+                raise ArgumentError(
                     f"layer {position}, {type(layer).__name__}, belongs to another model, which would be changed: make "
                     "a new layer, or hand over its copy(), which keeps the weights"
                 )
@@ -177,7 +177,7 @@ class Model(Computing):
         self.output_size = width(network.output_shape(shape))
         self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
-            raise ValueError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
+            raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
         if seed is not None:
             seed = require_size("seed", seed, 0)
         self.seed = seed
@@ -227,15 +227,15 @@ class Model(Computing):
     def weights(self, values: Sequence[Any]) -> None:
         parameters = self.network.parameters()
         if not isinstance(values, (list, tuple)):
-            raise ValueError(f"weights must be a list of matrices and vectors, got {type(values).__name__}")
+            raise ArgumentError(f"weights must be a list of matrices and vectors, got {type(values).__name__}")
         if len(values) != len(parameters):
-            raise ValueError(f"weights needs {len(parameters)} matrices and vectors, got {len(values)}")
+            raise ArgumentError(f"weights needs {len(parameters)} matrices and vectors, got {len(values)}")
         matrices = []
         for number, (parameter, value) in enumerate(zip(parameters, values)):
             rows = as_rows([value] if parameter.name == "bias" else value, f"weights[{number}]")
             came, expected = (len(rows), len(rows[0])), self.ops.shape(parameter.value)
             if came != expected:
-                raise ValueError(f"weights[{number}] must be {expected[0]}x{expected[1]}, got {came[0]}x{came[1]}")
+                raise ArgumentError(f"weights[{number}] must be {expected[0]}x{expected[1]}, got {came[0]}x{came[1]}")
             matrices.append(self.ops.from_rows([[float(v) for v in row] for row in rows]))
         for parameter, matrix in zip(parameters, matrices):
             parameter.value = matrix
@@ -381,7 +381,7 @@ class Model(Computing):
     def _checkpoint(path: Any, every: int | None, resume: bool) -> Any:
         if path is None:
             if every is not None or resume:
-                raise ValueError("checkpoint_every and resume need a checkpoint: the path of its file")
+                raise ArgumentError("checkpoint_every and resume need a checkpoint: the path of its file")
             return None
         from .checkpoint import Checkpoint
 
@@ -466,7 +466,7 @@ class Model(Computing):
         outputs = self._raw_outputs(X)
         probabilities = self.loss.probabilities(outputs) if self.task == "classification" else None
         if probabilities is None:
-            raise ValueError("predict_proba needs a classifier, this model does regression")
+            raise ArgumentError("predict_proba needs a classifier, this model does regression")
         return probabilities
 
     def _evaluation_data(self, X: Any, y: Any, name: str) -> TrainingData:
@@ -516,13 +516,13 @@ class Model(Computing):
         """Write the model to a file, whole or not at all. Raises ``OSError`` if the place cannot be written."""
         loss_name = next((name for name, kind in LOSSES.items() if type(self.loss) is kind), None)
         if loss_name is None:
-            raise ValueError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
+            raise ArgumentError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
         if isinstance(self.feature_names, str) or not isinstance(self.feature_names, Iterable):
-            raise ValueError(f"feature_names must be a list of names, got {type(self.feature_names).__name__}")
+            raise ArgumentError(f"feature_names must be a list of names, got {type(self.feature_names).__name__}")
         if not all(isinstance(name, (str, int, float)) for name in self.feature_names):
-            raise ValueError("feature_names must be a list of names, got something else in it")
+            raise ArgumentError("feature_names must be a list of names, got something else in it")
         if not isinstance(self.label_name, (str, int, float, type(None))):
-            raise ValueError(f"label_name must be a name or None, got {type(self.label_name).__name__}")
+            raise ArgumentError(f"label_name must be a name or None, got {type(self.label_name).__name__}")
         description = {
             "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,

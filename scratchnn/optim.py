@@ -13,6 +13,7 @@ from typing import Any
 from . import linalg
 from .arguments import require_number, require_size
 from .engine import Computing
+from .errors import ArgumentError
 
 Matrix = Any
 Rows = list[list[float]]
@@ -84,7 +85,7 @@ class SGD(Optimizer):
         self.momentum = require_number("momentum", momentum, 0.0, 1.0)
         self.weight_decay = require_number("weight_decay", weight_decay, 0.0)
         if nesterov and not momentum:
-            raise ValueError("nesterov needs a momentum above 0")
+            raise ArgumentError("nesterov needs a momentum above 0")
         self.nesterov = nesterov
         self.velocities: list[Matrix] = []
 

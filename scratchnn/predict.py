@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from . import doors
+from .errors import ArgumentError
 
 ROWS_AT_A_TIME = 256  # enough to keep the model busy, few enough for `| head` to be served at once
 
@@ -35,7 +36,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
         storage.check_writable(options.output)
     model = Model.load(options.model)
     if options.proba and not model.classes:
-        raise ValueError("--proba needs a model that predicts classes, and this one predicts numbers")
+        raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
     data = _read(options, model)
     if options.output is None:
         _write(_standard_output(), options, model, data)
@@ -103,7 +104,9 @@ def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
     )
     named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
     if options.label is not None and data.label_position is None and named_or_numbered:
-        raise ValueError(f"{path}: no label column {options.label}: all {data.width} columns are features of the model")
+        raise ArgumentError(
+            f"{path}: no label column {options.label}: all {data.width} columns are features of the model"
+        )
     return data
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from . import linalg
-from .errors import DataError
+from .errors import ArgumentError, DataError
 
 Row = Union[bytes, list[float]]
 Label = Union[int, str, float, bool]
@@ -227,7 +227,7 @@ class Scaling:
         """Learn from training rows. "auto" chooses: rows of ``bytes``, or at least 16 columns of whole numbers from 0
         to 255 that reach beyond 100, are pixels; rows within [-1, 1] are left alone; all others are standardised."""
         if kind not in cls.KINDS:
-            raise ValueError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
+            raise ArgumentError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
             kind = cls._choose(rows)
         if kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):

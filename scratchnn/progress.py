@@ -4,7 +4,7 @@ Nothing here knows how training works. ``TrainingProgress`` has the four methods
 (``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
 The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
 that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
-Relies on the standard library alone.
+Relies on errors.py and the standard library.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+
+from .errors import ArgumentError
 
 REDRAW_INTERVAL = 0.1
 """Seconds between two drawings of the live line: ten a second look smooth and cost training nothing."""
@@ -110,7 +112,7 @@ def step_listener(
     of steps done, of all, and what ``worded`` makes words of. ``step`` is what a step is called.
     """
     if progress and not callable(progress) and progress is not True:
-        raise ValueError(f"progress must be a function, True or None, got {progress!r}")
+        raise ArgumentError(f"progress must be a function, True or None, got {progress!r}")
     if progress is not True:
         return progress or None, lambda: None
     line = LiveLine()
@@ -153,7 +155,7 @@ class TrainingProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if every < 1:
-            raise ValueError(f"every must be at least 1 epoch, got {every}")
+            raise ArgumentError(f"every must be at least 1 epoch, got {every}")
         self.every = every
         self.lasting = lasting
         self._line_arguments = (stream, live, colour, clock)

@@ -30,7 +30,7 @@ from typing import Any, Union
 from . import linalg
 from .arguments import require_number, require_size
 from .elementary import exp, log
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .model import Model
 from .preprocessing import as_labels, as_rows, as_targets, find_classes
 from .shuffle import shuffle
@@ -180,20 +180,20 @@ def whole(low: int, high: int) -> Draw:
 def _choices(name: str, values: Any) -> list[Any]:
     """The values of a grid or space for one name, as a list."""
     if isinstance(values, (set, frozenset)):
-        raise ValueError(f"{name} needs a list of values to try, got a set: its order changes from run to run")
+        raise ArgumentError(f"{name} needs a list of values to try, got a set: its order changes from run to run")
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
-        raise ValueError(f"{name} needs a list of values to try, got {values!r}")
+        raise ArgumentError(f"{name} needs a list of values to try, got {values!r}")
     listed = list(values)
     if not listed:
-        raise ValueError(f"{name} has no values to try")
+        raise ArgumentError(f"{name} has no values to try")
     return listed
 
 
 def _grid(grid: Mapping[str, Any]) -> list[Parameters]:
     if not isinstance(grid, Mapping):
-        raise ValueError(f"a dict of name: values is needed, got {type(grid).__name__}")
+        raise ArgumentError(f"a dict of name: values is needed, got {type(grid).__name__}")
     return [dict(zip(grid, values)) for values in product(*(_choices(name, values) for name, values in grid.items()))]
 
 
@@ -201,7 +201,7 @@ def _drawn(space: Mapping[str, Any], tries: int, rng: Random) -> list[Parameters
     """``tries`` different candidates, or as many as there are."""
     for name, values in space.items():
         if any(values is draw for draw in (uniform, log_uniform, whole)):
-            raise ValueError(f"{name}: {values.__name__} needs a range, as in {values.__name__}(low, high)")
+            raise ArgumentError(f"{name}: {values.__name__} needs a range, as in {values.__name__}(low, high)")
     lists = {name: _choices(name, values) for name, values in space.items() if not callable(values)}
     if len(lists) == len(space) and math.prod(map(len, lists.values())) <= tries:
         return _grid(lists)
@@ -235,7 +235,7 @@ def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | No
     than rows, ``DataError`` for a class of a single row: held out, it could not be learned.
     """
     if not 2 <= require_size("folds", folds) <= count:
-        raise ValueError(f"folds must be from 2 to the number of rows, {count}, got {folds}")
+        raise ArgumentError(f"folds must be from 2 to the number of rows, {count}, got {folds}")
     groups: dict[Any, list[int]] = {}
     for i in range(count):
         groups.setdefault(labels[i] if labels else None, []).append(i)
@@ -256,14 +256,14 @@ def _own(name: str, value: Any) -> Any:
     try:
         return copy.deepcopy(value, {id(linalg): linalg})
     except TypeError as error:
-        raise ValueError(f"{name} cannot be copied for each fit ({error}): make it inside build") from None
+        raise ArgumentError(f"{name} cannot be copied for each fit ({error}): make it inside build") from None
 
 
 def _built(build: Build, settings: Parameters) -> Model:
     """A new model. Layers and losses among the arguments are copied, or one fit would go on from another's weights."""
     model = build(**{name: _own(name, value) for name, value in settings.items()})
     if not isinstance(model, Model):
-        raise ValueError(f"build must return a Model, got {type(model).__name__}")
+        raise ArgumentError(f"build must return a Model, got {type(model).__name__}")
     return model
 
 
@@ -333,10 +333,10 @@ class _Names:
 
             close = get_close_matches(str(unknown[0]), [*self.of_build, *self.of_fit], 1)
             meant = f", did you mean {close[0]!r}?" if close and close[0] != unknown[0] else ";"
-            raise ValueError(f"unknown argument {unknown[0]!r}{meant} {known}")
+            raise ArgumentError(f"unknown argument {unknown[0]!r}{meant} {known}")
         fixed = [name for name in searched if name in model or name in fit]
         if fixed:
-            raise ValueError(f"{fixed[0]!r} is searched and must not be fixed as well")
+            raise ArgumentError(f"{fixed[0]!r} is searched and must not be fixed as well")
 
 
 def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
@@ -346,7 +346,7 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # something written in C, such as dict
-        raise ValueError(f"build must be a function that returns a Model, got {function!r}") from None
+        raise ArgumentError(f"build must be a function that returns a Model, got {function!r}") from None
     named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
@@ -380,12 +380,12 @@ class _Search:
         measure: str,
     ) -> None:
         if measure not in MEASURES:
-            raise ValueError(f"unknown measure {measure!r}: known are {', '.join(MEASURES)}")
+            raise ArgumentError(f"unknown measure {measure!r}: known are {', '.join(MEASURES)}")
         for name, arguments in (("model", model), ("fit", fit)):
             if arguments is not None and not isinstance(arguments, Mapping):
-                raise ValueError(f"{name} must be a dict of arguments, got {type(arguments).__name__}")
+                raise ArgumentError(f"{name} must be a dict of arguments, got {type(arguments).__name__}")
         if build is not None and not callable(build):
-            raise ValueError(f"build must be a function that makes a model, got {type(build).__name__}")
+            raise ArgumentError(f"build must be a function that makes a model, got {type(build).__name__}")
         self.candidates = candidates
         self.build: Build = build or Model
         self.names = _Names(self.build)
@@ -409,7 +409,7 @@ class _Search:
             self.model_arguments = {**known, **self.model_arguments}
         self.folds = fold_indices(len(self.X), folds, Random(f"folds {seed}"), labels)
         if labels is None and self.measure == "score" and len(self.folds[-1]) < 2:
-            raise ValueError(f"R² needs two rows in every fold: take fewer folds than {folds}, or measure='loss'")
+            raise ArgumentError(f"R² needs two rows in every fold: take fewer folds than {folds}, or measure='loss'")
         self._take_weights()
 
     def _take_weights(self) -> None:
@@ -433,7 +433,7 @@ class _Search:
                 return _built(self.build, self._settings(candidate)[0]).task
             except Exception as error:
                 problem = problem or error
-        raise ValueError(f"{self.names.builder} built no model: {_worded(problem)}") from problem
+        raise ArgumentError(f"{self.names.builder} built no model: {_worded(problem)}") from problem
 
     def _settings(self, candidate: Parameters) -> tuple[Parameters, Parameters]:
         """(arguments of the builder, arguments of fit) for one candidate."""
@@ -445,7 +445,7 @@ class _Search:
     def run(self, executor: Any, progress: Progress | bool | None) -> SearchResult:
         """Cross-validate all candidates, then fit the best to all rows."""
         if executor is not None and not hasattr(executor, "submit"):
-            raise ValueError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
+            raise ArgumentError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
         from .progress import step_listener
 
         total = len(self.candidates) * len(self.folds)
@@ -518,7 +518,7 @@ class _Search:
             failed = f"; {len(rows)} failed before, the first with {rows[0].error}" if rows else ""
             raise RuntimeError(f"no candidate was finished: {ended} ({_FOR_WORKERS}){failed}") from ended
         first = rows[0]
-        raise ValueError(
+        raise ArgumentError(
             f"all {len(rows)} candidates failed, the first ({_described(first.parameters)}) with {first.error}"
         )
 
@@ -617,7 +617,7 @@ def random_search(
     a grid of as many candidates (Bergstra and Bengio, Journal of Machine Learning Research 13, 2012).
     """
     if not isinstance(space, Mapping):
-        raise ValueError(f"a dict of name: values is needed, got {type(space).__name__}")
+        raise ArgumentError(f"a dict of name: values is needed, got {type(space).__name__}")
     drawn = _drawn(space, require_size("tries", tries), Random(f"candidates {require_size('seed', seed, 0)}"))
     return _search(drawn, X, y, model, fit, build, folds, seed, measure, executor, progress)
 

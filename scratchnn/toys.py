@@ -2,7 +2,7 @@
 
 Each function returns ``X, y``: X is a list of ``samples`` rows of floats, y the labels (ints) or, for the line, the
 values (floats). The classes take turns, so they are as even as can be. The same arguments give the same points,
-always. Relies on the standard library alone.
+always. Relies on errors.py and the standard library.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from math import cos, floor, isfinite, pi, sin
 from random import Random
 from typing import Union
 
+from .errors import ArgumentError
+
 Points = list["list[float]"]
 Centers = Union[int, Sequence[Sequence[float]]]
 
 
 def _check(samples: int, noise: float) -> None:
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"samples must be a positive int, got {samples!r}")
+        raise ArgumentError(f"samples must be a positive int, got {samples!r}")
     if not (isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise must be zero or a positive number, got {noise!r}")
+        raise ArgumentError(f"noise must be zero or a positive number, got {noise!r}")
 
 
 def _jittered(point: Sequence[float], noise: float, rng: Random) -> list[float]:
@@ -29,7 +31,7 @@ def _jittered(point: Sequence[float], noise: float, rng: Random) -> list[float]:
 
 def _circle_of_points(count: int, radius: float) -> Points:
     if count < 1:
-        raise ValueError(f"centers must be at least 1, got {count}")
+        raise ArgumentError(f"centers must be at least 1, got {count}")
     return [[radius * cos(2 * pi * i / count), radius * sin(2 * pi * i / count)] for i in range(count)]
 
 
@@ -42,7 +44,7 @@ def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed:
     _check(samples, noise)
     middles = _circle_of_points(centers, 4.0) if isinstance(centers, int) else [list(c) for c in centers]
     if not middles or len({len(middle) for middle in middles}) != 1:
-        raise ValueError("centers must be one or more points, all of the same length")
+        raise ArgumentError("centers must be one or more points, all of the same length")
     rng = Random(seed)
     y = [i % len(middles) for i in range(samples)]
     return [_jittered(middles[label], noise, rng) for label in y], y
@@ -66,7 +68,7 @@ def checkerboard(
     """
     _check(samples, noise)
     if squares < 2:
-        raise ValueError(f"squares must be at least 2, got {squares!r}")
+        raise ArgumentError(f"squares must be at least 2, got {squares!r}")
     rng = Random(seed)
     X: Points = []
     y: list[int] = []
@@ -96,7 +98,7 @@ def circles(samples: int = 200, *, factor: float = 0.5, noise: float = 0.05, see
     """A circle of radius 1 (class 0) around one of radius ``factor`` (class 1)."""
     _check(samples, noise)
     if not 0 < factor < 1:
-        raise ValueError(f"factor must be between 0 and 1, got {factor!r}")
+        raise ArgumentError(f"factor must be between 0 and 1, got {factor!r}")
     rng = Random(seed)
     X: Points = []
     y = [i % 2 for i in range(samples)]
@@ -113,7 +115,7 @@ def spirals(
     """Spiral arms from the middle out to radius 1, one class each, wound ``turns`` times around each other."""
     _check(samples, noise)
     if arms < 2:
-        raise ValueError(f"arms must be at least 2, got {arms!r}")
+        raise ArgumentError(f"arms must be at least 2, got {arms!r}")
     rng = Random(seed)
     X: Points = []
     y = [i % arms for i in range(samples)]

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import doors
+from .errors import ArgumentError, DataError
 from .progress import TrainingProgress
 
 # What suits the digits and most tables: momentum brings them far in a few epochs, the cosine settles them there.
@@ -237,7 +238,7 @@ def _check_names(options: argparse.Namespace) -> None:
     for option, known in choices.items():
         chosen = getattr(options, option)
         if chosen is not None and chosen not in known:
-            raise ValueError(f"unknown {option} {chosen!r}: known are {', '.join(known)}")
+            raise ArgumentError(f"unknown {option} {chosen!r}: known are {', '.join(known)}")
 
 
 # Data, network, training
@@ -266,10 +267,10 @@ def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
 
 
 def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
-    """Two parts of the rows, none of them empty; ``ValueError`` where the labels leave nothing for the second."""
+    """Two parts of the rows, none of them empty; ``DataError`` where the labels leave nothing for the second."""
     larger, smaller = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
     if not len(smaller):  # every class keeps a row to learn from
-        raise ValueError(
+        raise DataError(
             f"{data.source}: every label in {_label_column(data)} occurs only once among {len(data)} rows, so none can "
             "be held out; to predict numbers add --regression, and name their column with --label"
         )

@@ -23,7 +23,7 @@ from .checkpoint import (
     unpack,
     unpack_order,
 )
-from .errors import DataError, ModelFileError, TrainingDiverged
+from .errors import ArgumentError, DataError, ModelFileError, TrainingDiverged
 from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
@@ -39,18 +39,20 @@ def make_optimizer(
     if isinstance(optimizer, Optimizer):
         given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
         if given:
-            raise ValueError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
+            raise ArgumentError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
         if lr is not None:
             optimizer.lr = require_number("lr", lr, 0.0, above=True)
         return optimizer
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise ValueError(f"unknown optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}, or an Optimizer object")
+        raise ArgumentError(
+            f"unknown optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}, or an Optimizer object"
+        )
     rate = DEFAULT_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
         return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **sgd_settings)  # type: ignore[call-arg]
     odd = [name for name, value in sgd_settings.items() if value]
     if odd:
-        raise ValueError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
+        raise ArgumentError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
     return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
 
 
@@ -75,7 +77,7 @@ def sample_weights(
         weights = [w * by_class[label] for w, label in zip(weights, labels)]
     total = math.fsum(weights)
     if not total > 0.0:
-        raise ValueError("the sample weights add up to 0: nothing would be learned")
+        raise ArgumentError("the sample weights add up to 0: nothing would be learned")
     return [w * len(weights) / total for w in weights]
 
 
@@ -83,9 +85,9 @@ def _class_weights(
     labels: Sequence[Label], classes: Sequence[Label], class_weight: Mapping[Label, float] | str
 ) -> dict[Label, float]:
     if not classes:
-        raise ValueError("class_weight needs classes: this model does regression")
+        raise ArgumentError("class_weight needs classes: this model does regression")
     if class_weight != "balanced" and not isinstance(class_weight, Mapping):
-        raise ValueError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
+        raise ArgumentError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
     if isinstance(class_weight, str):
         counts = dict.fromkeys(classes, 0)
         for label in labels:
@@ -94,7 +96,7 @@ def _class_weights(
         return {c: len(labels) / (len(present) * counts[c]) for c in present}
     unknown = [c for c in class_weight if c not in classes]
     if unknown:
-        raise ValueError(f"class_weight names {unknown[0]!r}, which is not a class: {', '.join(map(repr, classes))}")
+        raise ArgumentError(f"class_weight names {unknown[0]!r}, which is not a class: {', '.join(map(repr, classes))}")
     return {c: require_number(f"class_weight[{c!r}]", class_weight.get(c, 1.0), 0.0) for c in classes}
 
 
@@ -104,7 +106,9 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
     for callback in listed:
         if isinstance(callback, type) or not all(hasattr(callback, event) for event in events):
-            raise ValueError(f"callbacks must be Callback objects, with methods {', '.join(events)}; got {callback!r}")
+            raise ArgumentError(
+                f"callbacks must be Callback objects, with methods {', '.join(events)}; got {callback!r}"
+            )
     return listed
 
 
@@ -144,7 +148,7 @@ class Training:
         self.epochs = require_size("epochs", epochs)
         self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
         if schedule is not None and not isinstance(schedule, Schedule):
-            raise ValueError(f"schedule must be a Schedule such as StepSchedule(30), got {schedule!r}")
+            raise ArgumentError(f"schedule must be a Schedule such as StepSchedule(30), got {schedule!r}")
         self.schedule = schedule
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
         self.shuffled = shuffled

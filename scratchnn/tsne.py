@@ -18,7 +18,7 @@ from typing import Any
 
 from . import linalg
 from .arguments import require_number, require_size
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .preprocessing import as_rows
 
 Rows = list[list[float]]
@@ -254,7 +254,7 @@ class _Descent:
                 joint, momentum = self.joint, MOMENTUM
                 self._set_off()  # by now most gains are small, and it takes long until they have grown again
             if not self._stays(joint, momentum):
-                raise ValueError(
+                raise ArgumentError(
                     f"the points flew apart in iteration {iteration + 1}: take a smaller learning_rate (now "
                     f"{self.rate:g}) or early_exaggeration (now {exaggeration:g})"
                 )
@@ -303,7 +303,7 @@ def trustworthiness(rows: Any, embedding: Any, neighbours: int = 5) -> float:
     if len(points) != count:
         raise DataError(f"rows and embedding must be of the same length, got {count} and {len(points)}")
     if not require_size("neighbours", neighbours) < count / 2:
-        raise ValueError(f"neighbours must be fewer than half of the {count} rows, got {neighbours}")
+        raise ArgumentError(f"neighbours must be fewer than half of the {count} rows, got {neighbours}")
     excess = 0
     for i in range(count):
         rank = {j: place for place, j in enumerate(_nearest(data, i), 1)}

@@ -2,7 +2,7 @@
 
 An image is a flat row of numbers, channel after channel, each row by row from the top. A ``Window`` knows the sizes of
 an image, of what slides over it and of what comes out, and which numbers of the row each position of the window sees.
-Relies on ``arguments``.
+Relies on ``arguments`` and ``errors``.
 
     >>> Window(1, 3, 3, kernel=2).patches
     [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any, Union
 
 from .arguments import in_order, require_size
+from .errors import ArgumentError
 
 Pair = tuple[int, int]
 Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
@@ -24,7 +25,7 @@ def pair(what: str, value: Any, least: int = 1) -> Pair:
     numbers = in_order(value)
     if numbers is not None:
         if len(numbers) != 2:
-            raise ValueError(f"{what} must be a whole number or a pair (height, width), got {value!r}")
+            raise ArgumentError(f"{what} must be a whole number or a pair (height, width), got {value!r}")
         return require_size(f"height of {what}", numbers[0], least), require_size(f"width of {what}", numbers[1], least)
     number = require_size(what, value, least)
     return number, number
@@ -49,7 +50,7 @@ class Window:
         self.padded = height + 2 * self.padding[0], width + 2 * self.padding[1]
         if self.kernel[0] > self.padded[0] or self.kernel[1] > self.padded[1]:
             padded = f" (padded to {self.padded[0]} x {self.padded[1]})" if self.padding != (0, 0) else ""
-            raise ValueError(
+            raise ArgumentError(
                 f"a kernel of {self.kernel[0]} x {self.kernel[1]} does not fit into an image of "
                 f"{height} x {width}{padded}"
             )

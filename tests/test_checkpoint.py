@@ -183,7 +183,7 @@ def test_networks_within_networks_are_compared_layer_by_layer(
         ({"data": (X[1:] + X[:1], Y)}, "other training rows, labels or weights"),
         ({"data": (X, [*Y[:-1], (Y[-1] + 1) % 10])}, "other training rows, labels or weights"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "now",
 )
 def test_another_run_is_refused_and_the_difference_named(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     def run(model: dict[str, Any], fit: dict[str, Any], data: tuple[Any, Any], resume: bool) -> None:

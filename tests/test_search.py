@@ -476,7 +476,7 @@ def test_a_fit_that_fails_costs_its_candidate_alone() -> None:
 
 
 def test_if_all_fail_the_first_reason_is_told() -> None:
-    message = r"all 2 candidates failed, the first \(lr=-1\) with ValueError: lr must be a number above 0"
+    message = r"all 2 candidates failed, the first \(lr=-1\) with ArgumentError: lr must be a number above 0"
     with pytest.raises(ValueError, match=message):
         grid_search(X, Y, {"lr": [-1, -2]})
 
@@ -591,8 +591,8 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"lr": [1]}, {"folds": 2.5}, "folds must be a whole number"),
         ({"lr": [1]}, {"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"lr": [1]}, {"progress": "yes"}, "progress must be a function, True or None, got 'yes'"),
-        ({"width": [0]}, {"build": deep}, "deep built no model: ValueError"),
-        ({"a": [0]}, {"build": lambda a: 3}, "<lambda> built no model: ValueError: build must return a Model, got int"),
+        ({"width": [0]}, {"build": deep}, "deep built no model: ArgumentError"),
+        ({"a": [0]}, {"build": lambda a: 3}, "<lambda> built no model: ArgumentError: build must return a Model, got int"),
         (
             {"a": [0]},
             {"build": dict},
