@@ -19,6 +19,7 @@ from .storage import packed_shape
 TASKS = ("classification", "regression")
 
 MAX_LAYERS = 4096
+MOST_SEEDS = 1 << 128
 MAX_NUMBERS = 1 << 24  # in one sample, anywhere between two layers
 
 # The arguments of layers. Their constructors check the values.
@@ -42,6 +43,13 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "label_name": (str, type(None)),
     "label_position": (int, type(None)),
     "weights": (list,),
+    "seed": (int, type(None)),
+    "frozen": (list,),  # positions in Sequential.walk(), where 0 is the network itself, rising
+}
+
+# Parts that came with a version of the format, and what older files stand for.
+_ADDED: dict[int, dict[str, Any]] = {
+    3: {"seed": 0, "frozen": []},
 }
 
 
@@ -51,6 +59,16 @@ def shown(value: Any, limit: int = 40) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value[:limit] if type(value) is str else value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def brought_up_to_date(description: Any, version: int) -> Any:
+    """What a file of this version describes, with the parts that came later; ``ValueError`` if it has one of them."""
+    later = [parts for since, parts in _ADDED.items() if since > version]
+    if type(description) is dict:
+        for name, value in (item for parts in later for item in parts.items()):
+            _require(name not in description, f"there is an unknown part, {shown(name)}")
+            description[name] = list(value) if type(value) is list else value
+    return description
 
 
 def check_description(description: Any) -> None:
@@ -70,6 +88,8 @@ def check_description(description: Any) -> None:
     _check_shape(description["input_shape"])
     _check_classes(description["classes"])
     _require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
+    seed = description["seed"]
+    _require(seed is None or 0 <= seed < MOST_SEEDS, f"seed is to be from 0 to 2**128 - 1, got {shown(seed)}")
 
 
 def _require(fine: bool, otherwise: str) -> None:
@@ -130,6 +150,7 @@ def check_fit(network: Sequential, description: dict[str, Any]) -> None:
             shape = layer.output_shape(shape)
             outputs = _checked_width(type(layer).__name__, shape)
     _check_weights(network.parameter_shapes(), description["weights"])
+    _check_frozen(network, description["frozen"])
     _check_learned(description, inputs, outputs)
 
 
@@ -144,6 +165,20 @@ def _check_weights(expected: list[tuple[int, int]], packed: list[Any]) -> None:
     for number, (shape, matrix) in enumerate(zip(expected, packed)):
         came = packed_shape(matrix)
         _require(came == shape, f"weights[{number}] is {came[0]}x{came[1]}, the layers need {shape[0]}x{shape[1]}")
+
+
+def _check_frozen(network: Sequential, frozen: list[Any]) -> None:
+    """Positions of layers that do not learn: those of layers there are, each once, in order."""
+    layers = list(network.walk())
+    before = -1
+    for position in frozen:
+        known = type(position) is int and before < position < len(layers)
+        _require(
+            known and not isinstance(layers[position], Sequential),
+            f"frozen is to list positions of layers, rising, of {len(layers)} and none of a Sequential: "
+            f"got {shown(position)}",
+        )
+        before = position
 
 
 def _check_learned(description: dict[str, Any], inputs: int, outputs: int) -> None:

@@ -66,6 +66,7 @@ class Layer(Computing):
 
     training = True  # False: predicting, so that Dropout passes everything
     in_model = False  # a ``Model`` has drawn its weights, and no other may
+    _trainable = True
     _drawn_for_good = False  # it keeps its weights (or generator) when a model draws
 
     def forward(self, x: Matrix) -> Matrix:
@@ -110,8 +111,20 @@ class Layer(Computing):
             layer._drawn_for_good |= any(isinstance(p, Parameter) and p.value is not None for p in vars(layer).values())
         return twin
 
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes this layer's parameters. Set to False, it is *frozen*, and all layers inside it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise ValueError(f"trainable must be True or False, got {value!r}")
+        for layer in self.walk():
+            layer._trainable = value
+
     def parameters(self) -> list[Parameter]:
-        """The matrices that training changes, in a fixed order."""
+        """The layer's matrices of numbers, in a fixed order. Training changes them, unless the layer is frozen."""
         return []
 
     def parameter_shapes(self) -> list[tuple[int, int]]:
@@ -151,6 +164,9 @@ class Layer(Computing):
 
         None stands for zeros: for weights that are about to be replaced by saved ones.
         """
+
+    def draw_from(self, rng: Random) -> None:
+        """Take a generator to draw from while training, unless the layer was given one of its own."""
 
     def use(self, ops: Any) -> None:
         """Move this layer, its parameters and all layers inside it to another number engine."""
@@ -368,9 +384,9 @@ class Dropout(Layer):
         self._drawn_for_good = rng is not None
         self.mask: Matrix = None
 
-    def initialise(self, rng: Random | None) -> None:
-        if rng is not None and not self._drawn_for_good:
-            self.rng = Random(rng.getrandbits(64))
+    def draw_from(self, rng: Random) -> None:
+        if not self._drawn_for_good:
+            self.rng = rng
 
     def forward(self, x: Matrix) -> Matrix:
         self.mask = None
@@ -412,6 +428,15 @@ class Sequential(Layer):
             raise ArgumentError("the same layer object stands in the network twice: make a new one for each place")
         if self.layers and self.layers[0].ops is not self.ops:  # parts of a network that has moved to another engine
             self.ops = self.layers[0].ops
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer inside is; setting it sets it for all of them."""
+        return not self.layers or any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        Layer.trainable.fset(self, value)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

@@ -25,7 +25,7 @@ from .architecture import (
 )
 from .arguments import in_order, require_size
 from .callbacks import History
-from .description import TASKS, check_description, check_fit
+from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, Softmax, shape_text, width
@@ -180,6 +180,8 @@ class Model(Computing):
             raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
         if seed is not None:
             seed = require_size("seed", seed, 0)
+            if seed >= MOST_SEEDS:
+                raise ValueError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
         self.seed = seed
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit
@@ -194,7 +196,9 @@ class Model(Computing):
         network.build(shape)
         network.initialise(self._weight_rng if drawn else None)
         network.use(self.ops)
-        for layer in network.walk():
+        for position, layer in enumerate(network.walk()):
+            # A stream for each place: what one layer draws depends neither on the others nor on weights being drawn.
+            layer.draw_from(Random() if seed is None else Random(f"layer {position} {seed}"))
             layer.in_model = True
 
     # --- what it is ----------------------------------------------------------------------------------------
@@ -535,6 +539,12 @@ class Model(Computing):
             "label_name": None if self.label_name is None else str(self.label_name),
             "label_position": self.label_position,
             "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
+            "seed": self.seed,
+            "frozen": [
+                position
+                for position, layer in enumerate(self.network.walk())
+                if not layer.trainable and not isinstance(layer, Sequential)
+            ],
         }
         # What could not be read again is not written, least of all over what can.
         check_description(description)
@@ -548,9 +558,9 @@ class Model(Computing):
         Nothing in the file is run or imported, whoever wrote it; it holds plain data, all of which are checked.
         """
         find_engine(engine)
-        description = storage.load(path)
+        version, description = storage.load_with_version(path)
         try:
-            return cls._from_description(description, engine)
+            return cls._from_description(brought_up_to_date(description, version), engine)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(str(error)[:300].split())
             raise ModelFileError(
@@ -569,7 +579,11 @@ class Model(Computing):
         loss, task = LOSSES[description["loss"]](), description["task"]
         cls._check_task(loss, task, width(network.output_shape(shape)))
         model = cls.__new__(cls)
-        model._assemble(network, loss, task, shape, description["scaling_kind"], engine, 0, drawn=False)
+        seed, scaling = description["seed"], description["scaling_kind"]
+        model._assemble(network, loss, task, shape, scaling, engine, seed, drawn=False)
+        layers = list(network.walk())
+        for position in description["frozen"]:
+            layers[position].trainable = False
         packed = description.pop("weights")[::-1]
         for parameter in network.parameters():
             parameter.value = model.ops.from_rows(storage.unpack_matrix(packed.pop()))  # one at a time: less memory

@@ -33,6 +33,7 @@ __all__ = [
     "check_writable",
     "load",
     "load_record",
+    "load_with_version",
     "pack_matrix",
     "packed_shape",
     "save",
@@ -43,8 +44,8 @@ __all__ = [
 ]
 
 FORMAT = "scratchnn model"
-VERSION = 2
-VERSIONS = (1, 2)  # that can be read
+VERSION = 3
+VERSIONS = (1, 2, 3)  # that can be read
 FIRST_MODELS = ("scratchnn model", 1)  # written by the pickle module; their checksum covers the payload alone
 
 MAX_BYTES = 4 << 30  # a file above 4 GiB is not read
@@ -115,7 +116,12 @@ def save(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
 
 def load(path: str | os.PathLike[str]) -> Any:
     """The description that ``save`` wrote; ``ModelFileError`` where the file is no whole model of a known version."""
-    return load_record(path, FORMAT, VERSIONS)
+    return load_with_version(path)[1]
+
+
+def load_with_version(path: str | os.PathLike[str]) -> tuple[int, Any]:
+    """(version, description) of a model's file: of an older version, the description is as that version had it."""
+    return _load(path, FORMAT, VERSIONS, MAX_BYTES)
 
 
 def save_record(path: str | os.PathLike[str], format_name: str, version: int, record: Any) -> None:
@@ -140,11 +146,16 @@ def load_record(
     Every byte of the file counts: a single one changed, missing or added is noticed. ``ModelFileError`` says in one
     line what is wrong; a file of more than ``max_bytes`` is not read.
     """
+    return _load(path, format_name, versions, max_bytes)[1]
+
+
+def _load(path: str | os.PathLike[str], format_name: str, versions: Sequence[int], max_bytes: int) -> tuple[int, Any]:
     file = os.fsdecode(path)
     name = file if file.isprintable() else repr(file)
     try:
         data = _read(file, format_name, max_bytes)
-        return plain_pickle.loads(_payload(data, format_name, versions))
+        version, payload = _versioned_payload(data, format_name, versions)
+        return version, plain_pickle.loads(payload)
     except plain_pickle.CutShort as error:
         raise ModelFileError(f"{name}: truncated: {error}") from None
     except plain_pickle.NotPlainData as error:
@@ -162,8 +173,8 @@ def _file_of(format_name: str, version: int, payload: bytes) -> bytes:
     )
 
 
-def _payload(data: bytes, format_name: str, versions: Sequence[int]) -> bytes:
-    """The payload of a file, if it is whole, of this format and of one of these versions."""
+def _versioned_payload(data: bytes, format_name: str, versions: Sequence[int]) -> tuple[int, bytes]:
+    """(version, payload) of a file, if it is whole, of this format and of one of these versions."""
     outer = plain_pickle.loads(data)
     if type(outer) is not dict or outer.get("format") != format_name:
         raise ModelFileError(f"not a {format_name}, but {_what_it_is(outer)}")
@@ -172,7 +183,7 @@ def _payload(data: bytes, format_name: str, versions: Sequence[int]) -> bytes:
         raise ModelFileError("damaged: the version or the payload is missing")
     if version not in versions:
         newer = "from a newer scratchnn: " if version > max(versions) else ""
-        readable = " and ".join(map(str, versions))
+        readable = " and ".join(", ".join(map(str, versions)).rsplit(", ", 1))
         raise ModelFileError(f"{newer}format version {version}, this program reads version {readable}")
     if (format_name, version) == FIRST_MODELS:
         whole = outer.get("sha256") == sha256(payload).hexdigest()
@@ -180,7 +191,7 @@ def _payload(data: bytes, format_name: str, versions: Sequence[int]) -> bytes:
         whole = _file_of(format_name, version, payload) == data
     if not whole:
         raise ModelFileError("damaged: the checksum does not match")
-    return payload
+    return version, payload
 
 
 def _what_it_is(outer: Any) -> str:

@@ -154,9 +154,9 @@ def old_file(payload: bytes, /, **changes: Any) -> bytes:
         (old_file(b"N."[:0]), "truncated"),
         (
             old_file(b"\x80\x04N.", version=99),
-            "from a newer scratchnn: format version 99, this program reads version 1 and 2",
+            "from a newer scratchnn: format version 99, this program reads version 1, 2 and 3",
         ),
-        (old_file(b"\x80\x04N.", version=0), "format version 0, this program reads version 1 and 2"),
+        (old_file(b"\x80\x04N.", version=0), "format version 0, this program reads version 1, 2 and 3"),
         (old_file(b"\x80\x04N.", version=2), "damaged: the checksum does not match"),
         (old_file(b"\x80\x04N.", version="1"), "damaged: the version or the payload is missing"),
         (old_file(b"\x80\x04N.", payload=None), "damaged: the version or the payload is missing"),
@@ -191,12 +191,16 @@ def test_a_file_larger_than_allowed_is_not_read(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "model.pkl"
     storage.save(path, {"a": bytes(1000)})
     monkeypatch.setattr(storage, "CHUNK_BYTES", 256)
-    assert storage.load_record(path, "scratchnn model", (2,), max_bytes=path.stat().st_size) == {"a": bytes(1000)}
+    assert storage.load_record(path, "scratchnn model", (3,), max_bytes=path.stat().st_size) == {"a": bytes(1000)}
     with pytest.raises(ModelFileError, match="longer than 600 bytes; pass a larger max_bytes to read it anyway"):
-        storage.load_record(path, "scratchnn model", (2,), max_bytes=600)
+        storage.load_record(path, "scratchnn model", (3,), max_bytes=600)
 
 
 # --- older versions ----------------------------------------------------------------------------------------
+
+
+# The newest file holds what the others do: Model.load(GOLDEN / "model_version_2.pkl").save(GOLDEN / "...3.pkl")
+NEWEST = GOLDEN / f"model_version_{storage.VERSION}.pkl"
 
 
 @pytest.mark.parametrize("version", storage.VERSIONS)
@@ -209,14 +213,13 @@ def test_a_model_of_every_version_predicts_what_it_always_did(version: int, tmp_
     assert (model.classes, model.feature_names) == (expected["classes"], ["wing", "beak", "depth"])
     assert (model.label_name, model.label_position) == ("bird", 3)
     model.save(tmp_path / "again.pkl")
-    newest = GOLDEN / f"model_version_{storage.VERSION}.pkl"
-    assert (tmp_path / "again.pkl").read_bytes() == newest.read_bytes()  # on every machine and every Python
+    assert (tmp_path / "again.pkl").read_bytes() == NEWEST.read_bytes()  # on every machine and every Python
 
 
 def test_damage_to_an_old_file_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
     """A few bytes of version 1, such as the length of a frame, carry nothing: with those the model is whole."""
     path, data = tmp_path / "model.pkl", (GOLDEN / "model_version_1.pkl").read_bytes()
-    newest = (GOLDEN / "model_version_2.pkl").read_bytes()
+    newest = NEWEST.read_bytes()
     accepted = 0
     for position in range(0, len(data), 3):
         for change in (data[:position], data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]):
@@ -248,7 +251,7 @@ def test_loading_needs_no_name_outside_plain_data() -> None:
 
 @pytest.fixture(scope="module")
 def parts() -> dict[str, Any]:
-    loaded: dict[str, Any] = storage.load(GOLDEN / "model_version_2.pkl")
+    loaded: dict[str, Any] = storage.load(NEWEST)
     return loaded
 
 
@@ -324,6 +327,20 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a name that is none": (lambda d: d.update(feature_names=["a", 1, "b"]), "feature_names are to be texts"),
     "a label's name that is none": (lambda d: d.update(label_name=5), "label_name is to be of type str"),
     "a label far out": (lambda d: d.update(label_position=99), "a label_position of 99"),
+    "no seed": (lambda d: d.pop("seed"), "the part 'seed' is missing"),
+    "a seed below 0": (lambda d: d.update(seed=-1), "seed is to be from 0 to .*, got -1"),
+    "a seed of many digits": (lambda d: d.update(seed=1 << 2000), "seed is to be from 0 to"),
+    "a seed that is text": (lambda d: d.update(seed="7"), "seed is to be of type int or NoneType, got '7'"),
+    "a seed that is true": (lambda d: d.update(seed=True), "seed is to be of type int or NoneType, got True"),
+    "nothing told of frozen layers": (lambda d: d.pop("frozen"), "the part 'frozen' is missing"),
+    "frozen layers of another type": (lambda d: d.update(frozen=0), "frozen is to be of type list, got 0"),
+    "a frozen layer that is not there": (lambda d: d.update(frozen=[99]), "frozen is to list .* got 99"),
+    "a frozen layer before the first": (lambda d: d.update(frozen=[-1]), "frozen is to list .* got -1"),
+    "a layer frozen twice": (lambda d: d.update(frozen=[1, 1]), "frozen is to list .* got 1"),
+    "frozen layers out of order": (lambda d: d.update(frozen=[2, 1]), "frozen is to list .* got 1"),
+    "a frozen Sequential": (lambda d: d.update(frozen=[0]), "frozen is to list .* none of a Sequential: got 0"),
+    "a frozen layer at True": (lambda d: d.update(frozen=[True]), "frozen is to list .* got True"),
+    "a frozen layer of a googol": (lambda d: d.update(frozen=[10**100]), r"frozen is to list .* got 1000+\.\.\."),
     "a label at True": (lambda d: d.update(label_position=True), "label_position is to be of type int"),
 }
 
@@ -388,6 +405,17 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
     assert message and "\n" not in message and len(message) < 500
 
 
+@pytest.mark.parametrize("part", ["seed", "frozen"])
+def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, part: str) -> None:
+    path = tmp_path / "model.pkl"
+    described = storage.load(GOLDEN / "model_version_2.pkl")
+    storage.save_record(path, storage.FORMAT, 2, described)
+    Model.load(path)
+    storage.save_record(path, storage.FORMAT, 2, {**described, part: storage.load(NEWEST)[part]})
+    with pytest.raises(ModelFileError, match=f"there is an unknown part, '{part}'"):
+        Model.load(path)
+
+
 # --- what can be saved -------------------------------------------------------------------------------------
 
 
@@ -402,11 +430,56 @@ def test_a_loss_or_layer_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
 
 
 def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
-    model = Model.load(GOLDEN / "model_version_2.pkl", engine="linalg")
+    model = Model.load(NEWEST, engine="linalg")
     model.feature_names = ["one", "two"]
     with pytest.raises(ValueError, match="2 feature_names for 3 features"):
         model.save(tmp_path / "model.pkl")
     assert os.listdir(tmp_path) == []
+
+
+def test_the_seed_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    for seed in (0, 7, (1 << 128) - 1, None):
+        Model(2, 3, 2, seed=seed).save(path)
+        assert Model.load(path).seed == seed
+    for wrong in (1 << 128, 10**5000):
+        with pytest.raises(ValueError, match=r"seed must be below 2\*\*128"):
+            Model(2, 3, 2, seed=wrong)
+
+
+def test_frozen_layers_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    inner = Sequential([Linear(2, 3), ReLU(), Dropout(0.5)])
+    model = Model.from_layers([inner, Linear(3, 4), Linear(4, 2)])
+    for frozen in ([], [0], [1], [0, 2], [0, 1, 2]):
+        model.network.trainable = True
+        for position in frozen:
+            model.network[position].trainable = False
+        model.save(path)
+        again = Model.load(path)
+        assert [i for i, layer in enumerate(again.network) if not layer.trainable] == frozen
+        assert [layer.trainable for layer in again.network.walk()] == [
+            layer.trainable for layer in model.network.walk()
+        ]
+
+
+def test_a_model_that_was_saved_before_it_learned_learns_as_if_it_had_not_been(tmp_path: Path) -> None:
+    """The order of the rows and what each Dropout layer drops follow from the seed alone."""
+    rows, labels = [[i / 10, 1 - i / 7, i % 3] for i in range(12)], [i % 2 for i in range(12)]
+    model = Model(3, [8, 8], 2, dropout=0.5, seed=5)
+    model.save(tmp_path / "model.pkl")
+    again = Model.load(tmp_path / "model.pkl")
+    for one in (model, again):
+        one.fit(rows, labels, epochs=2, batch_size=4)
+    assert again.weights == model.weights
+
+
+def test_every_dropout_layer_draws_for_itself_also_after_load(tmp_path: Path) -> None:
+    model = Model.from_layers([Dropout(0.5), Sequential([Dropout(0.5)]), Linear(9, 2), Dropout(0.5)], seed=3)
+    model.save(tmp_path / "model.pkl")
+    for one in (model, Model.load(tmp_path / "model.pkl")):
+        layers = [layer for layer in one.network.walk() if isinstance(layer, Dropout)]
+        assert len({tuple(layer.rng.random() for _ in range(4)) for layer in layers}) == 3
 
 
 EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
