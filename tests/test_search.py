@@ -592,7 +592,11 @@ def test_what_has_not_begun_is_cancelled_when_the_search_ends_early() -> None:
         ({"lr": [1]}, {"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"lr": [1]}, {"progress": "yes"}, "progress must be a function, True or None, got 'yes'"),
         ({"width": [0]}, {"build": deep}, "deep built no model: ArgumentError"),
-        ({"a": [0]}, {"build": lambda a: 3}, "<lambda> built no model: ArgumentError: build must return a Model, got int"),
+        (
+            {"a": [0]},
+            {"build": lambda a: 3},
+            "<lambda> built no model: ArgumentError: build must return a Model, got int",
+        ),
         (
             {"a": [0]},
             {"build": dict},
