@@ -22,6 +22,7 @@ from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import read_csv
 from .data_file import MAX_LINE_BYTES, Path
 from .errors import ArgumentError, DataError
+from .escapes import printable
 from .idx_reader import read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
 from .shuffle import shuffle
@@ -345,7 +346,7 @@ def _fetch(arguments: Sequence[str] | None) -> int:
         doors.complain("interrupted; what is here already is kept, run the same command to go on")
         return doors.INTERRUPTED
     if not options.quiet:
-        print("\n".join(paths), flush=True)
+        doors.say("\n".join(map(printable, paths)))
     return 0
 
 

@@ -4,7 +4,7 @@ A command is a function that takes its arguments and returns an exit code; ``run
 a user can cause into a line on standard error: 2 for bad input, 130 for Ctrl-C, 141 when the reader of standard
 output has gone (as if the closed pipe had killed the command, which is what a shell expects of a filter).
 An exception that no input should cause is let through with its traceback: it is a bug, and the trace finds it.
-Relies on the standard library alone.
+What is said to people is made printable here. Relies on errors.py and escapes.py.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from .errors import ArgumentError
+from .escapes import printable, printable_lines
 
 BAD_INPUT = 2
 KILLED_BY = 128  # plus the number of the signal: the shells' convention
@@ -32,7 +33,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit with 2."""
-        self.exit(BAD_INPUT, f"error: {message} (see --help)\n")
+        self.exit(BAD_INPUT, f"error: {printable(' '.join(message.split()))} (see --help)\n")
 
     def add_version(self) -> None:
         """Offer ``--version``."""
@@ -108,10 +109,18 @@ def describe(error: Exception) -> str:
     return " ".join(text.split())
 
 
+def say(text: str) -> None:
+    """Print lines for people to standard output. A reader that has gone is no reason not to go on."""
+    try:
+        print(printable_lines(text), flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
 def complain(text: str) -> None:
     """Write a line to standard error, if anybody listens there."""
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text)}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
@@ -130,8 +139,11 @@ def discard_output() -> None:
 
 
 def _never_fail_to_encode(stream: Any) -> None:
-    """Names that the output's encoding does not have are shown as escapes instead of raising."""
-    if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+    """Names that the output's encoding does not have are shown as escapes instead of raising.
+
+    Where the locale says C, Python writes with "surrogateescape", which raises as well.
+    """
+    if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
         stream.reconfigure(errors="backslashreplace")
 
 
@@ -146,10 +158,14 @@ def spare_inputs(target: str, *inputs: str | None) -> None:
 
 
 def column(text: str) -> str | int:
-    """A column's position, if the text is a whole number, or else its name."""
+    """A column's position, if the text is a whole number, or else its name, as UTF-8 wherever this runs."""
     try:
         return int(text)
     except ValueError:
+        pass
+    try:
+        return os.fsencode(text).decode("utf-8")
+    except UnicodeError:
         return text
 
 

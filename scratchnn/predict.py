@@ -11,12 +11,13 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
 from . import doors
 from .errors import ArgumentError
+from .escapes import printable
 
 ROWS_AT_A_TIME = 256  # enough to keep the model busy, few enough for `| head` to be served at once
 
@@ -140,19 +141,32 @@ def _standard_output() -> TextIO:
 
 def _write(stream: TextIO, options: argparse.Namespace, model: Any, data: Any) -> None:
     """Write a line a row, in blocks, so that a reader gets the first ones early."""
-    import csv
-
-    writer = csv.writer(stream, lineterminator="\n")
+    shown = printable if stream.isatty() else str  # a file or a program gets what it is, a person what can be read
     if options.proba:
-        writer.writerow(["prediction", *model.classes])
+        stream.write(_csv_line(["prediction", *map(str, model.classes)], shown))
     for start in range(0, len(data.X), ROWS_AT_A_TIME):
         rows = data.X[start : start + ROWS_AT_A_TIME]
         if options.proba:
             for prediction, probabilities in zip(model.predict(rows), model.predict_proba(rows)):
-                writer.writerow([prediction, *(f"{p:.6g}" for p in probabilities)])
+                stream.write(_csv_line([str(prediction), *(f"{p:.6g}" for p in probabilities)], shown))
         else:
-            writer.writerows([prediction] for prediction in model.predict(rows))
+            for prediction in model.predict(rows):
+                fields = prediction if isinstance(prediction, list) else [prediction]
+                stream.write(_csv_line(map(str, fields), shown))
         stream.flush()
+
+
+def _csv_line(fields: Iterable[str], shown: Callable[[str], str]) -> str:
+    return ",".join(_quoted(shown(field)) for field in fields) + "\n"
+
+
+def _quoted(field: str) -> str:
+    """A field of CSV, in quotes where any reader of CSV might stop, cut or trim it without them.
+
+    Python's own csv module leaves a lone carriage return bare before 3.13, and many readers see a line end there.
+    """
+    plain = field.isprintable() and '"' not in field and "," not in field and field == field.strip() != ""
+    return field if plain else '"' + field.replace('"', '""') + '"'
 
 
 if __name__ == "__main__":

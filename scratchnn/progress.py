@@ -4,7 +4,7 @@ Nothing here knows how training works. ``TrainingProgress`` has the four methods
 (``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
 The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
 that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
-Relies on errors.py and the standard library.
+Relies on errors.py, escapes.py and the standard library.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from .errors import ArgumentError
+from .escapes import printable
 
 REDRAW_INTERVAL = 0.1
 """Seconds between two drawings of the live line: ten a second look smooth and cost training nothing."""
@@ -63,7 +64,8 @@ class LiveLine:
         most to the least important: on a narrow terminal the last ones go first, then the bar.
         """
         width = _columns(self.stream) - 1  # writing into the last column makes some terminals wrap
-        shown, bar_width = _fit(before, fraction is not None, list(after), width)
+        before = printable(before)
+        shown, bar_width = _fit(before, fraction is not None, list(map(printable, after)), width)
         bar, plain_bar = self._bar(fraction or 0.0, bar_width)
         text = "  ".join([before + plain_bar, *shown])[:width]
         padding = " " * (self._drawn - len(text))
@@ -81,7 +83,7 @@ class LiveLine:
     def say(self, text: str) -> None:
         """Write one lasting line; the live line, if there is one, is erased first."""
         self.erase()
-        self._write(text + "\n")
+        self._write(printable(text) + "\n")
 
     def _bar(self, fraction: float, width: int) -> tuple[str, str]:
         """The bar with and without colour codes; both empty when there is no room for one."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from . import doors
 from .errors import ArgumentError, DataError
+from .escapes import printable
 from .progress import TrainingProgress
 
 # What suits the digits and most tables: momentum brings them far in a few epochs, the cosine settles them there.
@@ -48,10 +49,10 @@ def _train(arguments: Sequence[str] | None) -> int:
     training, validation, test = _read(options)
     chatty = not (options.quiet or options.json)
     if chatty:
-        _say(_describe_data(options, training, validation, test))
+        doors.say(_describe_data(options, training, validation, test))
     model = _build(options, training)
     if chatty:
-        _say(model.summary())
+        doors.say(model.summary())
     with Interruption() as interruption:
         history = _fit(options, model, training, validation, interruption)
         model.save(options.save)
@@ -64,9 +65,9 @@ def _train(arguments: Sequence[str] | None) -> int:
     if options.json:
         import json
 
-        _say(json.dumps(_without_nan(results), allow_nan=False))
+        doors.say(json.dumps(_without_nan(results), allow_nan=False))
     else:
-        _say(_describe_results(options, results, test))
+        doors.say(_describe_results(options, results, test))
     warning = _warning(results)
     if warning:
         doors.complain(f"{warning}; a smaller --lr may help")
@@ -429,11 +430,11 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
     if validation is not None:
         rows += f", {len(validation):,} to validate with"
     rows += f", {len(test):,} to test on" + (" (held out)" if options.csv and options.test is None else "")
-    lines = [_shown(training.source), f"  {rows}", f"  {len(training.X[0]):,} features"]
+    lines = [printable(_shown(training.source)), f"  {rows}", f"  {len(training.X[0]):,} features"]
     if options.regression:
-        lines[-1] += f", to predict the number {training.label_name or 'in the label column'}"
+        lines[-1] += f", to predict the number {printable(training.label_name or 'in the label column')}"
     else:
-        names = [str(name) for name in training.classes]
+        names = [printable(str(name)) for name in training.classes]
         shown = " ".join(names if len(names) <= 12 else [*names[:10], "...", names[-1]])
         lines[-1] += f", {len(names)} classes: {shown}"
     lines.append(f"  label: {_label_column(training)}")
@@ -456,14 +457,14 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
             lines.append(f"{name} mean squared error: {error:.6g}" + ("" if fit is None else f" (R2 {fit:.4f})"))
         else:
             lines.append(f"{name} accuracy: {results[f'{name}_accuracy']:.2%}")
-    lines.append(f"model saved in {options.save}")
+    lines.append(f"model saved in {printable(options.save)}")
     if not options.quiet:
         count, seconds = results["epochs"], results["seconds"]
         lines.insert(0, f"\nlearned for {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} seconds")
         import shlex
 
         command = shlex.join(["python", "-m", "scratchnn.predict", options.save, _shown(test.source)])
-        lines.append(f"try it: {command}")
+        lines.append(f"try it: {printable(command)}")
     return "\n".join(lines)
 
 
@@ -491,14 +492,6 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nan(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _say(text: str) -> None:
-    """Print to standard output. A reader that has gone is no reason not to train and save."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        doors.discard_output()
 
 
 if __name__ == "__main__":

@@ -158,6 +158,64 @@ def test_version_and_help(command: Runner) -> None:
     assert command("--help")[1].startswith("usage: python -m scratchnn.predict ")
 
 
+LABELS = ["a\rb", "a\nb", "a\r\nb", '"', "a,b", " a ", "", "\x1b[2J", "a\x85b", "größe", "-1", "\u2028"]
+
+
+def write_model_of(labels: list[str], path: Path) -> None:
+    """A model that predicts its labels one after the other, for the rows 0, 1, 2 ..."""
+    model = Model(1, [], len(labels), scaling="none")
+    model.fit([[float(i)] for i in range(len(labels))], labels, epochs=1)
+    model.classes = list(labels)
+    # The logits of class k are k * x - k * k / 2, of which the k-th is the largest at x = k.
+    model.weights = [[[float(k) for k in range(len(labels))]], [-k * k / 2 for k in range(len(labels))]]
+    model.save(path)
+
+
+@pytest.mark.parametrize("options", [[], ["--proba"]])
+def test_every_reader_of_csv_gets_as_many_rows_and_the_same_labels(options: list[str], command: Runner) -> None:
+    write_model_of(LABELS, Path("odd.pkl"))
+    Path("odd.csv").write_text("".join(f"{i}\n" for i in range(len(LABELS))), encoding="utf-8")
+    assert command("odd.pkl", "odd.csv", "--output", "out.csv", *options) == (0, "", "")
+    content = Path("out.csv").read_bytes().decode("utf-8")
+    # newline="": as the csv module's manual wants files opened, which splits lines at carriage returns as well.
+    rows = list(csv.reader(io.StringIO(content, newline="")))
+    assert [row[0] for row in rows[bool(options) :]] == LABELS
+    pandas = pytest.importorskip("pandas")
+    for engine in ("c", "python"):
+        table = pandas.read_csv(
+            io.BytesIO(Path("out.csv").read_bytes()),
+            header=0 if options else None,
+            keep_default_na=False,
+            engine=engine,
+            dtype=str,
+            skip_blank_lines=False,
+        )
+        assert list(table.iloc[:, 0]) == LABELS
+
+
+def test_a_person_at_a_terminal_is_shown_escapes(command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_model_of(LABELS, Path("odd.pkl"))
+    Path("odd.csv").write_text("".join(f"{i}\n" for i in range(len(LABELS))), encoding="utf-8")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for options in ([], ["--proba"]):
+        code, out, _ = command("odd.pkl", "odd.csv", *options)
+        assert code == 0
+        assert all(line.isprintable() for line in out.split("\n"))
+        lines = list(csv.reader(io.StringIO(out)))[bool(options) :]
+        assert [line[0] for line in lines][:3] == [r"a\rb", r"a\nb", r"a\r\nb"]
+        assert len(lines) == len(LABELS)
+
+
+def test_several_numbers_a_row_are_several_fields(command: Runner) -> None:
+    model = Model(1, [], 2, task="regression", scaling="none")
+    model.fit([[0.0], [1.0]], [[0.0, 1.0], [2.0, 1.0]], epochs=1)
+    model.save("two.pkl")
+    Path("x.csv").write_text("0.5\n-1\n", encoding="utf-8")
+    code, out, _ = command("two.pkl", "x.csv")
+    expected = Model.load("two.pkl").predict([[0.5], [-1.0]])
+    assert (code, [[float(v) for v in line.split(",")] for line in out.splitlines()]) == (0, expected)
+
+
 # --- bad input: one line, exit code 2 ----------------------------------------------------------------------------
 
 
