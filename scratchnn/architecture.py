@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .arguments import require_size
+from .arguments import chosen, require_size
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .errors import ArgumentError
 from .layers import (
@@ -30,6 +30,15 @@ from .layers import (
 
 ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
 
+# Functions of numbers that are one of these. (A function of the same name may be another one: these are known.)
+_FUNCTIONS = {
+    "math.tanh": "tanh",
+    "scratchnn.elementary.sigmoid": "sigmoid",
+    "scratchnn.elementary.tanh": "tanh",
+    "scratchnn.linalg.relu": "relu",
+    "scratchnn.linalg.sigmoid": "sigmoid",
+}
+
 # The layers that a model file may name.
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
@@ -47,6 +56,22 @@ def choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
     return known[name]
 
 
+def find_activation(given: Any) -> Layer:
+    """The activation that is meant by its name, its class, a layer such as ``LeakyReLU(0.2)``, or ``math.tanh``.
+
+    ``ValueError`` says which there are.
+    """
+    if type(given) in ACTIVATIONS.values():
+        return given  # type: ignore[no-any-return]
+    if callable(given) and not isinstance(given, Layer):
+        given = _FUNCTIONS.get(f"{getattr(given, '__module__', '')}.{getattr(given, '__name__', '')}", given)
+    try:
+        return ACTIVATIONS[chosen("activation", given, ACTIVATIONS)]()
+    except ValueError as error:
+        hint = "; any other is a layer with forward and backward, for Model.from_layers" if callable(given) else ""
+        raise ArgumentError(f"{error}{hint}") from None
+
+
 def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
     """One size a hidden layer, from a single number or a list of them."""
     if isinstance(hidden_size, str) or (
@@ -57,11 +82,15 @@ def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
     return [require_size("hidden_size", size) for size in sizes]
 
 
-def perceptron(sizes: Sequence[int], activation: type[Layer], dropout: float, init: str | float) -> Sequential:
-    """Linear, activation, (dropout,) again and again, and a last Linear; ``sizes`` goes from inputs to outputs."""
+def perceptron(sizes: Sequence[int], activation: Layer, dropout: float, init: str | float) -> Sequential:
+    """Linear, activation, (dropout,) again and again, and a last Linear; ``sizes`` goes from inputs to outputs.
+
+    ``activation`` is a pattern: each place gets a layer of its own.
+    """
+    plain = layer_to_plain(activation)
     stack: list[Layer] = []
     for inputs, outputs in zip(sizes[:-2], sizes[1:-1]):
-        stack += [Linear(inputs, outputs, init=init), activation()]
+        stack += [Linear(inputs, outputs, init=init), layer_from_plain(plain)]
         if dropout:
             stack.append(Dropout(dropout))
     return Sequential([*stack, Linear(sizes[-2], sizes[-1], init=init)])

@@ -1,4 +1,4 @@
-"""Checks of arguments that are single numbers, shared by everything that takes sizes and rates. Relies on errors.py."""
+"""Checks of arguments that are single numbers or names, shared by everything that takes some. Relies on errors.py."""
 
 from __future__ import annotations
 
@@ -21,6 +21,22 @@ def require_size(what: str, value: Any, least: int | None = 1) -> int:
         bound = "" if least is None else f" of at least {least}"
         raise ArgumentError(f"{what} must be a whole number{bound}, got {value!r}")
     return number
+
+
+def chosen(what: str, given: Any, known: Mapping[str, Any]) -> str:
+    """The name in ``known`` that ``given`` means: the name itself, however it is written ("Adam", "LeakyReLU"), or the
+    class that stands under it. ``ValueError`` lists all names."""
+    if isinstance(given, str):
+        found = [name for name in known if _letters(name) == _letters(given)]
+    else:
+        found = [name for name, kind in known.items() if kind is given and isinstance(given, type)]
+    if not found:
+        raise ArgumentError(f"unknown {what} {given!r}: known are {', '.join(known)}")
+    return found[0]
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def in_order(value: Any) -> list[Any] | None:

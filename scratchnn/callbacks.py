@@ -14,12 +14,15 @@ from .arguments import require_number
 from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
+_SHORT_NAMES: dict[Any, str] = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
+
 
 class History:
     """What a run has reached, one entry an epoch in each of its lists.
 
     ``loss`` and ``accuracy`` are of the rows learned from, ``validation_loss`` and ``validation_accuracy`` of the
     validation data, ``seconds`` how long each epoch took. Accuracies are fractions, and stay empty for regression.
+    A list can be had by its name, too: ``history["loss"]``, ``history["val_loss"]``.
     """
 
     def __init__(self) -> None:
@@ -31,6 +34,19 @@ class History:
 
     def __len__(self) -> int:
         return len(self.loss)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """A list by its name; ``val_loss`` and ``val_accuracy`` are known as well."""
+        lists: dict[str, list[float]] = vars(self)
+        full = _SHORT_NAMES.get(name, name)
+        if full not in lists:
+            raise KeyError(f"no {name!r} in a history: there are {', '.join(lists)}")
+        return lists[full]
+
+    def __contains__(self, name: object) -> bool:
+        return _SHORT_NAMES.get(name, name) in vars(self)
+
+    __iter__ = None  # a loop would have to choose between epochs and names
 
     def to_dict(self) -> dict[str, list[float]]:
         """The same lists in a dict."""

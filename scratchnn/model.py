@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Union
 
 from . import linalg, storage
 from .architecture import (
-    ACTIVATIONS,
     choose,
+    find_activation,
     hidden_sizes,
     layer_from_plain,
     layer_to_plain,
     perceptron,
     summary_rows,
 )
-from .arguments import in_order, require_size
+from .arguments import chosen, in_order, require_number, require_size
 from .callbacks import History
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit
 from .engine import DEFAULT_ENGINE, Computing, find_engine
@@ -47,14 +47,15 @@ class Model(Computing):
     that is empty), to ``output_size`` outputs: one a class, or one a number to be predicted. A classifier with one
     output tells two classes apart.
 
-    Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid), ``dropout`` (rate after each hidden layer),
+    Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
+    ``dropout`` (rate after each hidden layer),
     ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification" or
     "regression"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``engine`` (what computes), ``seed``
     (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
-    in the order of the outputs, and ``weights``, which can be set as well. A callback that sets ``stop_training``
-    ends a run.
+    in the order of the outputs and the ``history``, and ``weights``, which can be set as well. A callback that sets
+    ``stop_training`` ends a run.
     """
 
     _own_engine: Any = linalg  # the one it was made with; while it learns, ``ops`` may be one that suits its data
@@ -65,7 +66,7 @@ class Model(Computing):
         hidden_size: int | Sequence[int] = 100,
         output_size: int = 10,
         *,
-        activation: str = "relu",
+        activation: str | type[Layer] | Layer | Callable[[float], float] = "relu",
         dropout: float = 0.0,
         init: str | float = "auto",
         task: str = "classification",
@@ -73,11 +74,11 @@ class Model(Computing):
         engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> None:
-        kind: type[Layer] = choose("activation", activation, ACTIVATIONS)
+        pattern = find_activation(activation)
         choose("task", task, dict.fromkeys(TASKS))
         Dropout(dropout)  # checks the rate
         if init == "auto":
-            init = "he" if kind in (ReLU, LeakyReLU) else "xavier"
+            init = "he" if isinstance(pattern, (ReLU, LeakyReLU)) else "xavier"
         sizes = [
             require_size("input_size", input_size),
             *hidden_sizes(hidden_size),
@@ -86,14 +87,14 @@ class Model(Computing):
         loss: Loss = MSELoss()
         if task == "classification":
             loss = CrossEntropyLoss() if output_size > 1 else BCEWithLogitsLoss()
-        self._assemble(perceptron(sizes, kind, dropout, init), loss, task, (sizes[0],), scaling, engine, seed)
+        self._assemble(perceptron(sizes, pattern, dropout, init), loss, task, (sizes[0],), scaling, engine, seed)
 
     @classmethod
     def from_layers(
         cls,
         layers: Sequence[Layer],
         *,
-        loss: str | Loss = "cross_entropy",
+        loss: str | Loss | type[Loss] = "cross_entropy",
         input_shape: int | Sequence[int] | None = None,
         task: str | None = None,
         scaling: str = "auto",
@@ -102,14 +103,17 @@ class Model(Computing):
     ) -> Model:
         """A model around any stack of layers.
 
-        ``loss`` is a loss or its name (cross_entropy, nll, mse, bce, bce_with_logits). ``input_shape`` is the number of
-        features or (channels, height, width); it is read off the first Linear if not given. ``task`` follows from the
-        loss if not given: classification for cross-entropy and NLL, and for binary cross-entropy on a single output.
+        ``loss`` is a loss, its class or its name (cross_entropy, nll, mse, bce, bce_with_logits). ``input_shape`` is
+        the number of features or (channels, height, width); it is read off the first Linear if not given. ``task``
+        follows from the loss if not given: classification for cross-entropy and NLL, and for binary cross-entropy on a
+        single output.
         Weights are drawn from ``seed``, but for layers that were given a generator of their own. A layer belongs to one
         model; a ``copy()`` of it starts another model with its weights.
         """
         if isinstance(loss, str):
-            loss = choose("loss", loss, LOSSES)()
+            loss = LOSSES[chosen("loss", loss, LOSSES)]
+        if isinstance(loss, type) and issubclass(loss, Loss):
+            loss = loss()
         if not isinstance(loss, Loss):
             raise ArgumentError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {loss!r}")
         network = Sequential(layers)
@@ -189,6 +193,7 @@ class Model(Computing):
         self.feature_names: list[str] = []
         self.label_name: str | None = None
         self.label_position: int | None = None  # of the label's column in the file that was learned from
+        self.history = History()  # of the last fit
         self.stop_training = False
         # Two generators, so that the starting weights do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
@@ -310,18 +315,20 @@ class Model(Computing):
         epochs: int = 10,
         lr: float | None = None,
         batch_size: int | None = 32,
-        optimizer: str | Optimizer = "sgd",
+        optimizer: str | Optimizer | type[Optimizer] = "sgd",
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        schedule: Schedule | None = None,
+        schedule: str | Schedule | type[Schedule] | None = None,
         clip_norm: float | None = None,
         validation_data: tuple[Any, Any] | None = None,
+        validation_split: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Label, float] | str | None = None,
         callbacks: Sequence[Any] = (),
         eval: int = 1,
         show_training_info: bool = False,
+        verbose: int = 0,
         shuffle: bool = True,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
@@ -333,9 +340,12 @@ class Model(Computing):
 
         ``lr`` is 0.1 for SGD and 0.001 for Adam if not given; an optimizer object keeps its own, or is set to ``lr``.
         ``batch_size=None`` takes all rows at once (full-batch gradient descent). ``validation_data`` is a pair (X, y)
-        that is measured after every epoch. ``sample_weight`` is one number a row, ``class_weight`` a dict of class:
-        weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
-        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs.
+        that is measured after every epoch; ``validation_split`` sets that fraction of the rows aside for it, drawn
+        with the model's seed and with every class in proportion. ``optimizer`` and ``schedule`` ("cosine", "step",
+        "plateau") may be names, classes or objects. ``sample_weight`` is one number a row, ``class_weight`` a dict of
+        class: weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
+        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs; ``verbose=1`` does the
+        same, and with ``verbose=2`` there is no live line. The model keeps the history as ``model.history``, too.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
@@ -347,10 +357,11 @@ class Model(Computing):
         sgd_settings = {"momentum": momentum, "nesterov": nesterov}
         rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
         looking_on: list[Any] = []
-        if show_training_info:
+        verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
+        if show_training_info or verbose:
             from .progress import TrainingProgress
 
-            looking_on.append(TrainingProgress(every=eval))
+            looking_on.append(TrainingProgress(every=eval, live=False if verbose == 2 else None))
         training = Training(
             self,
             rule,
@@ -362,6 +373,10 @@ class Model(Computing):
             callbacks=[*looking_on, *checked_callbacks(callbacks)],
             checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
         )
+        if validation_split is not None:
+            if validation_data is not None:
+                raise ArgumentError("validation_data and validation_split: only one of them can be given")
+            rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
         before = self.classes, self.scaling
         try:
             data = self._training_data(rows, y, sample_weight, class_weight, training.batch_size)
@@ -380,6 +395,31 @@ class Model(Computing):
             self.network.eval()
             # What suited the training rows is not kept: a model predicts the same before and after it was saved.
             self._use(self._own_engine)
+
+    def _set_aside(
+        self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float
+    ) -> tuple[list[Row], Any, Any, tuple[list[Row], Any]]:
+        """Rows, labels and weights to learn from, and the rows and labels that are held out to validate with."""
+        from .datasets import train_test_split
+
+        if not require_number("validation_split", fraction, 0.0, 1.0) > 0.0:
+            raise ArgumentError("validation_split must be above 0; leave it out to learn from all rows")
+        if self.task == "classification":
+            y = as_labels(y, "y", len(rows))
+            groups = [str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in y]
+        else:
+            y = as_targets(y, self.output_size, "y", len(rows))
+            groups = ["all"] * len(rows)
+        learned, held_out, _, _ = train_test_split(
+            range(len(rows)), groups, test_fraction=fraction, seed=self.seed or 0, stratify=True
+        )
+        if not held_out:
+            raise DataError(f"validation_split: none of {len(rows)} rows can be held out, every label occurs only once")
+        if sample_weight is not None:
+            sample_weight = as_targets(sample_weight, 1, "sample_weight", len(rows))
+            sample_weight = [sample_weight[i][0] for i in learned]
+        validation = [rows[i] for i in held_out], [y[i] for i in held_out]
+        return [rows[i] for i in learned], [y[i] for i in learned], sample_weight, validation
 
     @staticmethod
     def _checkpoint(path: Any, every: int | None, resume: bool) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import linalg
-from .arguments import require_number, require_size
+from .arguments import chosen, require_number, require_size
 from .engine import Computing
 from .errors import ArgumentError
 
@@ -244,6 +244,28 @@ class ReduceOnPlateau(Schedule):
         if self.waited > self.patience:
             optimizer.lr = min(optimizer.lr, max(optimizer.lr * self.factor, self.minimum))
             self.waited = 0
+
+
+SCHEDULES: dict[str, type[Schedule]] = {"cosine": CosineSchedule, "step": StepSchedule, "plateau": ReduceOnPlateau}
+
+
+def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
+    """A schedule as it is, or one by its name or class that suits a run of so many epochs.
+
+    "cosine" falls to 0 at the end, "step" goes down to a tenth after each third of the run, "plateau" when the loss has
+    not fallen for more than 3 epochs. None and "none" are no schedule. ``ValueError`` lists the names.
+    """
+    if schedule is None or isinstance(schedule, Schedule):
+        return schedule
+    if isinstance(schedule, str) and schedule.lower() == "none":
+        return None
+    try:
+        name = chosen("schedule", schedule, SCHEDULES)
+    except ValueError as error:
+        raise ArgumentError(f"{error}, or a Schedule such as StepSchedule(30)") from None
+    if name == "step":
+        return StepSchedule(math.ceil(epochs / 3))
+    return CosineSchedule(epochs) if name == "cosine" else ReduceOnPlateau(patience=3)
 
 
 def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = linalg) -> float:

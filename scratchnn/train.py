@@ -333,24 +333,13 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "momentum": momentum,
         "nesterov": options.nesterov,
         "weight_decay": options.weight_decay,
-        "schedule": _schedule(options),
+        "schedule": options.schedule,
         "clip_norm": clip_norm,
         "class_weight": options.class_weight,
         "checkpoint": options.checkpoint,
         "checkpoint_every": options.checkpoint_every,
         "resume": options.resume,
     }
-
-
-def _schedule(options: argparse.Namespace) -> Any:
-    """Schedules that make sense over the epochs asked for."""
-    from .optim import CosineSchedule, ReduceOnPlateau, StepSchedule
-
-    if options.schedule == "step":
-        return StepSchedule(math.ceil(options.epochs / 3))
-    if options.schedule == "cosine":
-        return CosineSchedule(options.epochs)
-    return ReduceOnPlateau(patience=3) if options.schedule == "plateau" else None
 
 
 class Interruption:

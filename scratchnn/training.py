@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from .arguments import require_number, require_size
+from .arguments import chosen, require_number, require_size
 from .callbacks import Callback, History, Run
 from .checkpoint import (
     Checkpoint,
@@ -24,7 +24,7 @@ from .checkpoint import (
     unpack_order,
 )
 from .errors import ArgumentError, DataError, ModelFileError, TrainingDiverged
-from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm
+from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm, make_schedule
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
 from .storage import pack_matrix, unpack_matrix
@@ -33,7 +33,10 @@ DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
 
 
 def make_optimizer(
-    optimizer: str | Optimizer, lr: float | None, sgd_settings: Mapping[str, Any], weight_decay: float
+    optimizer: str | Optimizer | type[Optimizer],
+    lr: float | None,
+    sgd_settings: Mapping[str, Any],
+    weight_decay: float,
 ) -> Optimizer:
     """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong."""
     if isinstance(optimizer, Optimizer):
@@ -43,10 +46,10 @@ def make_optimizer(
         if lr is not None:
             optimizer.lr = require_number("lr", lr, 0.0, above=True)
         return optimizer
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise ArgumentError(
-            f"unknown optimizer {optimizer!r}: known are {', '.join(OPTIMIZERS)}, or an Optimizer object"
-        )
+    try:
+        optimizer = chosen("optimizer", optimizer, OPTIMIZERS)
+    except ValueError as error:
+        raise ArgumentError(f"{error}, or an Optimizer object") from None
     rate = DEFAULT_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
         return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **sgd_settings)  # type: ignore[call-arg]
@@ -137,7 +140,7 @@ class Training:
         *,
         epochs: int,
         batch_size: int | None,
-        schedule: Schedule | None,
+        schedule: str | Schedule | type[Schedule] | None,
         clip_norm: float | None,
         shuffled: bool,
         callbacks: Sequence[Any],
@@ -147,9 +150,7 @@ class Training:
         self.optimizer = optimizer
         self.epochs = require_size("epochs", epochs)
         self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
-        if schedule is not None and not isinstance(schedule, Schedule):
-            raise ArgumentError(f"schedule must be a Schedule such as StepSchedule(30), got {schedule!r}")
-        self.schedule = schedule
+        self.schedule = make_schedule(schedule, self.epochs)
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
         self.shuffled = shuffled
         self.callbacks = list(callbacks)
@@ -184,6 +185,7 @@ class Training:
         try:
             self._tell("on_train_begin", run)
             try:
+                self.model.history = run.history
                 self._resume(run, data)
                 while run.epoch < self.epochs or self._order:
                     if not self._epoch(data, batch_size, run, validate) or self.model.stop_training:

@@ -340,3 +340,43 @@ def test_watching_the_accuracy_of_a_regression_is_found_before_training() -> Non
     model = Model(2, 3, 1, task="regression")
     with pytest.raises(ValueError, match="EarlyStopping watches accuracy, which needs a classification model"):
         model.fit(X, [0, 1, 2, 3], callbacks=[EarlyStopping("accuracy")])
+
+
+# --- the history by familiar names -------------------------------------------------------------------------
+
+
+def test_a_history_gives_its_lists_by_name() -> None:
+    history = History()
+    history.validation_loss.append(0.5)
+    history.loss.append(0.25)
+    assert history["loss"] is history.loss
+    assert history["validation_loss"] is history["val_loss"] is history.validation_loss
+    assert history["val_accuracy"] is history.validation_accuracy
+    assert "val_loss" in history and "lr" not in history
+    with pytest.raises(KeyError, match="no 'lr' in a history: there are loss, accuracy, validation_loss"):
+        history["lr"]
+    with pytest.raises(TypeError):
+        list(history)  # type: ignore[call-overload]
+
+
+def test_the_model_keeps_the_history_of_its_last_fit() -> None:
+    model = Model(2, 3, 2)
+    assert len(model.history) == 0
+    X, y = [[0.0, 1.0], [1.0, 0.0]] * 4, [0, 1] * 4
+    first = model.fit(X, y, epochs=2)
+    assert model.history is first
+    with pytest.raises(ValueError, match="validation data"):
+        model.fit(X, y, callbacks=[EarlyStopping()])
+    assert model.history is first
+    with pytest.raises(RuntimeError, match="stop"):
+        model.fit(X, y, epochs=5, callbacks=[_Fails(3)])
+    assert len(model.history) == 3
+
+
+class _Fails(Callback):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, model: Any, run: Any) -> None:
+        if run.epoch == self.epoch:
+            raise RuntimeError("stop")

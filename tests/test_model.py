@@ -319,7 +319,7 @@ def test_the_input_shape_is_read_off_the_first_linear_layer_or_given() -> None:
         ),
         (
             [Linear(2, 3)],
-            {"loss": BCEWithLogitsLoss},
+            {"loss": Linear},
             r"loss must be a Loss or the name of one \(mse, .*\), got <class",
         ),
         ([Linear(2, 3)], {"task": "clustering"}, "unknown task 'clustering': known are classification, regression"),
@@ -740,7 +740,7 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"output_size": -3}, "output_size must be a whole number of at least 1, got -3"),
         ({"activation": "swish"}, "unknown activation 'swish': known are relu, leaky_relu, tanh, sigmoid"),
         ({"activation": ["relu"]}, r"unknown activation \['relu'\]: known are relu, leaky_relu, tanh, sigmoid"),
-        ({"activation": ReLU}, "unknown activation <class 'scratchnn.layers.ReLU'>: known are relu, .*"),
+        ({"activation": Linear}, "unknown activation <class 'scratchnn.layers.Linear'>: known are relu, .*"),
         ({"task": "both"}, "unknown task 'both': known are classification, regression"),
         ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg"),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),

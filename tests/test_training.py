@@ -124,7 +124,7 @@ def test_momentum_is_for_sgd_alone() -> None:
         classifier().fit(X, Y, nesterov=True)
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", ["sgd"], None, SGD])
+@pytest.mark.parametrize("optimizer", ["rmsprop", ["sgd"], None, Linear])
 def test_an_unknown_optimizer_lists_the_known_ones(optimizer: Any) -> None:
     with pytest.raises(ValueError, match=r"^unknown optimizer .*: known are sgd, adam, or an Optimizer object$"):
         classifier().fit(X, Y, optimizer=optimizer)
@@ -178,8 +178,8 @@ def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(monkeypat
 
 
 def test_a_schedule_must_be_one() -> None:
-    for wrong in ("cosine", StepSchedule, 0.5):
-        with pytest.raises(ValueError, match=r"schedule must be a Schedule such as StepSchedule\(30\), got"):
+    for wrong in ("linear", Linear, 0.5):
+        with pytest.raises(ValueError, match=r"^unknown schedule .*, or a Schedule such as StepSchedule\(30\)$"):
             classifier().fit(X, Y, schedule=wrong)
 
 
