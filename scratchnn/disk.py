@@ -176,15 +176,53 @@ def _remove_if_abandoned(part: str) -> None:
         if os.name != "posix":
             os.unlink(part)
             return
-        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = open_own(part, os.O_RDWR)
         try:
-            if lock_file(descriptor) and os.path.samestat(os.fstat(descriptor), os.stat(part)):
+            if lock_file(descriptor) and is_current(descriptor, part):
                 os.unlink(part)
         finally:
             os.close(descriptor)
 
 
-# --- locks -------------------------------------------------------------------------------------------------
+# --- helping files and locks -------------------------------------------------------------------------------
+
+
+def open_own(path: str, flags: int) -> int:
+    """A descriptor of the file ``path`` itself, never of what a link with this name points to.
+
+    For helping files, whose names anybody can guess: whoever may write to the folder could put a link there, and the
+    file that it points to would be written to. So ``flags`` must not truncate. Raises ``OSError`` for a link, also for
+    one of several names of a file, and for what is no file.
+    """
+    if os.path.islink(path):
+        raise _foreign(path, "a symbolic link")
+    wanted = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")  # as far as the system has them
+    for name in wanted:
+        flags |= getattr(os, name, 0)
+    descriptor = os.open(path, flags, 0o666)
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink <= 1:
+        return descriptor
+    os.close(descriptor)
+    raise _foreign(path, "a file with other names as well" if stat.S_ISREG(found.st_mode) else "no file")
+
+
+def _foreign(path: str, what: str) -> OSError:
+    return OSError(errno.EEXIST, f"{path} is {what}, expected a helping file of scratchnn: remove it", path)
+
+
+def is_current(descriptor: int, path: str) -> bool:
+    """Whether an open file is still the one that has this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bool:
+    """Whether two names lead to one file, be it there or not."""
+    names = [os.path.normcase(os.path.realpath(os.fsdecode(path))) for path in (first, second)]
+    return names[0] == names[1] or (all(map(os.path.exists, names)) and os.path.samefile(*names))
 
 
 def lock_file(descriptor: int, wait: bool = False) -> bool:
@@ -216,8 +254,9 @@ class Lock:
     """``with Lock(path):`` nobody else who asks for this lock gets it, in this process or another.
 
     A second one who asks gets ``BlockingIOError`` with the number of the process that has it. The system itself gives
-    the lock up when the process ends, however it ends. It is held on a small file beside ``path``, removed at the end;
-    one that is left by a process that was killed stands in nobody's way.
+    the lock up when the process ends, however it ends; a forked child does not have it. It is held on a small file
+    beside ``path``, removed at the end; one that is left by a process that was killed stands in nobody's way. If
+    somebody removes that file meanwhile, others can take the lock: ``hold`` notices, before harm is done.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -225,49 +264,99 @@ class Lock:
         folder, base = os.path.split(os.path.realpath(self.name))
         self.path = os.path.join(folder, f".{base}.lock")
         self._descriptor = -1
+        self._lost: OSError | None = None
 
     def __enter__(self) -> Lock:
+        self._descriptor = self._take()
+        if hasattr(os, "register_at_fork"):
+            from weakref import ref
+
+            this = ref(self)
+            os.register_at_fork(after_in_child=lambda: _forget(this()))
+        return self
+
+    def hold(self) -> None:
+        """Make sure that nobody else has the lock: put its file back if that was removed.
+
+        Raises ``BlockingIOError`` if somebody else has taken the lock since then, now and at every later call.
+        """
+        if self._lost is None and self._descriptor < 0:
+            raise OSError(errno.EBADF, "the lock is not held by this process", self.name)
+        if self._lost is None and not is_current(self._descriptor, self.path):
+            try:
+                descriptor = self._take()
+            except BlockingIOError as error:
+                self._lost = error
+            else:
+                os.close(self._descriptor)
+                self._descriptor = descriptor
+        if self._lost is not None:
+            raise self._lost.with_traceback(None)
+
+    def _take(self) -> int:
+        """A descriptor of the locked file."""
         try:
-            while not self._take():
-                pass
+            while True:
+                descriptor = self._open_locked()
+                if is_current(descriptor, self.path):
+                    break
+                os.close(descriptor)  # its last owner has removed it meanwhile, and others would lock another one
         except OSError as error:
             if error.filename == self.name:
                 raise
             raise type(error)(error.errno, f"cannot be locked: {error.strerror or error}", self.name) from None
-        return self
+        with suppress(OSError):  # a full disk: the number is for messages only
+            os.ftruncate(descriptor, 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, str(os.getpid()).encode())
+        return descriptor
 
-    def _take(self) -> bool:
-        """Lock the file; False if its last owner has removed it meanwhile, so that others would lock another one."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    def _open_locked(self) -> int:
+        descriptor = self._open()
         try:
-            if not lock_file(descriptor):
-                raise self._in_use(os.read(descriptor, 20))
-            try:
-                current = os.path.samestat(os.fstat(descriptor), os.stat(self.path))
-            except FileNotFoundError:
-                current = False
-            if not current:
-                os.close(descriptor)
-                return False
-            with suppress(OSError):  # a full disk: the number is for messages only
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, str(os.getpid()).encode())
+            locked = lock_file(descriptor)
+            owner = os.read(descriptor, 20)
+            if not locked:
+                raise self._in_use(owner)
+            if owner and not owner.isdigit():
+                raise _foreign(self.path, "no lock file")
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor = descriptor
-        return True
+        return descriptor
+
+    def _open(self) -> int:
+        """A descriptor of the file, whether it was there or not."""
+        while True:
+            with suppress(FileExistsError):
+                return open_own(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            with suppress(FileNotFoundError):  # removed between the two
+                return open_own(self.path, os.O_RDWR)
 
     def _in_use(self, owner: bytes) -> OSError:
         who = f"process {int(owner)}" if owner.isdigit() else "another process"
         return BlockingIOError(errno.EAGAIN, f"in use by {who}: wait for it, or choose another file", self.name)
 
+    def forget(self) -> None:
+        """Let go of the lock in a forked child, whose parent keeps it."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def __exit__(self, *exception: object) -> None:
         descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        ours = is_current(descriptor, self.path)
         with suppress(OSError):
-            if os.name == "posix":
+            if ours and os.name == "posix":
                 os.unlink(self.path)  # while it is locked: nobody else can have it yet
         os.close(descriptor)
-        if os.name != "posix":
+        if ours and os.name != "posix":
             with suppress(OSError):
                 os.unlink(self.path)
+
+
+def _forget(lock: Lock | None) -> None:
+    if lock is not None:
+        lock.forget()

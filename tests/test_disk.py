@@ -373,6 +373,127 @@ def test_a_lock_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 @posix
+@pytest.mark.parametrize(
+    ("link", "what"), [(os.symlink, "a symbolic link"), (os.link, "a file with other names as well")]
+)
+def test_what_a_link_with_the_name_of_a_lock_points_to_is_left_alone(
+    tmp_path: Path, link: Callable[[Path, Path], None], what: str
+) -> None:
+    """Whoever may write to the folder knows this name, and may not be allowed to write to what he links to."""
+    precious = tmp_path / "precious"
+    precious.write_text("4711")  # looks like the number of a process
+    link(precious, tmp_path / ".run.checkpoint.lock")
+    with pytest.raises(OSError, match=rf"cannot be locked: .*\.lock is {what}.*: remove it: '.*run\.checkpoint'$"):
+        Lock(tmp_path / "run.checkpoint").__enter__()
+    assert precious.read_text() == "4711"
+
+
+@posix
+def test_a_link_to_nothing_makes_no_file(tmp_path: Path) -> None:
+    (tmp_path / ".run.checkpoint.lock").symlink_to(tmp_path / "new")
+    with pytest.raises(OSError, match="is a symbolic link"):
+        Lock(tmp_path / "run.checkpoint").__enter__()
+    assert not (tmp_path / "new").exists()
+
+
+@posix
+def test_what_has_the_name_of_a_lock_and_is_none_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / ".run.checkpoint.lock"
+    path.write_text("my notes on locks")
+    with pytest.raises(OSError, match=r"\.lock is no lock file, expected"):
+        Lock(tmp_path / "run.checkpoint").__enter__()
+    assert path.read_text() == "my notes on locks"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match=r"\.lock is no file, expected"):
+        Lock(tmp_path / "run.checkpoint").__enter__()
+
+
+@posix
+def test_a_lock_that_was_removed_is_put_back_by_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    with Lock(path) as lock:
+        lock.hold()
+        for _ in range(2):
+            (tmp_path / ".run.checkpoint.lock").unlink()
+            lock.hold()
+            with pytest.raises(BlockingIOError, match=f"in use by process {os.getpid()}"):
+                Lock(path).__enter__()
+    assert os.listdir(tmp_path) == []
+
+
+@posix
+def test_a_lock_that_was_removed_and_taken_by_another_is_lost_for_good(tmp_path: Path) -> None:
+    """Two runs in one file: only the second may write to it from then on, and it is not disturbed by the first."""
+    path = tmp_path / "run.checkpoint"
+    with Lock(path) as first:
+        (tmp_path / ".run.checkpoint.lock").unlink()
+        with Lock(path) as second:
+            for _ in range(2):
+                with pytest.raises(BlockingIOError, match="in use by"):
+                    first.hold()
+            second.hold()
+        with pytest.raises(BlockingIOError, match="in use by"):
+            first.hold()  # the file has the other's results now
+
+
+@posix
+def test_the_end_of_a_lost_lock_leaves_the_new_one_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.checkpoint"
+    with Lock(path):
+        (tmp_path / ".run.checkpoint.lock").unlink()
+        second = Lock(path).__enter__()
+    with pytest.raises(BlockingIOError):
+        Lock(path).__enter__()
+    second.__exit__()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """A process that was killed while a child of it lives on: the lock is free, as if there were no child."""
+    path = tmp_path / "run.checkpoint"
+    code = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from scratchnn.disk import Lock\n"
+        f"with Lock({str(path)!r}) as lock:\n"
+        "    if not os.fork():\n"
+        "        try:\n"
+        "            lock.hold()\n"
+        "        except OSError as error:\n"
+        "            print(error.strerror, flush=True)\n"
+        "        input()\n"
+        "        sys.exit()\n"  # leaves the child's with block, which is not its to unlock
+        "    os.kill(os.getpid(), 9)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        assert process.stdout.readline() == "the lock is not held by this process\n"
+        process.wait()
+        with Lock(path) as lock:
+            process.stdin.close()
+            assert process.stdout.read() == ""  # the child is at its end
+            assert os.listdir(tmp_path) == [".run.checkpoint.lock"]
+            lock.hold()
+
+
+def test_names_that_lead_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert disk.same_file("a", "./b/../a")
+    assert disk.same_file("a", tmp_path / "a")
+    assert not disk.same_file("a", "b")
+    Path("a").touch()
+    assert not disk.same_file("a", "b")
+    if os.name == "posix":
+        os.symlink("a", "soft")
+        os.symlink("nowhere", "loose")
+        os.link("a", "hard")
+        assert disk.same_file("a", "soft") and disk.same_file("hard", "soft") and disk.same_file("loose", "nowhere")
+
+
+@posix
 def test_a_lock_whose_file_is_removed_by_its_last_owner_meanwhile_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
