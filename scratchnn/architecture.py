@@ -126,6 +126,7 @@ def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") 
             rows += summary_rows(layer, shape, ops, indent + "  ")
         else:
             count = sum(math.prod(ops.shape(p.value)) for p in layer.parameters())
-            rows.append((f"{indent}{type(layer).__name__}", shape_text(output), f"{count:,}"))
+            frozen = " (frozen)" if count and not layer.trainable else ""
+            rows.append((f"{indent}{type(layer).__name__}{frozen}", shape_text(output), f"{count:,}"))
         shape = output
     return rows

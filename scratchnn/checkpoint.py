@@ -22,7 +22,7 @@ from .errors import ArgumentError, ModelFileError
 from .storage import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
-VERSION = 1
+VERSION = 2
 
 
 class Checkpoint:

@@ -147,9 +147,10 @@ class Conv2D(WindowLayer):
         return self.ops.convolve(x, weight.value, bias.value, self.window)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        self.weight.gradient = self.ops.convolve_weights(self.x, gradient, self.window)
-        self.bias.gradient = self.ops.sum_channels(gradient, self.out_channels)
-        return self.ops.convolve_inputs(gradient, self.weight.value, self.window) if input_gradient else None
+        learns, ops = self.trainable, self.ops
+        self.weight.gradient = ops.convolve_weights(self.x, gradient, self.window) if learns else None
+        self.bias.gradient = ops.sum_channels(gradient, self.out_channels) if learns else None
+        return ops.convolve_inputs(gradient, self.weight.value, self.window) if input_gradient else None
 
     def _channels_out(self, channels: int) -> int:
         if channels != self.in_channels:

@@ -77,7 +77,8 @@ class Layer(Computing):
         """dLoss/dInput from dLoss/dOutput, for the batch last given to ``forward``.
 
         ``input_gradient=False`` says that nobody will read the result, and the layer may return None. It is only ever
-        said to the first layer with weights in a network, so others can do without the argument.
+        said to the first layer in a network that learns weights, so others can do without the argument. A layer that
+        is not ``trainable`` need not work out its parameters' gradients.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method backward(gradient, input_gradient=True)")
 
@@ -119,20 +120,28 @@ class Layer(Computing):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if not isinstance(value, bool):
-            raise ValueError(f"trainable must be True or False, got {value!r}")
+            raise ArgumentError(f"trainable must be True or False, got {value!r}")
         for layer in self.walk():
             layer._trainable = value
+            for parameter in vars(layer).values():
+                if isinstance(parameter, Parameter):
+                    parameter.gradient = None  # of a batch of before: no later one will replace it
 
     def parameters(self) -> list[Parameter]:
         """The layer's matrices of numbers, in a fixed order. Training changes them, unless the layer is frozen."""
         return []
+
+    def trainable_parameters(self) -> list[Parameter]:
+        """Those of ``parameters()`` that training changes: all but those of frozen layers."""
+        frozen = {id(p) for layer in self.walk() if not layer.trainable for p in layer.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
 
     def parameter_shapes(self) -> list[tuple[int, int]]:
         """(rows, columns) of each of ``parameters()``. A layer with large ones tells without making them."""
         return [self.ops.shape(parameter.value) for parameter in self.parameters()]
 
     def gradients(self) -> list[Matrix]:
-        """dLoss/dParameter for each of ``parameters()``; None before the first ``backward``."""
+        """dLoss/dParameter for each of ``parameters()``; None before the first ``backward``, or if it is frozen."""
         return [parameter.gradient for parameter in self.parameters()]
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -259,9 +268,10 @@ class Linear(Layer):
         return self.ops.affine(x, self.weight.value, self.bias.value)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        self.weight.gradient = self.ops.matmul_tn(self.x, gradient)
-        self.bias.gradient = self.ops.sum_rows(gradient)
-        return self.ops.matmul_nt(gradient, self.weight.value) if input_gradient else None
+        learns, ops = self.trainable, self.ops
+        self.weight.gradient = ops.matmul_tn(self.x, gradient) if learns else None
+        self.bias.gradient = ops.sum_rows(gradient) if learns else None
+        return ops.matmul_nt(gradient, self.weight.value) if input_gradient else None
 
     def parameters(self) -> list[Parameter]:
         if self.weight.value is None:
@@ -459,8 +469,8 @@ class Sequential(Layer):
         # Without a reader for the input's gradient, the way back ends at the first layer that learns.
         first = 0
         if not input_gradient:
-            learning = [i for i, layer in enumerate(self.layers) if layer.parameters()]
-            first = learning[0] if learning else len(self.layers)
+            learning = (i for i, layer in enumerate(self.layers) if layer.trainable_parameters())
+            first = next(learning, len(self.layers))
         for position in range(len(self.layers) - 1, first - 1, -1):
             layer = self.layers[position]
             try:

@@ -28,7 +28,7 @@ from .callbacks import History
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
-from .layers import Dropout, Layer, LeakyReLU, Linear, ReLU, Sequential, Shape, Softmax, shape_text, width
+from .layers import Dropout, Layer, LeakyReLU, Linear, Parameter, ReLU, Sequential, Shape, Softmax, shape_text, width
 from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
@@ -220,8 +220,11 @@ class Model(Computing):
 
     @property
     def parameter_count(self) -> int:
-        """How many numbers training can change."""
-        return sum(math.prod(self.ops.shape(p.value)) for p in self.network.parameters())
+        """How many numbers there are in all weights, those of frozen layers too."""
+        return self._count(self.network.parameters())
+
+    def _count(self, parameters: Sequence[Parameter]) -> int:
+        return sum(math.prod(self.ops.shape(p.value)) for p in parameters)
 
     @property
     def weights(self) -> list[Any]:
@@ -253,11 +256,19 @@ class Model(Computing):
         """A table as text: each layer, its output shape and its number of parameters."""
         table = [("layer", "output shape", "parameters"), ("input", shape_text(self.input_shape), "")]
         table += summary_rows(self.network, self.input_shape, self.ops)
-        table.append(("total", "", f"{self.parameter_count:,}"))
-        widths = [max(len(row[column]) for row in table) for column in range(3)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
+        totals = [("total", "", f"{self.parameter_count:,}")]
+        learning = self._count(self.network.trainable_parameters())
+        if learning < self.parameter_count:
+            totals.append(("trainable", "", f"{learning:,}"))
+        widths = [max(len(row[column]) for row in [*table, *totals]) for column in range(3)]
         rule = "-" * (sum(widths) + 4)
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in [*table, *totals]]
+        return "\n".join([text[0], rule, *text[1 : len(table)], rule, *text[len(table) :]])
+
+    def _frozen(self) -> list[int]:
+        """Where in ``network.walk()`` the layers are that do not learn."""
+        layers = enumerate(self.network.walk())
+        return [place for place, layer in layers if not layer.trainable and not isinstance(layer, Sequential)]
 
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
@@ -440,6 +451,7 @@ class Model(Computing):
             "training data": fingerprint(data.raw, data.targets, data.weights),
             "validation data": validation,
             "network": repr(self.network),
+            "frozen layers": self._frozen(),
             "loss": repr(self.loss),
             "scaling": self.scaling_kind,
             "seed": self.seed,
@@ -580,11 +592,7 @@ class Model(Computing):
             "label_position": self.label_position,
             "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
             "seed": self.seed,
-            "frozen": [
-                position
-                for position, layer in enumerate(self.network.walk())
-                if not layer.trainable and not isinstance(layer, Sequential)
-            ],
+            "frozen": self._frozen(),
         }
         # What could not be read again is not written, least of all over what can.
         check_description(description)

@@ -156,7 +156,11 @@ class Training:
         self.callbacks = list(callbacks)
         self._remembering = [callback for callback in callbacks if hasattr(callback, "state")]
         self.checkpoint = checkpoint
-        self.parameters = model.network.parameters()
+        self.parameters = model.network.trainable_parameters()
+        if not self.parameters and model.network.parameters():
+            raise ArgumentError(
+                "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
+            )
         self._good: list[Any] = []  # the last weights that gave a finite loss
         self.settings: dict[str, Any] = {}  # what a checkpoint must agree with; ``Model.fit`` knows it
 
@@ -275,7 +279,7 @@ class Training:
         return {
             "run": run.state(),
             "order": pack_order(self._order),
-            "weights": [pack(parameter.value, ops) for parameter in self.parameters],
+            "weights": [self._packed(parameter) for parameter in self.model.network.parameters()],
             "momentum": [pack(matrix, ops) for matrix in self.optimizer.matrices()],
             "floats": [pack_matrix(rows) for rows in self.optimizer.floats()],
             "steps": self.optimizer.steps,
@@ -284,6 +288,13 @@ class Training:
             "generators": [generator_state(rng) for rng in self._generators()],
             "callbacks": [callback.state() for callback in self._remembering],
         }
+
+    def _packed(self, parameter: Any) -> dict[str, Any]:
+        ops = self.model.ops
+        if any(parameter is one for one in self.parameters):
+            return pack(parameter.value, ops)
+        # A frozen one is still made of the numbers that the run began with, not of those the engine made of them.
+        return {"form": {}, **pack_matrix(ops.to_rows(parameter.value))}
 
     def _resume(self, run: Run, data: TrainingData) -> None:
         """Go on from where the checkpoint says, if there is one."""
@@ -299,12 +310,13 @@ class Training:
     def _restore(self, state: dict[str, Any], run: Run) -> None:
         ops = self.model.ops
         weights = [unpack(packed, ops) for packed in state["weights"]]
-        shapes = [ops.shape(parameter.value) for parameter in self.parameters]
+        parameters = self.model.network.parameters()
+        shapes = [ops.shape(parameter.value) for parameter in parameters]
         if [ops.shape(value) for value in weights] != shapes:
             raise ValueError(f"weights of {list(map(ops.shape, weights))}, expected {shapes}")
         run.restore(state["run"])
         self._order = unpack_order(state["order"])
-        for parameter, value in zip(self.parameters, weights):
+        for parameter, value in zip(parameters, weights):
             parameter.value = value
         momentum = [unpack(packed, ops) for packed in state["momentum"]]
         self.optimizer.restore(momentum, list(map(unpack_matrix, state["floats"])), state["steps"])
@@ -334,6 +346,8 @@ class Training:
         value = loss.forward(outputs, targets, weights)
         if not math.isfinite(value):
             raise OverflowError(f"the loss is {value}")
+        if network.trainable_parameters() != self.parameters:
+            raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
         self._good = [parameter.value for parameter in self.parameters]
         network.backward(ops.from_rows(loss.backward()), input_gradient=False)
         if self.clip_norm is not None:

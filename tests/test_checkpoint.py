@@ -26,6 +26,7 @@ from scratchnn import (
     Sequential,
     Tanh,
     TrainingDiverged,
+    checkpoint,
     load_digits,
     storage,
 )
@@ -228,7 +229,7 @@ def test_divergence_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match="epoch 2, batch 4") as raised:
         model.fit(X, Y, epochs=3, checkpoint=tmp_path / "run", checkpoint_every=2, callbacks=[Poison()])
     assert (raised.value.epoch, raised.value.batch) == (2, 4)
-    state = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (1,))["state"]
+    state = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))["state"]
     assert (state["run"]["epoch"], state["run"]["batch"]) == (2, 2)
 
 
@@ -246,11 +247,19 @@ def test_a_broken_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
 
 
+def test_a_checkpoint_of_an_older_format_is_one_clear_error(tmp_path: Path) -> None:
+    fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
+    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
+    storage.save_record(tmp_path / "run", "scratchnn checkpoint", 1, record)
+    with pytest.raises(ModelFileError, match="run: format version 1, this program reads version "):
+        fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+
+
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
-    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (1,))
+    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
     del record["state"]["weights"][-1]
-    storage.save_record(tmp_path / "run", "scratchnn checkpoint", 1, record)
+    storage.save_record(tmp_path / "run", "scratchnn checkpoint", checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match=r"the parts of this checkpoint do not fit: weights of .*, expected "):
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
 
