@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     options = read_arguments(__doc__, arguments)
     X, y = noisy_line(200, slope=SLOPE, intercept=INTERCEPT, noise=NOISE)
 
-    model = Model(1, [], 1, task="regression", scaling="none")
+    model = Model(1, [], 1, task="regression", scaling="none", target_scaling="none")
     history = model.fit(X, y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=0.1, batch_size=None)
 
     ((slope,),), (intercept,) = model.weights

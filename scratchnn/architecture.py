@@ -116,6 +116,13 @@ def layer_from_plain(plain: dict[str, Any]) -> Layer:
     return layer
 
 
+def gives_any_number(network: Sequential) -> bool:
+    """Whether outputs may be of any size and sign: the last layer that changes numbers is linear."""
+    passing = (Sequential, Dropout, Flatten, MaxPool2D, AvgPool2D)
+    last = next((layer for layer in reversed(list(network.walk())) if not isinstance(layer, passing)), None)
+    return type(last) in (Linear, Conv2D)
+
+
 def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") -> list[tuple[str, str, str]]:
     """(layer, output shape, parameters) for every layer of a network whose input samples have this shape."""
     rows = []

@@ -43,13 +43,15 @@ _PARTS: dict[str, tuple[type, ...]] = {
     "label_name": (str, type(None)),
     "label_position": (int, type(None)),
     "weights": (list,),
+    "target_scaling_kind": (str,),
+    "target_scaling": (dict, type(None)),  # None where targets are left alone
     "seed": (int, type(None)),
     "frozen": (list,),  # positions in Sequential.walk(), where 0 is the network itself, rising
 }
 
 # Parts that came with a version of the format, and what older files stand for.
 _ADDED: dict[int, dict[str, Any]] = {
-    3: {"seed": 0, "frozen": []},
+    3: {"target_scaling_kind": "auto", "target_scaling": None, "seed": 0, "frozen": []},
 }
 
 
@@ -84,6 +86,7 @@ def check_description(description: Any) -> None:
     _require_known("loss", description["loss"], LOSSES)
     _require_known("task", description["task"], TASKS)
     _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
+    _require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
     _check_layers(description["layers"], 0)
     _check_shape(description["input_shape"])
     _check_classes(description["classes"])
@@ -152,6 +155,7 @@ def check_fit(network: Sequential, description: dict[str, Any]) -> None:
     _check_weights(network.parameter_shapes(), description["weights"])
     _check_frozen(network, description["frozen"])
     _check_learned(description, inputs, outputs)
+    _check_target_scaling(description, outputs)
 
 
 def _checked_width(what: str, shape: Shape) -> int:
@@ -195,3 +199,21 @@ def _check_learned(description: dict[str, Any], inputs: int, outputs: int) -> No
     names = len(description["feature_names"])
     _require(names in (0, inputs), f"{names} feature_names for {inputs} features")
     _require(position is None or -inputs - 1 <= position <= inputs, f"a label_position of {shown(position)}")
+
+
+def _check_target_scaling(description: dict[str, Any], outputs: int) -> None:
+    """What was learned of regression targets."""
+    scaling, asked_for = description["target_scaling"], description["target_scaling_kind"]
+    if scaling is None:
+        fitted = description["scaling"] is not None
+        _require(not fitted or asked_for != "standard", "target_scaling 'standard' was asked for, none is there")
+        return
+    learned = Scaling.from_dict(scaling)
+    _require(description["scaling"] is not None, "a target_scaling, but no scaling of features")
+    fitting = description["task"] == "regression" and description["loss"] == "mse" and learned.kind != "none"
+    _require(fitting, f"target_scaling {learned.kind!r} is for regression with the loss mse")
+    fine = asked_for in ("auto", learned.kind)
+    _require(fine, f"target_scaling {asked_for!r} was asked for, {learned.kind!r} is there")
+    columns = len(learned.means)
+    right = learned.kind != "standard" or columns == outputs
+    _require(right, f"target_scaling of {columns} columns, expected {outputs}")

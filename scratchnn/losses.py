@@ -2,7 +2,8 @@
 
 ``forward(outputs, targets)`` gives the mean loss, ``backward()`` dLoss/dOutputs for that same batch. Both work on
 plain rows of floats, whichever engine computed them. ``weights``, one number a sample, multiplies each sample's
-share of the loss; the sum is still divided by the number of samples. Relies on ``linalg`` for the stable logarithms.
+share of the loss; the sum is still divided by the number of samples. Relies on ``linalg`` for the stable logarithms,
+and on ``preprocessing`` for what became of regression targets.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from . import linalg
+from .preprocessing import Scaling
 
 Rows = list[list[float]]
 # One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).
@@ -124,6 +126,25 @@ class MSELoss(_ElementwiseLoss):
     def _element(self, output: float, target: float) -> tuple[float, float]:
         difference = output - target
         return difference * difference, 2.0 * difference
+
+
+class StandardisedMSELoss(MSELoss):
+    """The mean squared error of outputs that stand for standardised targets, told in the targets' own unit.
+
+    The targets are as they came, ``scaling`` says what became of them for the network. ``backward`` is the gradient of
+    the mean squared error between standardised numbers: with any unit of the targets the network learns alike, and
+    each of several outputs has as much of a say.
+    """
+
+    def __init__(self, scaling: Scaling) -> None:
+        self.scaling = scaling
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        value = super().forward(self.scaling.undo(outputs), targets, weights)
+        # One unit comes from undoing the outputs, one from dividing the errors: MSE's gradient has one of them.
+        units = self.scaling.units(len(outputs[0]))
+        self._gradient = [[g / unit for g, unit in zip(row, units)] for row in self._gradient]
+        return value
 
 
 def _check_probability_target(target: float, sample: int) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from random import Random
 from typing import Any, Union
@@ -17,6 +18,7 @@ from . import linalg, storage
 from .architecture import (
     choose,
     find_activation,
+    gives_any_number,
     hidden_sizes,
     layer_from_plain,
     layer_to_plain,
@@ -29,7 +31,16 @@ from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_descriptio
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, Parameter, ReLU, Sequential, Shape, Softmax, shape_text, width
-from .losses import LOSSES, BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
+from .losses import (
+    LOSSES,
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    Loss,
+    MSELoss,
+    NLLLoss,
+    StandardisedMSELoss,
+)
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
 from .training import Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
@@ -50,8 +61,15 @@ class Model(Computing):
     Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
     ``dropout`` (rate after each hidden layer),
     ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification" or
-    "regression"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``engine`` (what computes), ``seed``
-    (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
+    "regression"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine``
+    (what computes), ``seed`` (same seed, same data: same result to the last bit). Raises ``ValueError`` for an
+    argument that makes no sense.
+
+    Regression learns standardised targets, each column with mean 0 and deviation 1, and turns what it predicts back:
+    predictions, losses and scores are in the unit of the targets as they were given. ``target_scaling`` "auto" does
+    so for the mean squared error, where the network ends in a linear layer (one that ends in a sigmoid can give no
+    others than it was given); targets that are the rows themselves, an autoencoder's, are scaled as those are.
+    "standard" does so in any case, "none" leaves targets alone.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
     in the order of the outputs and the ``history``, and ``weights``, which can be set as well. A callback that sets
@@ -71,6 +89,7 @@ class Model(Computing):
         init: str | float = "auto",
         task: str = "classification",
         scaling: str = "auto",
+        target_scaling: str = "auto",
         engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> None:
@@ -87,7 +106,8 @@ class Model(Computing):
         loss: Loss = MSELoss()
         if task == "classification":
             loss = CrossEntropyLoss() if output_size > 1 else BCEWithLogitsLoss()
-        self._assemble(perceptron(sizes, pattern, dropout, init), loss, task, (sizes[0],), scaling, engine, seed)
+        network = perceptron(sizes, pattern, dropout, init)
+        self._assemble(network, loss, task, (sizes[0],), scaling, target_scaling, engine, seed)
 
     @classmethod
     def from_layers(
@@ -98,6 +118,7 @@ class Model(Computing):
         input_shape: int | Sequence[int] | None = None,
         task: str | None = None,
         scaling: str = "auto",
+        target_scaling: str = "auto",
         engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> Model:
@@ -131,7 +152,7 @@ class Model(Computing):
         choose("task", task, dict.fromkeys(TASKS))
         cls._check_task(loss, task, outputs)
         model = cls.__new__(cls)
-        model._assemble(network, loss, task, shape, scaling, engine, seed)
+        model._assemble(network, loss, task, shape, scaling, target_scaling, engine, seed)
         return model
 
     @staticmethod
@@ -164,6 +185,7 @@ class Model(Computing):
         task: str,
         shape: Shape,
         scaling: str,
+        target_scaling: str,
         engine: Any,
         seed: int | None,
         drawn: bool = True,
@@ -182,6 +204,9 @@ class Model(Computing):
         self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
+        choose("target_scaling", target_scaling, dict.fromkeys(Scaling.TARGET_KINDS))
+        if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
+            raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")
         if seed is not None:
             seed = require_size("seed", seed, 0)
             if seed >= MOST_SEEDS:
@@ -189,6 +214,8 @@ class Model(Computing):
         self.seed = seed
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit
+        self.target_scaling_kind = target_scaling
+        self.target_scaling: Scaling | None = None  # learned by the first fit, too
         self.classes: list[Label] = []  # learned by the first fit, too
         self.feature_names: list[str] = []
         self.label_name: str | None = None
@@ -275,14 +302,43 @@ class Model(Computing):
 
     # --- data in -------------------------------------------------------------------------------------------
 
-    def _learn_data(self, rows: Sequence[Row], y: Any) -> tuple[list[Label], Scaling, list[Target]]:
-        """(classes, scaling, targets) of training data; classes and scaling of the first data hold for good."""
-        classes: list[Label] = []
+    def _learn_data(
+        self, rows: Sequence[Row], y: Any, sample_weight: Any = None, class_weight: Any = None
+    ) -> tuple[list[Target], list[float] | None]:
+        """(targets, weights) of training data. Classes and scalings are learned as well, and those of the first data
+        hold for good."""
+        labels: Sequence[Label] = [0] * len(rows)
         if self.task == "classification":
-            y = as_labels(y, "y", len(rows))
-            classes = self.classes or self._fitting_classes(y)
-        targets = self._targets(y, classes, "y", len(rows))
-        return classes, self.scaling or Scaling.fit(rows, self.scaling_kind), targets
+            y = labels = as_labels(y, "y", len(rows))
+            self.classes = self.classes or self._fitting_classes(labels)
+        targets = self._targets(y, self.classes, "y", len(rows))
+        weights = sample_weights(labels, self.classes, sample_weight, class_weight)
+        self.scaling = self.scaling or Scaling.fit(rows, self.scaling_kind)
+        self.target_scaling = self.target_scaling or self._fit_targets(self.scaling, rows, targets, weights)
+        return targets, weights
+
+    def _fit_targets(
+        self, scaling: Scaling, rows: Sequence[Row], targets: Sequence[Any], weights: Sequence[float] | None
+    ) -> Scaling:
+        """What the network's outputs stand for."""
+        standard = self.target_scaling_kind == "standard"
+        fitting = self.task == "regression" and type(self.loss) is MSELoss and gives_any_number(self.network)
+        if not standard and (self.target_scaling_kind == "none" or not fitting):
+            return Scaling("none")
+        tables = 1 < self.output_size == self.input_size
+        if tables and not standard and all(list(row) == target for row, target in zip(rows, targets)):
+            return scaling  # an autoencoder gives back what it is given: its inputs, as it sees them
+        return Scaling.fit_targets(targets, weights)
+
+    @contextmanager
+    def _learning(self) -> Iterator[None]:
+        """Nothing is learned from data that are refused."""
+        before = self.classes, self.scaling, self.target_scaling
+        try:
+            yield
+        except BaseException:
+            self.classes, self.scaling, self.target_scaling = before
+            raise
 
     def _fitting_classes(self, labels: Sequence[Label]) -> list[Label]:
         """The classes of the labels. Labels that are numbers from 0 on may leave some of the outputs' classes out."""
@@ -310,11 +366,29 @@ class Model(Computing):
             raise NotFittedError("this model has not been fitted yet: call fit(X, y) first")
         return self.scaling
 
+    def _require_target_scaling(self) -> Scaling:
+        self._require_fitted()
+        assert self.target_scaling is not None  # it is learned together with that of features
+        return self.target_scaling
+
+    @property
+    def fitted_loss(self) -> Loss:
+        """The loss as it is computed: on targets as they were given, and outputs that stand for standardised ones."""
+        scaling = self.target_scaling
+        return self.loss if scaling is None or scaling.kind == "none" else StandardisedMSELoss(scaling)
+
     def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Target]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""
         rows = as_rows(X, "X", self.input_size)
-        _, scaling, targets = self._learn_data(rows, y)
-        return scaling.transform(rows), targets
+        before = self.classes, self.scaling, self.target_scaling
+        try:
+            targets, _ = self._learn_data(rows, y)
+            target_scaling = self._require_target_scaling()
+            if target_scaling.kind != "none":
+                targets = [*target_scaling.transform([t for t in targets if isinstance(t, list)])]
+            return self._require_fitted().transform(rows), targets
+        finally:
+            self.classes, self.scaling, self.target_scaling = before
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -388,15 +462,11 @@ class Model(Computing):
             if validation_data is not None:
                 raise ArgumentError("validation_data and validation_split: only one of them can be given")
             rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
-        before = self.classes, self.scaling
-        try:
+        with self._learning():
             data = self._training_data(rows, y, sample_weight, class_weight, training.batch_size)
             held_out = None
             if validation_data is not None:
                 held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
-        except BaseException:
-            self.classes, self.scaling = before  # nothing is learned from data that were refused
-            raise
         validate = None if held_out is None else partial(self._evaluate, held_out)
         try:
             if checkpoint is not None:
@@ -454,6 +524,7 @@ class Model(Computing):
             "frozen layers": self._frozen(),
             "loss": repr(self.loss),
             "scaling": self.scaling_kind,
+            "target scaling": self.target_scaling_kind,
             "seed": self.seed,
             "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
             **training.describe(),
@@ -463,11 +534,7 @@ class Model(Computing):
         self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_size: int | None
     ) -> TrainingData:
         """What ``fit`` trains on; from here on the model has classes and scaling."""
-        if self.task == "classification":
-            y = as_labels(y, "y", len(rows))
-        self.classes, self.scaling, targets = self._learn_data(rows, y)
-        labels = y if self.classes else [0] * len(rows)
-        weights = sample_weights(labels, self.classes, sample_weight, class_weight)
+        targets, weights = self._learn_data(rows, y, sample_weight, class_weight)
         prepared = self._prepare(rows)
         self._use(self.ops.suited(prepared, min(batch_size or len(rows), len(rows))))
         return TrainingData(prepared, targets, weights, rows)
@@ -515,6 +582,7 @@ class Model(Computing):
         outputs = self._raw_outputs(X)
         if self.task == "classification":
             return [self.classes[k] for k in self._decide(outputs)]
+        outputs = self._require_target_scaling().undo(outputs)
         return [row[0] for row in outputs] if self.output_size == 1 else outputs
 
     def predict_proba(self, X: Any) -> Rows:
@@ -534,10 +602,11 @@ class Model(Computing):
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
         outputs = self._outputs(data.prepared)
         correct = self.count_correct(outputs, data.targets)
-        return self.loss.forward(outputs, data.targets), None if correct is None else correct / len(data)
+        return self.fitted_loss.forward(outputs, data.targets), None if correct is None else correct / len(data)
 
     def evaluate(self, X: Any, y: Any) -> tuple[float, float | None]:
-        """(mean loss, accuracy as a fraction) on rows and labels; the accuracy is None for regression."""
+        """(mean loss, accuracy as a fraction) on rows and labels; the accuracy is None for regression, and the mean
+        squared error is that of what ``predict`` gives."""
         return self._evaluate(self._evaluation_data(X, y, ""))
 
     def score(self, X: Any, y: Any) -> float:
@@ -547,7 +616,7 @@ class Model(Computing):
             accuracy = self._evaluate(data)[1]
             assert accuracy is not None
             return accuracy
-        outputs = self._outputs(data.prepared)
+        outputs = self._require_target_scaling().undo(self._outputs(data.prepared))
         residual = math.fsum((o - t) ** 2 for row, target in zip(outputs, data.targets) for o, t in zip(row, target))
         means = [linalg.mean(column) for column in zip(*data.targets)]
         total = math.fsum((t - m) ** 2 for target in data.targets for t, m in zip(target, means))
@@ -579,6 +648,7 @@ class Model(Computing):
             raise ArgumentError("feature_names must be a list of names, got something else in it")
         if not isinstance(self.label_name, (str, int, float, type(None))):
             raise ArgumentError(f"label_name must be a name or None, got {type(self.label_name).__name__}")
+        targets = self.target_scaling
         description = {
             "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,
@@ -587,6 +657,8 @@ class Model(Computing):
             "classes": list(self.classes),
             "scaling_kind": self.scaling_kind,
             "scaling": self.scaling.to_dict() if self.scaling else None,
+            "target_scaling_kind": self.target_scaling_kind,
+            "target_scaling": None if targets is None or targets.kind == "none" else targets.to_dict(),
             "feature_names": list(map(str, self.feature_names)),
             "label_name": None if self.label_name is None else str(self.label_name),
             "label_position": self.label_position,
@@ -627,8 +699,8 @@ class Model(Computing):
         loss, task = LOSSES[description["loss"]](), description["task"]
         cls._check_task(loss, task, width(network.output_shape(shape)))
         model = cls.__new__(cls)
-        seed, scaling = description["seed"], description["scaling_kind"]
-        model._assemble(network, loss, task, shape, scaling, engine, seed, drawn=False)
+        kinds = description["scaling_kind"], description["target_scaling_kind"]
+        model._assemble(network, loss, task, shape, *kinds, engine, description["seed"], drawn=False)
         layers = list(network.walk())
         for position in description["frozen"]:
             layers[position].trainable = False
@@ -636,7 +708,10 @@ class Model(Computing):
         for parameter in network.parameters():
             parameter.value = model.ops.from_rows(storage.unpack_matrix(packed.pop()))  # one at a time: less memory
         model.classes = description["classes"]
-        model.scaling = Scaling.from_dict(description["scaling"]) if description["scaling"] else None
+        if description["scaling"]:
+            model.scaling = Scaling.from_dict(description["scaling"])
+            targets = description["target_scaling"]
+            model.target_scaling = Scaling.from_dict(targets) if targets else Scaling("none")
         model.feature_names = description["feature_names"]
         model.label_name = description["label_name"]
         model.label_position = description["label_position"]

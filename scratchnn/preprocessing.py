@@ -213,9 +213,11 @@ class Scaling:
     """How raw features become the network's inputs, learned from the training rows alone.
 
     ``kind`` is "pixels" (0-255 become 0-1), "standard" (each column to mean 0 and standard deviation 1) or "none".
+    What became of regression targets is a ``Scaling`` as well, and ``undo`` leads from the network's outputs back.
     """
 
     KINDS = ("auto", "pixels", "standard", "none")
+    TARGET_KINDS = ("auto", "standard", "none")
 
     def __init__(self, kind: str, means: list[float] | None = None, deviations: list[float] | None = None) -> None:
         self.kind = kind
@@ -234,7 +236,7 @@ class Scaling:
             raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
         if kind != "standard":
             return cls(kind)
-        pairs = [_mean_and_deviation(column, number) for number, column in enumerate(zip(*rows))]
+        pairs = [_mean_and_deviation(column, f"X: column {number}") for number, column in enumerate(zip(*rows))]
         return cls(kind, [mean for mean, _ in pairs], [deviation for _, deviation in pairs])
 
     @staticmethod
@@ -261,6 +263,26 @@ class Scaling:
         """Scaled rows as lists of floats."""
         ready, factor = self.raw(rows)
         return [[v * factor for v in row] for row in ready]
+
+    @classmethod
+    def fit_targets(cls, targets: Sequence[list[float]], weights: Sequence[float] | None = None) -> Scaling:
+        """Learn from regression targets (samples x outputs): each column to mean 0 and standard deviation 1, where a
+        sample of weight 2 counts as two."""
+        pairs = [_mean_and_deviation(column, f"y: column {k}", weights) for k, column in enumerate(zip(*targets))]
+        return cls("standard", [mean for mean, _ in pairs], [deviation for _, deviation in pairs])
+
+    def undo(self, rows: list[list[float]]) -> list[list[float]]:
+        """What scaled rows were before: the way back from ``transform``."""
+        if self.kind == "none":
+            return rows
+        if self.kind == "pixels":
+            return [[v / PIXEL_FACTOR for v in row] for row in rows]
+        means, deviations = self.means, self.deviations
+        return [[v * d + m for v, m, d in zip(row, means, deviations)] for row in rows]
+
+    def units(self, width: int) -> list[float]:
+        """What 1 in each column of scaled rows is in the raw ones."""
+        return self.deviations or [1.0 / PIXEL_FACTOR if self.kind == "pixels" else 1.0] * width
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for a saved model."""
@@ -289,12 +311,19 @@ class Scaling:
         return f"Scaling({self.kind!r})"
 
 
-def _mean_and_deviation(column: Sequence[float], number: int) -> tuple[float, float]:
-    """What a column is standardised with."""
+def _mean_and_deviation(
+    column: Sequence[float], name: str, weights: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """What a column is standardised with; ``weights`` say how much each of its numbers counts."""
     try:
-        mean, deviation = linalg.mean(column), linalg.standard_deviation(column)
+        if weights is None:
+            mean, deviation = linalg.mean(column), linalg.standard_deviation(column)
+        else:
+            total = math.fsum(weights)
+            mean = math.fsum(w * v for v, w in zip(column, weights)) / total
+            deviation = math.sqrt(math.fsum(w * (v - mean) ** 2 for v, w in zip(column, weights)) / total)
     except OverflowError:
-        raise DataError(f"X: column {number} has numbers too large to be standardised") from None
+        raise DataError(f"{name} has numbers too large to be standardised") from None
     # A column that never changes, but for rounding, carries nothing: it becomes 0, and is not divided by 0.
     return mean, deviation if deviation > _ROUNDING * abs(mean) else 1.0
 

@@ -341,7 +341,7 @@ class Training:
 
     def _step(self, x: Any, targets: Sequence[Any], weights: Sequence[float] | None) -> tuple[float, Any]:
         """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
-        network, ops, loss = self.model.network, self.model.ops, self.model.loss
+        network, ops, loss = self.model.network, self.model.ops, self.model.fitted_loss
         outputs = ops.to_rows(network.forward(x))
         value = loss.forward(outputs, targets, weights)
         if not math.isfinite(value):

@@ -319,7 +319,7 @@ def test_xor_is_solved(engine: str, activation: str, outputs: int) -> None:
 @pytest.mark.parametrize("how", [{"lr": 0.1}, {"lr": 0.02, "momentum": 0.9}, {"optimizer": "adam", "lr": 300.0}])
 def test_a_regression_with_targets_in_the_thousands(engine: str, how: dict[str, Any]) -> None:
     y = plane(1500.0, -4000.0, 7000.0)
-    model = Model(2, [], 1, task="regression", engine=engine)
+    model = Model(2, [], 1, task="regression", engine=engine, target_scaling="none")
     model.fit(PLANE_X, y, epochs=100, batch_size=5, **how)
     assert model.score(PLANE_X, y) > 0.999
     assert model.predict([[0.5, 0.5]]) == pytest.approx([5750.0], rel=0.01)
@@ -342,7 +342,7 @@ def test_features_of_any_size_without_scaling(size: float) -> None:
     for engine in ("lanes", "linalg"):
         # Weights as large as the inputs are small, so that their product is of the size of the targets.
         layers = [Linear(2, 1, init=1.0 / size)]
-        model = Model.from_layers(layers, loss="mse", scaling="none", engine=engine)
+        model = Model.from_layers(layers, loss="mse", scaling="none", target_scaling="none", engine=engine)
         losses.append(model.fit(rows, y, epochs=20, lr=0.3 / max(size, 1.0) ** 2, batch_size=5).loss)
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[1][-1] < losses[1][0]
@@ -407,9 +407,8 @@ def numbers(model: Model) -> list[float]:
 @pytest.mark.parametrize("engine", ["lanes", "linalg", *WIDTHS[1:]])
 @pytest.mark.parametrize("hidden_size", [[], [8], [8, 8]])
 def test_divergence_says_where_and_what_to_do_and_leaves_finite_weights(engine: Any, hidden_size: list[int]) -> None:
-    model = Model(
-        2, hidden_size, 1, task="regression", engine=Lanes(engine) if isinstance(engine, int) else engine, seed=2
-    )
+    ops = Lanes(engine) if isinstance(engine, int) else engine
+    model = Model(2, hidden_size, 1, task="regression", engine=ops, seed=2, target_scaling="none")
     losses: list[float] = []
     watch = Watch(lambda model, run: losses.append(run.loss))
     with pytest.raises(TrainingDiverged) as caught:
@@ -430,7 +429,8 @@ def test_divergence_says_where_and_what_to_do_and_leaves_finite_weights(engine: 
 
 @both
 def test_divergence_in_the_very_first_batch_leaves_the_first_weights(engine: str) -> None:
-    model = Model.from_layers([Linear(1, 1), Linear(1, 1)], loss="mse", scaling="none", engine=engine)
+    layers = [Linear(1, 1), Linear(1, 1)]
+    model = Model.from_layers(layers, loss="mse", scaling="none", target_scaling="none", engine=engine)
     before = model.weights
     with pytest.raises(TrainingDiverged, match="epoch 1, batch 1: "):
         model.fit([[1.0], [2.0]], [1e160, -1e160], epochs=1)

@@ -209,7 +209,7 @@ def assert_agree(model: Model, losses: list[float], reference: tuple[list[float]
 
 
 CLASSIFIER = {"output_size": 3}
-REGRESSION = {"output_size": 1, "task": "regression"}
+REGRESSION = {"output_size": 1, "task": "regression", "target_scaling": "none"}
 TWO_CLASSES = {"output_size": 1}
 WEIGHTED = {"sample_weight": SAMPLE_WEIGHTS}
 BY_CLASS = {"sample_weight": [(1.0, 3.0, 0.5)[k] for k in CLASSES]}
@@ -298,6 +298,22 @@ def test_standardised_features_agree_with_numpy() -> None:
     scaled = (x - x.mean(axis=0)) / x.std(axis=0)
     expected = train_reference(model.weights, scaled, CLASSES)
     assert_agree(model, train_scratchnn(model, rows, CLASSES), expected)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_standardised_targets_agree_with_numpy(weighted: bool) -> None:
+    """The network learns standardised targets; the losses are told in the targets' own unit."""
+    y = np.array([[1e3 * v, 1e5 - 7.0 * w] for v, w in PAIRS])
+    model = Model(FEATURES, 8, 2, task="regression", scaling="none", engine="linalg")
+    how: dict[str, Any] = WEIGHTED if weighted else {}
+    shares = np.array(SAMPLE_WEIGHTS) if weighted else np.ones(ROWS)
+    mean = np.average(y, axis=0, weights=shares)
+    deviation = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=shares))
+    reference = {"loss": squared_error, "lr": slow, **how}
+    _, weights = train_reference(model.weights, X, ((y - mean) / deviation).tolist(), **reference)
+    train_scratchnn(model, X, y, lr=0.01, **how)
+    for ours, theirs in zip(model.weights, weights):
+        np.testing.assert_allclose(np.array(ours), theirs, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def test_pixels_agree_with_numpy() -> None:

@@ -323,6 +323,20 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "pixels with means": (lambda d: d["scaling"].update(kind="pixels"), "scaling 'pixels' with 3 means"),
     "another scaling than asked for": (lambda d: d.update(scaling_kind="pixels"), "scaling 'pixels' was asked for"),
     "an unknown kind of scaling": (lambda d: d.update(scaling_kind="x"), "unknown scaling_kind 'x'"),
+    "no kind of target scaling": (lambda d: d.pop("target_scaling_kind"), "the part 'target_scaling_kind' is missing"),
+    "an unknown kind of target scaling": (
+        lambda d: d.update(target_scaling_kind="pixels"),
+        "unknown target_scaling_kind 'pixels': known are auto, standard, none",
+    ),
+    "target scaling of another type": (lambda d: d.update(target_scaling=5), "target_scaling is to be of type dict"),
+    "a classifier with target scaling": (
+        lambda d: d.update(target_scaling={"kind": "standard", "means": [0.0] * 3, "deviations": [1.0] * 3}),
+        "target_scaling 'standard' is for regression with the loss mse",
+    ),
+    "target scaling that was asked for and is not there": (
+        lambda d: d.update(target_scaling_kind="standard"),
+        "target_scaling 'standard' was asked for, none is there",
+    ),
     "a name too few": (lambda d: d["feature_names"].pop(), "2 feature_names for 3 features"),
     "a name that is none": (lambda d: d.update(feature_names=["a", 1, "b"]), "feature_names are to be texts"),
     "a label's name that is none": (lambda d: d.update(label_name=5), "label_name is to be of type str"),
@@ -405,7 +419,7 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
     assert message and "\n" not in message and len(message) < 500
 
 
-@pytest.mark.parametrize("part", ["seed", "frozen"])
+@pytest.mark.parametrize("part", ["target_scaling_kind", "target_scaling", "seed", "frozen"])
 def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, part: str) -> None:
     path = tmp_path / "model.pkl"
     described = storage.load(GOLDEN / "model_version_2.pkl")
@@ -413,6 +427,41 @@ def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, part: str) -> N
     Model.load(path)
     storage.save_record(path, storage.FORMAT, 2, {**described, part: storage.load(NEWEST)[part]})
     with pytest.raises(ModelFileError, match=f"there is an unknown part, '{part}'"):
+        Model.load(path)
+
+
+BROKEN_TARGETS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "half of it": (lambda d: d["target_scaling"].pop("means"), "a scaling is to have a kind, means and deviations"),
+    "a column too few": (
+        lambda d: (d["target_scaling"]["means"].pop(), d["target_scaling"]["deviations"].pop()),
+        "target_scaling of 1 columns, expected 2",
+    ),
+    "a deviation of 0": (lambda d: d["target_scaling"]["deviations"].__setitem__(0, 0.0), "deviations above 0"),
+    "a mean of infinity": (lambda d: d["target_scaling"]["means"].__setitem__(0, math.inf), "are to be finite"),
+    "another than asked for": (
+        lambda d: d.update(target_scaling_kind="none"),
+        "target_scaling 'none' was asked for, 'standard' is there",
+    ),
+    "nothing known of features": (lambda d: d.update(scaling=None), "a target_scaling, but no scaling of features"),
+    "nothing to do": (
+        lambda d: d.update(target_scaling={"kind": "none", "means": [], "deviations": []}),
+        "target_scaling 'none' is for regression with the loss mse",
+    ),
+    "another loss": (lambda d: d.update(loss="bce"), "target_scaling 'standard' is for regression with the loss mse"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_TARGETS)
+def test_target_scaling_that_does_not_fit_is_refused(name: str, tmp_path: Path) -> None:
+    change, reason = BROKEN_TARGETS[name]
+    path = tmp_path / "model.pkl"
+    model = Model(1, [], 2, task="regression")
+    model.fit([[0.0], [1.0]], [[0.0, 5.0], [1.0, 7.0]], epochs=1)
+    model.save(path)
+    description = storage.load(path)
+    change(description)
+    storage.save(path, description)
+    with pytest.raises(ModelFileError, match=reason):
         Model.load(path)
 
 

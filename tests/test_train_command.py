@@ -308,6 +308,18 @@ def test_regression_learns_numbers(tmp_path: Path, command: Runner) -> None:
     assert Model.load("model.pkl").classes == []
 
 
+def test_the_fit_does_not_depend_on_the_unit_of_the_target(tmp_path: Path, command: Runner) -> None:
+    fits, errors = [], []
+    for unit in (1.0, 1e-5, 100_000.0, 1e9):
+        path = write_line(tmp_path / "line.csv", factor=unit)
+        _, out, _ = command(path, "--regression", "--json", "--epochs", 5, "--early-stopping", 3)
+        results = json.loads(out)
+        fits.append((results["train_r2"], results["test_r2"]))
+        errors.append(results["train_mean_squared_error"] / unit**2)
+    assert fits[1:] == [pytest.approx(fits[0], abs=1e-3)] * 3
+    assert errors[1:] == [pytest.approx(errors[0], rel=1e-2)] * 3
+
+
 def test_a_fit_that_is_undefined_is_not_shown(tmp_path: Path, command: Runner) -> None:
     line = write_line(tmp_path / "line.csv")
     for rows in ("x,y\n1.5,3.5\n", "x,y\n1.5,3.5\n1.6,3.5\n"):
