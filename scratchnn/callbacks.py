@@ -48,6 +48,12 @@ class History:
 
     __iter__ = None  # a loop would have to choose between epochs and names
 
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch, counted from 1, with the lowest validation loss; None without validation data."""
+        losses = [math.inf if math.isnan(loss) else loss for loss in self.validation_loss]
+        return losses.index(min(losses)) + 1 if losses else None
+
     def to_dict(self) -> dict[str, list[float]]:
         """The same lists in a dict."""
         return {name: list(values) for name, values in vars(self).items()}

@@ -343,7 +343,7 @@ def _fetch(arguments: Sequence[str] | None) -> int:
             timeout=options.timeout,
         )
     except KeyboardInterrupt:
-        doors.complain("interrupted; what is here already is kept, run the same command to go on")
+        doors.tell_interruption("interrupted; what is here already is kept, run the same command to go on")
         return doors.INTERRUPTED
     if not options.quiet:
         doors.say("\n".join(map(printable, paths)))

@@ -69,7 +69,7 @@ def run(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str]
         flush()
         return code
     except KeyboardInterrupt:
-        complain("interrupted")
+        tell_interruption("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         discard_output()
@@ -124,6 +124,16 @@ def complain(text: str) -> None:
         sys.stderr.flush()
     except (OSError, ValueError):
         pass
+
+
+def tell_interruption(text: str) -> None:
+    """Say what Ctrl-C has stopped; on a terminal below the ^C that stands there, not behind it."""
+    try:
+        if sys.stderr.isatty():
+            complain("")
+    except (AttributeError, ValueError):  # there is none, or it is closed
+        pass
+    complain(text)
 
 
 def discard_output() -> None:

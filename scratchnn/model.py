@@ -411,7 +411,7 @@ class Model(Computing):
         sample_weight: Any = None,
         class_weight: Mapping[Label, float] | str | None = None,
         callbacks: Sequence[Any] = (),
-        eval: int = 1,
+        eval: int | None = None,
         show_training_info: bool = False,
         verbose: int = 0,
         shuffle: bool = True,
@@ -429,15 +429,16 @@ class Model(Computing):
         with the model's seed and with every class in proportion. ``optimizer`` and ``schedule`` ("cosine", "step",
         "plateau") may be names, classes or objects. ``sample_weight`` is one number a row, ``class_weight`` a dict of
         class: weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
-        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs; ``verbose=1`` does the
-        same, and with ``verbose=2`` there is no live line. The model keeps the history as ``model.history``, too.
+        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs (not given: every epoch,
+        and on a terminal about 30 in all); ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps
+        the history as ``model.history``, too.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
         such file), and ends with the same weights to the last bit as one that never stopped. Other data or settings
         are refused. Raises ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
-        require_size("eval", eval)
+        eval = None if eval is None else require_size("eval", eval)
         rows = as_rows(X, "X", self.input_size)
         sgd_settings = {"momentum": momentum, "nesterov": nesterov}
         rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)

@@ -18,12 +18,16 @@ from typing import Any, TextIO
 from .errors import ArgumentError
 from .escapes import printable
 
+MOST_LINES = 30
+"""Lasting lines that a run leaves on a terminal, about, unless it is told how many: what fits on one screen."""
+
 REDRAW_INTERVAL = 0.1
 """Seconds between two drawings of the live line: ten a second look smooth and cost training nothing."""
 
 _WIDEST_BAR = 30
-_NARROWEST_BAR = 5
+_NARROWEST_BAR = 4
 _GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_ECHO = len("^C")  # what a terminal writes behind the live line when Ctrl-C is pressed
 
 
 class LiveLine:
@@ -63,7 +67,7 @@ class LiveLine:
         ``fraction`` (0 to 1) fills the bar; None draws no bar. The entries of ``after`` are sorted from the
         most to the least important: on a narrow terminal the last ones go first, then the bar.
         """
-        width = _columns(self.stream) - 1  # writing into the last column makes some terminals wrap
+        width = max(1, self.width - _ECHO)
         before = printable(before)
         shown, bar_width = _fit(before, fraction is not None, list(map(printable, after)), width)
         bar, plain_bar = self._bar(fraction or 0.0, bar_width)
@@ -73,10 +77,15 @@ class LiveLine:
         self._drawn = max(len(text), self._drawn)
         self._drawn_at = self.clock()
 
+    @property
+    def width(self) -> int:
+        """Columns that a line may fill: one less than there are, as writing into the last makes some terminals wrap."""
+        return _columns(self.stream) - 1
+
     def erase(self) -> None:
-        """Leave the line empty, with the cursor at its start."""
+        """Leave the line empty, also of a ^C behind it, with the cursor at its start."""
         if self._drawn:
-            self._write("\r" + " " * self._drawn + "\r")
+            self._write("\r" + " " * min(self._drawn + _ECHO, self.width) + "\r")
         self._drawn = 0
         self._drawn_at = None
 
@@ -134,64 +143,74 @@ def step_listener(
 class TrainingProgress:
     """Shows a training run: hand it to ``Model.fit(callbacks=[...])``.
 
-    On a terminal there is a live line with a bar, the epoch, loss, accuracy, rate and time left; elsewhere a
-    plain line an epoch. Loss and accuracy in the live line are those of the epoch so far.
+    On a terminal there is a live line for the running epoch: a bar, loss and accuracy so far, the time left of the
+    whole run, the newest validation figure, the rate. An epoch that has ended leaves a line, there and elsewhere, and
+    a run with validation data one more at its end, which says what its best epoch was.
 
     Parameters:
         stream: where to write; None is standard error at the moment training begins.
-        every: write a lasting line each ``every`` epochs, and for the last one.
+        every: write a lasting line each ``every`` epochs, and for the last one. None is every epoch, but on a terminal
+            about 30 lines a run: the first epoch's, the last one's, and those of round numbers between.
         live: draw the live line; None asks whether the stream is a terminal.
         colour: None follows the terminal and ``NO_COLOR``.
-        lasting: False keeps a terminal to the live line alone; elsewhere nothing changes.
+        ending: write the line at the end; False where somebody else says it.
         clock: gives seconds that never go back.
     """
 
     def __init__(
         self,
         stream: TextIO | None = None,
-        every: int = 1,
+        every: int | None = None,
         live: bool | None = None,
         colour: bool | None = None,
         *,
-        lasting: bool = True,
+        ending: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if every < 1:
+        if every is not None and every < 1:
             raise ArgumentError(f"every must be at least 1 epoch, got {every}")
         self.every = every
-        self.lasting = lasting
+        self.ending = ending
         self._line_arguments = (stream, live, colour, clock)
         self._line = LiveLine(*self._line_arguments)
         self._started = 0.0
-        self._unsaid: str | None = None  # the last epoch's line, while it has not been written
+        self._before: int | None = None  # samples that a resumed run had seen before
+        self._unsaid: list[str] = []  # the last epoch's line, while it has not been written
 
     def on_train_begin(self, model: Any, run: Any) -> None:
         """Start the clock."""
         self._line = LiveLine(*self._line_arguments)
         self._started = self._line.clock()
-        self._unsaid = None
+        self._before = None
+        self._unsaid = []
 
     def on_batch_end(self, model: Any, run: Any) -> None:
         """Draw the live line, unless it was drawn a moment ago."""
+        if self._before is None:
+            self._before = (run.epoch - 1) * run.samples + run.samples_done - run.samples_done // max(1, run.batch)
         if not self._line.due():
             return
-        done = (run.epoch - 1) * run.samples + run.samples_done
-        rate, left = self._pace(done, run.epochs * run.samples)
+        rate, left = self._pace((run.epoch - 1) * run.samples + run.samples_done, run.epochs * run.samples)
         after = [f"loss {_short(run.loss)}"]
         if run.accuracy is not None:
             after.append(f"accuracy {run.accuracy:6.1%}")
-        after += [f"{left} left", f"{rate} samples/s"]
-        self._line.draw(_epoch(run), done / max(1, run.epochs * run.samples), after)
+        after.append(f"{left} left")
+        validation = [f"val {figure}" for name, figure in _validation(run.history, -1)][-1:]
+        self._line.draw(_epoch(run), run.samples_done / max(1, run.samples), [*after, *validation, f"{rate} samples/s"])
 
     def on_epoch_end(self, model: Any, run: Any) -> None:
-        """Write the epoch's lasting line, each ``every`` epochs."""
+        """Write the epoch's lasting line, if it is its turn."""
         self._unsaid = self._epoch_line(run)
-        if run.epoch % self.every == 0 or run.epoch == run.epochs:
+        every = self.every or (_round_step(run.epochs) if self._line.live else 1)
+        if run.epoch % every == 0 or run.epoch == run.epochs or (self.every is None and run.epoch == 1):
             self._say_epoch()
 
     def on_train_end(self, model: Any, run: Any) -> None:
-        """Write the last epoch's line if it is still missing, and erase the live line."""
+        """Write the last epoch's line if it is still missing, and what the best one was; erase the live line."""
         self._say_epoch()
+        ending = describe_end(run.history, run.epochs) if self.ending else []
+        if ending:
+            self._line.say(self._fitting(ending))
         self.close()
 
     def close(self) -> None:
@@ -199,30 +218,72 @@ class TrainingProgress:
         self._line.erase()
 
     def _say_epoch(self) -> None:
-        if self._unsaid is not None and (self.lasting or not self._line.live):
-            self._line.say(self._unsaid)
-        self._unsaid = None
+        if self._unsaid:
+            self._line.say(self._fitting(self._unsaid))
+        self._unsaid = []
 
-    def _epoch_line(self, run: Any) -> str:
+    def _epoch_line(self, run: Any) -> list[str]:
         history = run.history
         parts = [_epoch(run), f"loss {_short(history.loss[-1] if history.loss else run.loss)}"]
         accuracy = history.accuracy[-1] if history.accuracy else run.accuracy
         if accuracy is not None:
             parts.append(f"accuracy {accuracy:.1%}")
-        if history.validation_loss and history.validation_loss[-1] is not None:
-            parts.append(f"validation loss {_short(history.validation_loss[-1])}")
-        if history.validation_accuracy and history.validation_accuracy[-1] is not None:
-            parts.append(f"validation accuracy {history.validation_accuracy[-1]:.1%}")
+        parts += [f"validation {name} {figure}" for name, figure in _validation(history, -1)]
         rate, left = self._pace(run.epoch * run.samples, run.epochs * run.samples)
-        return "  ".join([*parts, f"{rate} samples/s", f"{left} left"])
+        return [*parts, f"{rate} samples/s", f"{left} left"]
+
+    def _fitting(self, parts: Sequence[str]) -> str:
+        """The parts in a line; on a terminal without the last ones, and with short words, if it is too narrow."""
+        text = "  ".join(parts)
+        width = self._line.width
+        if not self._line.live or len(text) <= width:
+            return text
+        figures = [part for part in parts if not part.endswith((" samples/s", " left"))]
+        for words in (figures, [part.replace("validation", "val") for part in figures]):
+            if len("  ".join(words)) <= width:
+                return "  ".join(words)
+        while len(words) > 1 and len("  ".join(words)) > width:
+            words = words[:-1]
+        return "  ".join(words)[:width]
 
     def _pace(self, done: int, total: int) -> tuple[str, str]:
         """Samples a second and the time left, both from the whole run so far, as text."""
         elapsed = self._line.clock() - self._started
-        if elapsed <= 0 or not done:
+        seen = done - (self._before or 0)
+        if elapsed <= 0 or not seen:
             return "-", "-:--"
-        rate = done / elapsed
+        rate = seen / elapsed
         return (f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"), _duration((total - done) / rate)
+
+
+def describe_end(history: Any, epochs: int) -> list[str]:
+    """The parts of a line about a run that has ended, of ``epochs`` that were asked for: which epoch was the best.
+
+    That is the one of the lowest validation loss; without validation data there is nothing to say, and no part.
+    """
+    best = history.best_epoch
+    if best is None:
+        return []
+    parts = [f"best epoch: {best}/{epochs}", *(f"validation {name} {v}" for name, v in _validation(history, best - 1))]
+    return [*parts, f"stopped after epoch {len(history.loss)}"] if len(history.loss) < epochs else parts
+
+
+def _validation(history: Any, epoch: int) -> list[tuple[str, str]]:
+    """(name, figure) of what was measured on validation data after an epoch; position -1 is the newest."""
+    figures = []
+    if history.validation_loss and history.validation_loss[epoch] is not None:
+        figures.append(("loss", _short(history.validation_loss[epoch])))
+    if history.validation_accuracy and history.validation_accuracy[epoch] is not None:
+        figures.append(("accuracy", f"{history.validation_accuracy[epoch]:.1%}"))
+    return figures
+
+
+def _round_step(epochs: int) -> int:
+    """The smallest of 1, 2, 5, 10, 20, 50 ... that leaves at most ``MOST_LINES`` of so many epochs."""
+    step = 1
+    while epochs > MOST_LINES * step:
+        step = step * 5 // 2 if str(step)[0] == "2" else step * 2
+    return step
 
 
 class ByteProgress:

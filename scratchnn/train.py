@@ -75,7 +75,7 @@ def _train(arguments: Sequence[str] | None) -> int:
 
 
 def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:
-    doors.complain(f"interrupted: what was learned so far is saved in {options.save}")
+    doors.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}")
     if options.checkpoint:
         doors.complain("go on from there with the same command and --resume")
     return doors.KILLED_BY + number
@@ -302,7 +302,7 @@ def _build(options: argparse.Namespace, training: Any) -> Any:
 def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption) -> Any:
     from .callbacks import EarlyStopping
 
-    progress = TrainingProgress(lasting=False)
+    progress = TrainingProgress(ending=False)
     callbacks: list[Any] = [interruption] if options.quiet else [progress, interruption]
     if options.early_stopping:
         callbacks.append(EarlyStopping(patience=options.early_stopping))
@@ -400,6 +400,8 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         "label": training.label_position if training.label_name is None else training.label_name,
         "parameters": model.parameter_count,
         "epochs": len(history.loss),
+        "stopped_early": len(history.loss) < options.epochs,
+        "best_epoch": history.best_epoch,
         "seconds": round(sum(history.seconds), 3),
     }
     for name, data in (("train", training), ("test", test)):
@@ -448,13 +450,31 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
             lines.append(f"{name} accuracy: {results[f'{name}_accuracy']:.2%}")
     lines.append(f"model saved in {printable(options.save)}")
     if not options.quiet:
-        count, seconds = results["epochs"], results["seconds"]
-        lines.insert(0, f"\nlearned for {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} seconds")
+        lines = ["", *_describe_run(options, results), *lines]
         import shlex
 
         command = shlex.join(["python", "-m", "scratchnn.predict", options.save, _shown(test.source)])
         lines.append(f"try it: {printable(command)}")
     return "\n".join(lines)
+
+
+def _describe_run(options: argparse.Namespace, results: dict[str, Any]) -> list[str]:
+    """Lines on how long it learned, why it stopped, and with validation rows on its best epoch."""
+    count, best = results["epochs"], results["best_epoch"]
+    asked_for = f" of {options.epochs}" if results["stopped_early"] else ""
+    plural = "" if options.epochs == 1 else "s"
+    lines = [f"learned for {count}{asked_for} epoch{plural} in {results['seconds']:.1f} seconds"]
+    if results["stopped_early"] and options.early_stopping:
+        plural = "" if options.early_stopping == 1 else "s"
+        lines.append(f"stopped early: no lower validation loss for {options.early_stopping} epoch{plural}")
+    if best is not None:
+        loss, accuracy = results["history"]["validation_loss"], results["history"]["validation_accuracy"]
+        measured = f"validation loss {loss[best - 1]:.4g}"
+        measured += f", accuracy {accuracy[best - 1]:.1%}" if accuracy else ""
+        kept = "its" if options.early_stopping else "but the last epoch's"
+        note = "" if best == count else f"; {kept} weights are kept"
+        lines.append(f"best epoch: {best} ({measured}){note}")
+    return lines
 
 
 def _warning(results: dict[str, Any]) -> str:

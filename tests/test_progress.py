@@ -9,11 +9,15 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from scratchnn import History, Model
 from scratchnn.progress import ByteProgress, TrainingProgress
 
 COLOUR_CODE = re.compile("\x1b\\[[0-9;]*m")
@@ -75,23 +79,29 @@ def screen(written: str) -> list[str]:
 
 
 def make_run(epochs: int = 3, samples: int = 100, **others: Any) -> Any:
-    history = SimpleNamespace(loss=[], accuracy=[], validation_loss=[], validation_accuracy=[], seconds=[])
+    history = History()
     run = SimpleNamespace(epochs=epochs, epoch=1, samples=samples, samples_done=0, batches=4, batch=0)
     run.__dict__.update({"loss": 0.5, "accuracy": 0.75, "lr": 0.1, "history": history, **others})
     return run
 
 
-def train(progress: TrainingProgress, run: Any, clock: Clock, *, until: int = 0) -> None:
-    """Play a training run, as a whole or until an epoch, in batches of a second, four to the epoch."""
+def train(
+    progress: TrainingProgress, run: Any, clock: Clock, *, since: int = 1, until: int = 0, validates: bool = False
+) -> None:
+    """Play a training run, as a whole or a part of its epochs, in batches of a second, four to the epoch."""
     progress.on_train_begin(None, run)
-    for epoch in range(1, (until or run.epochs) + 1):
+    for epoch in range(since, (until or run.epochs) + 1):
         run.epoch = epoch
         for batch in range(1, 5):
             clock.now += 1
             run.batch, run.samples_done = batch, batch * run.samples // 4
             progress.on_batch_end(None, run)
         run.history.loss.append(1.0 / epoch)
-        run.history.accuracy.append(None if run.accuracy is None else 1 - 0.1 / epoch)
+        if run.accuracy is not None:
+            run.history.accuracy.append(1 - 0.1 / epoch)
+        if validates:
+            run.history.validation_loss.append(0.25 + (epoch - 3) ** 2 / 1000)
+            run.history.validation_accuracy.append(0.925)
         progress.on_epoch_end(None, run)
     progress.on_train_end(None, run)
 
@@ -141,11 +151,38 @@ def test_every_must_be_positive() -> None:
 
 
 def test_validation_is_shown_when_there_is_some() -> None:
-    stream, clock, run = io.StringIO(), Clock(), make_run(epochs=1)
-    run.history.validation_loss.append(0.25)
-    run.history.validation_accuracy.append(0.925)
-    train(TrainingProgress(stream, clock=clock), run, clock)
-    assert "accuracy 90.0%  validation loss 0.2500  validation accuracy 92.5%" in stream.getvalue()
+    stream, clock = io.StringIO(), Clock()
+    train(TrainingProgress(stream, clock=clock), make_run(epochs=1), clock, validates=True)
+    assert "accuracy 90.0%  validation loss 0.2540  validation accuracy 92.5%" in stream.getvalue()
+
+
+def test_the_best_epoch_is_told_at_the_end() -> None:
+    stream, clock = io.StringIO(), Clock()
+    train(TrainingProgress(stream, clock=clock), make_run(epochs=5), clock, validates=True)
+    assert stream.getvalue().endswith("\nbest epoch: 3/5  validation loss 0.2500  validation accuracy 92.5%\n")
+    train(TrainingProgress(stream, clock=clock), make_run(epochs=9), clock, validates=True, until=6)
+    assert stream.getvalue().endswith(
+        "\nbest epoch: 3/9  validation loss 0.2500  validation accuracy 92.5%  stopped after epoch 6\n"
+    )
+
+
+def test_the_best_epoch_can_be_left_to_somebody_else() -> None:
+    stream, clock = io.StringIO(), Clock()
+    train(TrainingProgress(stream, ending=False, clock=clock), make_run(), clock, validates=True)
+    assert "best" not in stream.getvalue() and len(stream.getvalue().splitlines()) == 3
+
+
+def test_a_resumed_run_is_not_credited_with_what_was_done_before() -> None:
+    stream, clock, run = io.StringIO(), Clock(), make_run(epochs=4)
+    run.history.loss += [1.0] * 2
+    train(TrainingProgress(stream, clock=clock), run, clock, since=3)
+    assert re.findall(r"(\S+) samples/s  (\S+) left", stream.getvalue()) == [("25", "0:04"), ("25", "0:00")]
+
+
+def test_a_log_has_every_epoch_however_many() -> None:
+    stream, clock = io.StringIO(), Clock()
+    train(TrainingProgress(stream, clock=clock), make_run(epochs=200), clock)
+    assert len(stream.getvalue().splitlines()) == 200
 
 
 def test_regression_has_no_accuracy() -> None:
@@ -176,11 +213,28 @@ def test_the_live_line_has_bar_epoch_loss_accuracy_rate_and_time_left() -> None:
     terminal, clock, run = Terminal(), Clock(), make_run()
     progress = TrainingProgress(terminal, clock=clock)
     progress.on_train_begin(None, run)
+    run.epoch, run.batch, run.samples_done = 1, 1, 25
+    progress.on_batch_end(None, run)
     clock.now += 3
-    run.epoch, run.samples_done = 2, 50
+    run.epoch, run.batch, run.samples_done = 2, 1, 25
     progress.on_batch_end(None, run)
     (line,) = screen(terminal.getvalue())
-    assert line == ("epoch 2/3 [" + "█" * 15 + "░" * 15 + "]  loss 0.5000  accuracy  75.0%  0:03 left  50 samples/s")
+    assert line == "epoch 2/3 [" + "█" * 7 + "░" * 23 + "]  loss 0.5000  accuracy  75.0%  0:04 left  42 samples/s"
+
+
+def test_the_live_line_has_the_newest_validation_figure() -> None:
+    for accuracy, shown in ((0.75, "val 92.5%"), (None, "val 0.2540")):
+        terminal, clock, run = Terminal(), Clock(), make_run(accuracy=accuracy)
+        progress = TrainingProgress(terminal, clock=clock)
+        progress.on_train_begin(None, run)
+        progress.on_batch_end(None, run)
+        assert "val" not in terminal.getvalue()
+        run.history.validation_loss.append(0.254)
+        if accuracy:
+            run.history.validation_accuracy.append(0.925)
+        clock.now += 1
+        progress.on_batch_end(None, run)
+        assert f"left  {shown}  " in screen(terminal.getvalue())[0]
 
 
 def test_eighty_columns_have_room_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,12 +242,14 @@ def test_eighty_columns_have_room_for_everything(monkeypatch: pytest.MonkeyPatch
     terminal, clock, run = Terminal(), Clock(), make_run(epochs=20, samples=60_000)
     progress = TrainingProgress(terminal, clock=clock)
     progress.on_train_begin(None, run)
+    run.batch = 1
+    progress.on_batch_end(None, run)
     clock.now += 60
-    run.epoch, run.samples_done = 12, 1
+    run.epoch, run.samples_done = 12, 30_000
     progress.on_batch_end(None, run)
     (line,) = screen(terminal.getvalue())
     assert len(line) < 80
-    for part in ("epoch 12/20 [█", "loss 0.5000", "accuracy", "left", "11,000 samples/s"):
+    for part in ("epoch 12/20 [█", "loss 0.5000", "accuracy", "left", "11,500 samples/s"):
         assert part in line
 
 
@@ -201,14 +257,71 @@ def test_eighty_columns_have_room_for_everything(monkeypatch: pytest.MonkeyPatch
 def test_the_live_line_always_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     terminal, clock = Terminal(), Clock()
-    train(TrainingProgress(terminal, lasting=False, clock=clock), make_run(), clock)
-    drawn = COLOUR_CODE.sub("", terminal.getvalue()).split("\r")
+    train(TrainingProgress(terminal, clock=clock), make_run(epochs=5), clock, validates=True)
+    drawn = re.split("[\r\n]", COLOUR_CODE.sub("", terminal.getvalue()))
     assert max(map(len, drawn)) < columns
-    assert any(text.startswith("epoch 2/3"[: columns - 1]) for text in drawn)
+    assert any(text.startswith("epoch 2/5"[: max(1, columns - 3)]) for text in drawn)
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (
+            120,
+            "epoch 2/5  loss 0.5000  accuracy 95.0%  validation loss 0.2510  validation accuracy 92.5%  25 samples/s"
+            "  0:12 left",
+        ),
+        (100, "epoch 2/5  loss 0.5000  accuracy 95.0%  validation loss 0.2510  validation accuracy 92.5%"),
+        (80, "epoch 2/5  loss 0.5000  accuracy 95.0%  val loss 0.2510  val accuracy 92.5%"),
+        (60, "epoch 2/5  loss 0.5000  accuracy 95.0%  val loss 0.2510"),
+        (40, "epoch 2/5  loss 0.5000  accuracy 95.0%"),
+        (20, "epoch 2/5"),
+        (5, "epoc"),
+    ],
+)
+def test_the_line_of_an_epoch_fits_and_loses_the_least_important_first(
+    columns: int, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal, clock = Terminal(), Clock()
+    train(TrainingProgress(terminal, clock=clock), make_run(epochs=5), clock, validates=True)
+    assert screen(terminal.getvalue())[1] == line
+
+
+@pytest.mark.parametrize(
+    ("epochs", "shown"),
+    [
+        (30, [*range(1, 31)]),
+        (31, [1, *range(2, 31, 2), 31]),
+        (100, [1, *range(5, 101, 5)]),
+        (1000, [1, *range(50, 1001, 50)]),
+    ],
+)
+def test_a_terminal_keeps_a_line_an_epoch_and_fewer_of_many(epochs: int, shown: list[int]) -> None:
+    terminal, clock = Terminal(), Clock()
+    train(TrainingProgress(terminal, clock=clock), make_run(epochs=epochs), clock)
+    lines = screen(terminal.getvalue())
+    assert [int(re.match(r"epoch +(\d+)/", line).group(1)) for line in lines[:-1]] == shown  # type: ignore[union-attr]
+    assert lines[-1] == "" and len(lines) <= 32
+
+
+@pytest.mark.parametrize("columns", [30, 80, 100])
+def test_an_echoed_ctrl_c_stays_in_its_line_and_goes_with_it(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    terminal, run = Terminal(), make_run(epochs=200)
+    progress = TrainingProgress(terminal, clock=Clock())
+    progress.on_train_begin(None, run)
+    run.history.validation_loss.append(0.25)
+    progress.on_batch_end(None, run)
+    terminal.write("^C")
+    (line,) = screen(terminal.getvalue())
+    assert line.endswith("^C") and len(line) < columns
+    progress.close()
+    assert screen(terminal.getvalue()) == [""]
 
 
 def test_a_narrow_terminal_keeps_epoch_and_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "24")
+    monkeypatch.setenv("COLUMNS", "26")
     terminal, clock, run = Terminal(), Clock(), make_run()
     progress = TrainingProgress(terminal, clock=clock)
     progress.on_train_begin(None, run)
@@ -223,13 +336,6 @@ def test_a_terminal_is_left_with_the_lasting_lines_only() -> None:
     assert first.startswith("epoch 2/3  loss 0.5000")
     assert last.startswith("epoch 3/3  loss 0.3333")
     assert end == ""
-
-
-def test_a_terminal_can_be_kept_to_the_live_line_alone() -> None:
-    terminal, clock = Terminal(), Clock()
-    train(TrainingProgress(terminal, lasting=False, clock=clock), make_run(), clock)
-    assert "epoch 3/3" in terminal.getvalue()
-    assert screen(terminal.getvalue()) == [""]
 
 
 def test_the_live_line_is_erased_after_an_interruption() -> None:
@@ -383,3 +489,112 @@ def test_a_name_the_stream_cannot_encode_is_shown_as_well_as_possible() -> None:
     with ByteProgress("größe.gz", 1, stream, clock=Clock()) as progress:
         progress.update(1)
     assert stream.buffer.getvalue() == b"gr??e.gz: 1 B" + os.linesep.encode()  # type: ignore[attr-defined]
+
+
+# On a real terminal: a process with a pseudo-terminal as its standard error, output and input
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The process makes the pseudo-terminal its own, so that a typed Ctrl-C reaches it, and becomes the command.
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
+"""
+
+needs_terminals = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+
+
+def run_in_a_terminal(
+    *arguments: str, folder: Path, columns: int = 80, type_when_seen: tuple[str, str] = ("", "")
+) -> str:
+    """All that a command writes to its terminal; once the first text was seen, the second is typed."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment.pop("COLUMNS", None)
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    written, (awaited, typed) = "", type_when_seen
+    with process:
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # on Linux, the end of a terminal is an error
+                break
+            if not piece:
+                break
+            written += piece.decode("utf-8", "replace")
+            if awaited and awaited in written:
+                os.write(ours, typed.encode())
+                awaited = ""
+    os.close(ours)
+    return written
+
+
+def write_rows(path: Path, rows: int = 60) -> str:
+    lines = [f"{number % 3},{number % 3 + number % 7 / 10},{number % 5 / 10}" for number in range(rows)]
+    path.write_text("\n".join(["label,a,b", *lines]) + "\n", encoding="utf-8")
+    return path.name
+
+
+@needs_terminals
+@pytest.mark.parametrize("columns", [80, 60])
+def test_validation_figures_stay_on_a_terminal(columns: int, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.csv")
+    options = ["--epochs", "12", "--hidden", "8", "--early-stopping", "12"]
+    written = run_in_a_terminal("scratchnn.train", rows, *options, folder=tmp_path, columns=columns)
+    lines = screen(written.replace("\r\n", "\n"))
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert [line[: len("epoch 12/12")] for line in epochs] == [f"epoch {number:>2}/12" for number in range(1, 13)]
+    assert all("val loss" in line for line in epochs)
+    assert all("val accuracy" in line for line in epochs) == (columns == 80)
+    assert max(map(len, epochs)) < columns
+    assert "█" in written and not any("█" in line for line in lines)
+    (best,) = [line for line in lines if line.startswith("best epoch: ")]
+    assert re.fullmatch(
+        r"best epoch: \d+ \(validation loss [0-9.e-]+, accuracy [0-9.]+%\)(; its weights are kept)?", best
+    )
+
+
+@needs_terminals
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_interrupted_stands_below_the_ctrl_c(quiet: list[str], tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.csv")
+    code = "import signal, scratchnn.train as t; signal.signal(2, signal.default_int_handler); "
+    code += "on = t.Interruption.on_batch_end; say = lambda *a: (print('learning', flush=True), on(*a)); "
+    (tmp_path / "learn.py").write_text(
+        f"{code}t.Interruption.on_batch_end = say\nraise SystemExit(t.main({[rows, '--epochs', '1000000', *quiet]!r}))"
+    )
+    written = run_in_a_terminal("learn", folder=tmp_path, type_when_seen=("learning", "\x03"))
+    assert "^C" in written
+    lines = screen(written.replace("\r\n", "\n"))
+    assert lines[-2:] == ["interrupted: what was learned so far is saved in model.pkl", ""]
+    assert Model.load(tmp_path / "model.pkl").classes == [0, 1, 2]
+
+
+@needs_terminals
+def test_a_script_s_fit_shows_what_a_stopped_run_was_best_at(tmp_path: Path) -> None:
+    (tmp_path / "learn.py").write_text(
+        "from scratchnn import EarlyStopping, Model\n"
+        "X, y = [[k % 2, k % 3] for k in range(40)], [k % 2 for k in range(40)]\n"
+        "model = Model(2, 4, 2)\n"
+        "model.fit(X, y, epochs=50, lr=1e-9, verbose=1, validation_split=0.2,\n"
+        "          callbacks=[EarlyStopping(patience=2, min_delta=0.1)])\n"
+    )
+    lines = screen(run_in_a_terminal("learn", folder=tmp_path).replace("\r\n", "\n"))
+    assert [line[:10] for line in lines] == ["epoch  1/5", "epoch  2/5", "epoch  3/5", "best epoch", ""]
+    assert lines[3].endswith("stopped after epoch 3")

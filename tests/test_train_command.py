@@ -194,6 +194,8 @@ def test_json_is_one_object_with_everything(flowers: Path, command: Runner) -> N
         "label": "species",
         "parameters": 33,
         "epochs": 20,
+        "stopped_early": False,
+        "best_epoch": 1 + history["validation_loss"].index(min(history["validation_loss"])),
         "train_accuracy": 1.0,
         "test_accuracy": 1.0,
         "seed": 0,
@@ -259,7 +261,26 @@ def test_early_stopping_stops_when_it_only_gets_worse(flowers: Path, command: Ru
     far_too_fast = ["--lr", 10, "--schedule", "none", "--hidden", 4]
     code, out, _ = command(flowers, "--json", "--epochs", 100, "--early-stopping", 2, *far_too_fast)
     assert code == 0
-    assert json.loads(out)["epochs"] == 3
+    results = json.loads(out)
+    assert (results["epochs"], results["stopped_early"], results["best_epoch"]) == (3, True, 1)
+    _, out, _ = command(flowers, "--epochs", 100, "--early-stopping", 2, *far_too_fast)
+    loss, accuracy = results["history"]["validation_loss"][0], results["history"]["validation_accuracy"][0]
+    assert re.sub(r"in [0-9.]+ seconds", "in 1.0 seconds", out).split("\n\n")[2].splitlines()[:3] == [
+        "learned for 3 of 100 epochs in 1.0 seconds",
+        "stopped early: no lower validation loss for 2 epochs",
+        f"best epoch: 1 (validation loss {loss:.4g}, accuracy {accuracy:.1%}); its weights are kept",
+    ]
+
+
+def test_without_early_stopping_the_best_epoch_is_named_and_the_last_one_kept(flowers: Path, command: Runner) -> None:
+    options = ["--epochs", 4, "--lr", 10, "--schedule", "none", "--hidden", 4, "--validation-split", 0.2]
+    losses = json.loads(command(flowers, "--json", *options)[1])["history"]["validation_loss"]
+    best = 1 + losses.index(min(losses))
+    assert best < 4  # far too fast to get better for long
+    _, out, _ = command(flowers, *options)
+    assert "\nlearned for 4 epochs in " in out and "stopped early" not in out
+    assert re.search(rf"\nbest epoch: {best} \(validation loss .*\); but the last epoch's weights are kept\n", out)
+    assert "best epoch" not in command(flowers, "--epochs", 2)[1]
 
 
 def test_csv_formats_can_be_told(tmp_path: Path, command: Runner) -> None:
@@ -713,13 +734,12 @@ def run_on_a_terminal(*arguments: object, **environment: str) -> str:
 
 
 def test_a_terminal_has_one_live_line_which_is_gone_in_the_end(flowers: Path) -> None:
-    written = run_on_a_terminal(flowers, "--epochs", 5)
-    drawn = written.split("\r")
-    assert "\n" not in written
+    written = run_on_a_terminal(flowers, "--epochs", 5).replace("\r\n", "\n")
+    drawn = re.split("[\r\n]", written)
+    assert [line[:11] for line in re.findall("[^\r\n]+(?=\n)", written)] == [f"epoch {n}/5  " for n in range(1, 6)]
     assert re.match(r"epoch 1/5 \[\x1b\[32m█*\x1b\[0m░+\]  loss |epoch 1/5 \[░+\]  loss ", drawn[1])
     assert "accuracy" in drawn[1]
     assert "left" in drawn[1]
-    assert drawn[-2].strip() == ""
     assert drawn[-1] == ""
 
 
