@@ -32,10 +32,22 @@ def find_engine(engine: Any) -> Any:
     raise ArgumentError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
 
 
+class _Readable:
+    """The number engine that computes: ``linalg``, unless the object was moved to another one."""
+
+    # Not the module itself: ``help`` of every class would show all that it says of itself.
+
+    def __get__(self, thing: Any, kind: Any = None) -> Any:
+        return self if thing is None else linalg
+
+    def __repr__(self) -> str:
+        return "linalg"
+
+
 class Computing:
     """What has a number engine: layers, optimizers and models. They can be copied and pickled."""
 
-    ops: Any = linalg  # the engine; an instance may have another
+    ops: Any = _Readable()  # the engine; an instance may have another
 
     def __getstate__(self) -> dict[str, Any]:
         # A module can be neither copied nor pickled. What is left out is found in the class again, where it is linalg.

@@ -7,6 +7,7 @@ choice of engine: models that learn on both, files that both read, and one error
 from __future__ import annotations
 
 import math
+import pydoc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import scratchnn
 from scratchnn import (
     Adam,
     BCELoss,
@@ -538,3 +540,24 @@ def test_predicting_what_the_engine_cannot_hold_is_refused() -> None:
     model.fit([[0.0], [1.0]], [0, 1], epochs=1)
     with pytest.raises(LaneOverflowError, match=r"numbers up to 1e\+120"):
         model.predict([[1e120]])
+
+
+# --- what help() shows --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n for n in scratchnn.__all__ if isinstance(getattr(scratchnn, n), type) and hasattr(getattr(scratchnn, n), "ops")],
+)
+def test_help_of_a_class_says_in_a_line_what_computes(name: str) -> None:
+    text = pydoc.plain(pydoc.render_doc(getattr(scratchnn, name)))
+    assert "ops = linalg\n" in text
+    assert str(linalg.__doc__).splitlines()[0] not in text
+    assert "module" not in text.split("ops = ", 1)[1]
+
+
+def test_what_has_no_engine_of_its_own_computes_with_linalg() -> None:
+    assert Linear(2, 3).ops is SGD().ops is linalg
+    layer = Linear(2, 3)
+    layer.use(Lanes())
+    assert isinstance(layer.ops, Lanes)
