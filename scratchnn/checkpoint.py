@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from random import Random
 from typing import Any
 
 from . import storage
 from .arguments import require_size
+from .disk import same_file
 from .errors import ArgumentError, ModelFileError
 from .storage import pack_matrix, sha256, unpack_matrix
 
@@ -26,25 +27,27 @@ VERSION = 2
 
 
 class Checkpoint:
-    """The file of one run, held under a lock from ``open`` to ``close``."""
+    """The file of one run, held under a lock in a ``with`` block; ``OSError`` there if another run has it."""
 
     def __init__(self, path: str | os.PathLike[str], every: int | None, resume: bool) -> None:
         self.path = os.fspath(path)
         self.every = None if every is None else require_size("checkpoint_every", every)
         self.resume = resume
         storage.check_writable(path)
-        self._lock: Any = None
+        self._lock = storage.Lock(path)
 
-    def open(self) -> None:
-        """Take the lock; ``OSError`` if another run has it."""
-        self._lock = storage.Lock(self.path)
+    def __enter__(self) -> Checkpoint:
         self._lock.__enter__()
+        return self
 
-    def close(self) -> None:
-        """Let go of the lock."""
-        if self._lock is not None:
-            self._lock.__exit__(None, None, None)
-            self._lock = None
+    def __exit__(self, *exception: object) -> None:
+        self._lock.__exit__()
+
+    def keep_apart(self, others: Iterable[str | os.PathLike[str]]) -> None:
+        """``ArgumentError`` if one of these is the same file: the one would be written over the other."""
+        for other in others:
+            if same_file(self.path, other):
+                raise ArgumentError(f"{self.path}: the checkpoint and the model's weights need a file each")
 
     def due(self, batch: int) -> bool:
         """Whether it is time for a checkpoint after batch ``batch`` (from 1) of an epoch; the last one is always
@@ -69,7 +72,8 @@ class Checkpoint:
         return state
 
     def save(self, settings: dict[str, Any], state: dict[str, Any]) -> None:
-        """Replace the file by this state."""
+        """Replace the file by this state; ``OSError`` if it cannot be written, or if another run has it by now."""
+        self._lock.hold()
         storage.save_record(self.path, FORMAT, VERSION, {"settings": settings, "state": state})
 
 

@@ -221,7 +221,7 @@ def is_current(descriptor: int, path: str) -> bool:
 
 def same_file(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> bool:
     """Whether two names lead to one file, be it there or not."""
-    names = [os.path.normcase(os.path.realpath(os.fsdecode(path))) for path in (first, second)]
+    names = [os.path.normcase(os.path.realpath(_name_of(path))) for path in (first, second)]
     return names[0] == names[1] or (all(map(os.path.exists, names)) and os.path.samefile(*names))
 
 

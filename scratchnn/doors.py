@@ -4,7 +4,7 @@ A command is a function that takes its arguments and returns an exit code; ``run
 a user can cause into a line on standard error: 2 for bad input, 130 for Ctrl-C, 141 when the reader of standard
 output has gone (as if the closed pipe had killed the command, which is what a shell expects of a filter).
 An exception that no input should cause is let through with its traceback: it is a bug, and the trace finds it.
-What is said to people is made printable here. Relies on errors.py and escapes.py.
+What is said to people is made printable here. Relies on disk.py, errors.py and escapes.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from .disk import same_file
 from .errors import ArgumentError
 from .escapes import printable, printable_lines
 
@@ -160,7 +161,7 @@ def _never_fail_to_encode(stream: Any) -> None:
 def spare_inputs(target: str, *inputs: str | None) -> None:
     """Refuse to write where one of the command's own inputs is; ``ValueError`` says which."""
     for path in inputs:
-        if path is not None and os.path.exists(path) and os.path.realpath(path) == os.path.realpath(target):
+        if path is not None and os.path.exists(path) and same_file(path, target):
             raise ArgumentError(f"{target}: this would overwrite what is read, choose another file to write to")
 
 

@@ -418,6 +418,7 @@ class Model(Computing):
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         resume: bool = False,
+        stop_on_sigterm: bool = False,
     ) -> History:
         """Train on rows ``X`` (samples x features) and labels ``y`` (one a row), and return the ``History``.
 
@@ -436,7 +437,10 @@ class Model(Computing):
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
         such file), and ends with the same weights to the last bit as one that never stopped. Other data or settings
-        are refused. Raises ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
+        are refused. Ctrl-C then waits for the end of the batch, writes the checkpoint, and goes on up as
+        ``KeyboardInterrupt``; with ``stop_on_sigterm=True`` SIGTERM does the same, as ``SystemExit``; a second one does
+        not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
+        ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
         eval = None if eval is None else require_size("eval", eval)
         rows = as_rows(X, "X", self.input_size)
@@ -458,6 +462,7 @@ class Model(Computing):
             shuffled=shuffle,
             callbacks=[*looking_on, *checked_callbacks(callbacks)],
             checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
+            interruption=self._interruption(checkpoint, stop_on_sigterm),
         )
         if validation_split is not None:
             if validation_data is not None:
@@ -512,6 +517,14 @@ class Model(Computing):
         from .checkpoint import Checkpoint
 
         return Checkpoint(path, every, resume)
+
+    @staticmethod
+    def _interruption(checkpoint: Any, sigterm: bool) -> Any:
+        if checkpoint is None and not sigterm:
+            return None
+        from .interruption import Interruption
+
+        return Interruption(sigterm=sigterm)
 
     def _settings(self, training: Training, data: TrainingData, held_out: TrainingData | None) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""

@@ -11,13 +11,15 @@ import argparse
 import math
 import os
 import signal
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from . import doors
+from .disk import same_file
 from .errors import ArgumentError, DataError
 from .escapes import printable
+from .interruption import Interruption
 from .progress import TrainingProgress
 
 # What suits the digits and most tables: momentum brings them far in a few epochs, the cosine settles them there.
@@ -44,7 +46,7 @@ def _train(arguments: Sequence[str] | None) -> int:
     doors.spare_inputs(options.save, options.csv, options.test)
     storage.check_writable(options.save)
     if options.checkpoint:
-        doors.spare_inputs(options.checkpoint, options.csv, options.test, options.save)
+        doors.spare_inputs(options.checkpoint, options.csv, options.test)
         storage.check_writable(options.checkpoint)
     training, validation, test = _read(options)
     chatty = not (options.quiet or options.json)
@@ -53,7 +55,7 @@ def _train(arguments: Sequence[str] | None) -> int:
     model = _build(options, training)
     if chatty:
         doors.say(model.summary())
-    with Interruption() as interruption:
+    with Interruption(sigterm=True) as interruption:
         history = _fit(options, model, training, validation, interruption)
         model.save(options.save)
     if interruption.asked:
@@ -76,7 +78,7 @@ def _train(arguments: Sequence[str] | None) -> int:
 
 def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:
     doors.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}")
-    if options.checkpoint:
+    if options.checkpoint and os.path.exists(options.checkpoint):  # not if its disk was full
         doors.complain("go on from there with the same command and --resume")
     return doors.KILLED_BY + number
 
@@ -224,6 +226,8 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--early-stopping watches rows that are set aside: it needs a --validation-split above 0")
     if options.checkpoint is None and (options.resume or options.checkpoint_every):
         parser.error("--resume and --checkpoint-every need --checkpoint FILE")
+    if options.checkpoint is not None and same_file(options.save, options.checkpoint):
+        parser.error("--save and --checkpoint name one file, and each needs a file of its own")
     if options.regression and options.class_weight:
         parser.error("--class-weight is for classes, and --regression has none")
 
@@ -307,15 +311,31 @@ def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any
     if options.early_stopping:
         callbacks.append(EarlyStopping(patience=options.early_stopping))
     try:
-        return model.fit(
-            training.X,
-            training.y,
-            validation_data=None if validation is None else (validation.X, validation.y),
-            callbacks=callbacks,
-            **_settings(options),
-        )
+        with _warnings_as_lines(progress):
+            return model.fit(
+                training.X,
+                training.y,
+                validation_data=None if validation is None else (validation.X, validation.y),
+                callbacks=callbacks,
+                **_settings(options),
+            )
     finally:
         progress.close()
+
+
+@contextmanager
+def _warnings_as_lines(progress: Any) -> Iterator[None]:
+    """What the library warns of, such as a checkpoint that cannot be written, is a line between those of progress."""
+    import warnings
+
+    def show(message: Warning | str, *where: object) -> None:
+        progress.close()
+        doors.complain(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -340,49 +360,6 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         "checkpoint_every": options.checkpoint_every,
         "resume": options.resume,
     }
-
-
-class Interruption:
-    """Ctrl-C or SIGTERM while the network learns: the first asks it to stop after this batch, the second stops at once.
-
-    Use it in a ``with`` block and as a callback of ``fit``. ``asked`` is the number of the signal that came, or 0.
-    """
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interruption:
-        # A process started in the background ignores Ctrl-C on purpose: then this leaves it alone.
-        if threading.current_thread() is threading.main_thread():
-            for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-                if signal.getsignal(number) is usual:
-                    self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = number
-
-    def on_train_begin(self, model: Any, run: Any) -> None:
-        """Nothing to do yet."""
-
-    def on_batch_end(self, model: Any, run: Any) -> None:
-        """Ask the model to stop, if a signal came."""
-        if self.asked:
-            model.stop_training = True
-
-    def on_epoch_end(self, model: Any, run: Any) -> None:
-        """The same: Ctrl-C may have come while the epoch was evaluated."""
-        self.on_batch_end(model, run)
-
-    def on_train_end(self, model: Any, run: Any) -> None:
-        """Nothing left to do."""
 
 
 # Results

@@ -7,13 +7,15 @@ the network. Relies on ``optim`` for the update rules, on ``callbacks`` for thos
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 
 from .arguments import chosen, require_number, require_size
-from .callbacks import Callback, History, Run
+from .callbacks import BestWeights, Callback, History, Run
 from .checkpoint import (
     Checkpoint,
     generator_state,
@@ -145,6 +147,7 @@ class Training:
         shuffled: bool,
         callbacks: Sequence[Any],
         checkpoint: Checkpoint | None = None,
+        interruption: Any = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -153,15 +156,19 @@ class Training:
         self.schedule = make_schedule(schedule, self.epochs)
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
         self.shuffled = shuffled
-        self.callbacks = list(callbacks)
+        self.interruption = interruption  # an Interruption, which puts off Ctrl-C until a batch is done, or None
+        self.callbacks = [*callbacks, *([] if interruption is None else [interruption])]
         self._remembering = [callback for callback in callbacks if hasattr(callback, "state")]
         self.checkpoint = checkpoint
+        if checkpoint is not None:
+            checkpoint.keep_apart(callback.path for callback in callbacks if isinstance(callback, BestWeights))
         self.parameters = model.network.trainable_parameters()
         if not self.parameters and model.network.parameters():
             raise ArgumentError(
                 "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
             )
         self._good: list[Any] = []  # the last weights that gave a finite loss
+        self._trouble = ""  # why the last checkpoint could not be written
         self.settings: dict[str, Any] = {}  # what a checkpoint must agree with; ``Model.fit`` knows it
 
     def run(
@@ -184,9 +191,7 @@ class Training:
         self._order: list[int] = []
         if self.schedule:
             self.schedule.start(self.optimizer)
-        if self.checkpoint:
-            self.checkpoint.open()
-        try:
+        with self.interruption or nullcontext(), self.checkpoint or nullcontext():
             self._tell("on_train_begin", run)
             try:
                 self.model.history = run.history
@@ -197,14 +202,24 @@ class Training:
             finally:
                 self.optimizer.lr = run.first_lr  # what a schedule did to it ends with the run
                 self._tell("on_train_end", run)
-        finally:
-            if self.checkpoint:
-                self.checkpoint.close()
+        if self.interruption:
+            self.interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{self._kept()}")
         return run.history
+
+    def _kept(self) -> str:
+        """Where a run that was stopped can go on from, for a message."""
+        if self.checkpoint is None or self._trouble:
+            return ""
+        return f"; resume=True goes on from {os.fspath(self.checkpoint.path)!r}"
 
     def _tell(self, event: str, run: Run) -> None:
         for callback in self.callbacks:
-            getattr(callback, event)(self.model, run)
+            try:
+                getattr(callback, event)(self.model, run)
+            except KeyboardInterrupt as interrupt:
+                if self.interruption is None:
+                    raise
+                self.interruption.put_off(interrupt)  # so that every callback has been told when the run stops
 
     def _epoch(
         self,
@@ -253,9 +268,21 @@ class Training:
     # --- checkpoints -------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, run: Run) -> None:
-        if self.checkpoint:
-            self._require_finite_weights(run)
+        """Write where the run stands. A disk that is full is no reason to lose the run itself: it is tried again."""
+        if not self.checkpoint:
+            return
+        self._require_finite_weights(run)
+        try:
             self.checkpoint.save(self.settings, self._state(run))
+        except OSError as error:
+            before, self._trouble = self._trouble, error.strerror or str(error)
+            if self._trouble != before:
+                import warnings
+
+                text = f"{os.fspath(self.checkpoint.path)}: {self._trouble}; training goes on without this checkpoint"
+                warnings.warn(text, RuntimeWarning, stacklevel=5)
+        else:
+            self._trouble = ""
 
     def describe(self) -> dict[str, Any]:
         """The settings of this run that its result depends on, as plain data."""

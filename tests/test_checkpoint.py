@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from scratchnn import (
+    ArgumentError,
+    BestWeights,
     Callback,
     Conv2D,
     CosineSchedule,
@@ -216,6 +218,14 @@ def test_two_runs_cannot_write_one_checkpoint(tmp_path: Path) -> None:
 
     settings("lanes").fit(X, Y, epochs=1, checkpoint=tmp_path / "run", callbacks=[SecondRun()])
     settings("lanes").fit(X, Y, epochs=1, checkpoint=tmp_path / "run")  # free again
+
+
+def test_best_weights_and_checkpoint_cannot_share_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    path, best = tmp_path / "run", BestWeights(tmp_path / "folder" / ".." / "run", "loss")
+    with pytest.raises(ArgumentError, match="run: the checkpoint and the model's weights need a file each"):
+        settings("lanes").fit(X, Y, epochs=1, checkpoint=path, callbacks=[best])
+    assert not path.exists()
 
 
 def test_divergence_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:

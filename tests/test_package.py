@@ -45,6 +45,7 @@ FLOORS: dict[int, set[str]] = {
         "disk",
         "elementary",
         "errors",
+        "interruption",
         "escapes",
         "linalg",
         "lanes",

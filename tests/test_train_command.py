@@ -681,6 +681,61 @@ def test_a_process_stops_cleanly_on_ctrl_c(flowers: Path) -> None:
     assert Model.load("model.pkl").classes == ["daisy", "rose", "tulip"]
 
 
+def test_ctrl_c_without_a_checkpoint_in_place_does_not_promise_one(
+    flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "TrainingProgress", lambda **settings: Interrupting(times=1))
+    _, _, err = command(flowers, "--checkpoint", "run")
+    assert err.endswith("go on from there with the same command and --resume\n")
+    Path("run").unlink()
+
+    def full(path: Any, data: bytes) -> None:
+        raise OSError(28, "cannot be written: No space left on device", str(path))
+
+    monkeypatch.setattr("scratchnn.storage.write_atomically", full)
+    monkeypatch.setattr(Model, "save", lambda *_: None)
+    _, _, err = command(flowers, "--checkpoint", "run")
+    assert err.startswith("warning: run: cannot be written: No space left on device")
+    assert err.endswith("interrupted: what was learned so far is saved in model.pkl\n")
+
+
+# --- disks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checkpoint", ["model.pkl", "./model.pkl", "link"])
+def test_a_checkpoint_in_the_place_of_the_model_is_refused(checkpoint: str, flowers: Path, command: Runner) -> None:
+    if checkpoint == "link":
+        os.symlink("model.pkl", "link")
+    message = "--save and --checkpoint name one file, and each needs a file of its own (see --help)"
+    assert refused(command(flowers, "--checkpoint", checkpoint)) == message
+    Path("model.pkl").write_bytes(b"an older model")
+    code, _, err = command(flowers, "--checkpoint", checkpoint)
+    assert (code, err) == (2, f"error: {message}\n")
+    assert Path("model.pkl").read_bytes() == b"an older model"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs limits on the size of files")
+def test_no_room_for_checkpoints_does_not_lose_the_model(flowers: Path, command: Runner) -> None:
+    """A limit on the size of files between that of the model and that of a checkpoint, which holds momentum as well."""
+    import resource
+
+    command(flowers, "--epochs", 3, "--quiet", "--checkpoint", "run", "--save", "whole.pkl")
+    sizes = Path("whole.pkl").stat().st_size, Path("run").stat().st_size
+    Path("run").unlink()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sum(sizes) // 2, hard))
+    try:
+        code, out, err = command(flowers, "--epochs", 3, "--quiet", "--checkpoint", "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sizes[0] < sizes[1]
+    assert code == 0
+    assert err == "warning: run: cannot be written: File too large; training goes on without this checkpoint\n"
+    assert "model saved in model.pkl" in out
+    assert Path("model.pkl").read_bytes() == Path("whole.pkl").read_bytes()
+    assert sorted(os.listdir()) == ["flowers.csv", "model.pkl", "whole.pkl"]
+
+
 # --- pipes and terminals -----------------------------------------------------------------------------------------
 
 
