@@ -324,7 +324,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fetch(arguments: Sequence[str] | None) -> int:
     from . import doors, download, progress
 
-    parser = doors.Parser(prog="python -m scratchnn.datasets", description="Fetch public data sets.")
+    parser = doors.Parser(prog=doors.spelled("datasets"), description="Fetch public data sets.")
+    parser.add_version()
     commands = parser.add_subparsers(dest="name", required=True, metavar="DATASET")
     mnist = commands.add_parser("mnist", help="70 000 handwritten digits of 28 x 28 pixels: four files, 11.6 MB")
     mnist.add_argument("--to", required=True, metavar="DIR", help="the folder to put the files in; made if missing")

@@ -26,6 +26,27 @@ INTERRUPTED = 130  # 128 + SIGINT
 READER_GONE = 141  # 128 + SIGPIPE
 
 
+HIDDEN = argparse.SUPPRESS  # for an argument that --help does not list
+AsItStands = argparse.RawDescriptionHelpFormatter  # keeps line breaks of descriptions
+
+
+def spelled(command: str) -> str:
+    """What a user types for a command of scratchnn, in the way in which this one was called; "" for all of them.
+
+    That is ``python -m scratchnn.train``, ``python -m scratchnn train``, ``scratchnn train`` or ``scratchnn-train``.
+    """
+    path = sys.argv[0] if sys.argv else ""
+    folder, file = os.path.split(path)
+    file = file[:-4] if file.endswith(".exe") else file
+    if file == "scratchnn":
+        return f"scratchnn {command}".rstrip()
+    if file.startswith("scratchnn-"):
+        return f"scratchnn-{command}".rstrip("-")
+    if file == "__main__.py" and os.path.basename(folder) == "scratchnn":
+        return f"python -m scratchnn {command}".rstrip()
+    return f"python -m scratchnn.{command}".rstrip(".")
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
@@ -116,6 +137,13 @@ def say(text: str) -> None:
         print(printable_lines(text), flush=True)
     except BrokenPipeError:
         discard_output()
+
+
+def few(names: Sequence[Any]) -> str:
+    """Names in one line for people: of many the first ones and the last, of a long one its beginning."""
+    texts = [printable(str(name)) for name in (names if len(names) <= 12 else [*names[:10], names[-1]])]
+    texts = [text if len(text) <= 40 else text[:37] + "..." for text in texts]
+    return " ".join(texts if len(names) <= 12 else [*texts[:10], "...", texts[-1]])
 
 
 def complain(text: str) -> None:

@@ -60,7 +60,7 @@ def _score(model: Any, data: Any) -> str:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = doors.Parser(
-        prog="python -m scratchnn.predict",
+        prog=doors.spelled("predict"),
         description="Write the model's prediction for each row of a CSV file to standard output.",
     )
     parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")

@@ -30,6 +30,7 @@ except ImportError:
 
 __all__ = [
     "Lock",
+    "begins_like",
     "check_writable",
     "load",
     "load_record",
@@ -117,6 +118,15 @@ def save(path: str | os.PathLike[str], description: dict[str, Any]) -> None:
 def load(path: str | os.PathLike[str]) -> Any:
     """The description that ``save`` wrote; ``ModelFileError`` where the file is no whole model of a known version."""
     return load_with_version(path)[1]
+
+
+def begins_like(path: str | os.PathLike[str], format_name: str) -> bool:
+    """Whether a file, if there is one, says at its beginning that it is of this format."""
+    try:
+        with open(path, "rb") as stream:
+            return format_name.encode() in stream.read(HEAD_BYTES)
+    except (OSError, ValueError):
+        return False
 
 
 def load_with_version(path: str | os.PathLike[str]) -> tuple[int, Any]:

@@ -88,7 +88,7 @@ def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> in
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = doors.Parser(
-        prog="python -m scratchnn.train",
+        prog=doors.spelled("train"),
         description="Train a neural network on a CSV file, or on handwritten digits if no file is given.",
     )
     _add_data(parser)
@@ -402,9 +402,7 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
     if options.regression:
         lines[-1] += f", to predict the number {printable(training.label_name or 'in the label column')}"
     else:
-        names = [printable(str(name)) for name in training.classes]
-        shown = " ".join(names if len(names) <= 12 else [*names[:10], "...", names[-1]])
-        lines[-1] += f", {len(names)} classes: {shown}"
+        lines[-1] += f", {len(training.classes)} classes: {doors.few(training.classes)}"
     lines.append(f"  label: {_label_column(training)}")
     if 2 * len(training.classes) > len(training) and not isinstance(training.classes[0], str):
         lines.append("  more than half as many classes as rows: numbers to be predicted need --regression")
@@ -430,8 +428,8 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
         lines = ["", *_describe_run(options, results), *lines]
         import shlex
 
-        command = shlex.join(["python", "-m", "scratchnn.predict", options.save, _shown(test.source)])
-        lines.append(f"try it: {printable(command)}")
+        files = shlex.join([options.save, _shown(test.source)])
+        lines.append(f"try it: {doors.spelled('predict')} {printable(files)}")
     return "\n".join(lines)
 
 

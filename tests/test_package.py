@@ -22,7 +22,7 @@ PACKAGE = ROOT / "scratchnn"
 
 # A file imports from its own floor or a lower one.
 FLOORS: dict[int, set[str]] = {
-    4: {"__main__", "train", "predict"},
+    4: {"__main__", "train", "predict", "info"},
     3: {"model", "search", "training"},
     2: {"layers", "conv", "losses", "optim", "gradcheck", "callbacks", "checkpoint", "architecture", "description"},
     1: {
@@ -60,7 +60,14 @@ FLOORS: dict[int, set[str]] = {
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 
-COMMANDS = {"__main__", "train", "predict", "doors", "datasets"}  # each has a main(), or serves those that have one
+COMMANDS = {
+    "__main__",
+    "train",
+    "predict",
+    "info",
+    "doors",
+    "datasets",
+}  # each has a main(), or serves those that have one
 READERS_OF_DATA = {"datasets", "csv_layout", "csv_reader", "data_file", "idx_reader", "pixel_text"}
 
 FILES = sorted(PACKAGE.glob("*.py"))
