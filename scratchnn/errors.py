@@ -25,9 +25,10 @@ class NotFittedError(ValueError):
 
 
 class TrainingDiverged(OverflowError):
-    """Training ran away: a loss or a weight is infinite or not a number, or too large for the engine.
+    """Training ran away: a loss or a weight is infinite or not a number, or too large for the engine, or the last step
+    made the loss 1e12 times worse.
 
-    ``epoch`` and ``batch`` count from 1. The model has the last weights with which the loss was finite.
+    ``epoch`` and ``batch`` count from 1. The model has the last weights with which the loss of all rows was finite.
     """
 
     def __init__(self, message: str, epoch: int = 0, batch: int = 0) -> None:

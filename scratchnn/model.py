@@ -43,12 +43,10 @@ from .losses import (
 )
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
-from .training import Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
+from .training import CHUNK, Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
-
-CHUNK = 256  # rows that go through the network at once when it predicts: bounds memory, costs no speed
 
 
 class Model(Computing):
@@ -557,8 +555,11 @@ class Model(Computing):
         self.network.use(ops)
         self.ops = ops
 
-    def _prepare(self, rows: Sequence[Row]) -> Any:
-        return self.ops.prepare(*self._require_fitted().raw(rows))
+    def _prepare(self, rows: Sequence[Row], name: str = "X") -> Any:
+        try:
+            return self.ops.prepare(*self._require_fitted().raw(rows))
+        except OverflowError as error:
+            raise DataError(f"{name}: {error}") from None
 
     def count_correct(self, outputs: Rows, targets: Sequence[Target]) -> int | None:
         """How many rows of outputs name the right class; None for regression."""
@@ -588,7 +589,15 @@ class Model(Computing):
 
     def _raw_outputs(self, X: Any) -> Rows:
         self._require_fitted()
-        return self._outputs(self._prepare(as_rows(X, "X", self.input_size)))
+        outputs: Rows = self._answer(self._outputs, self._prepare(as_rows(X, "X", self.input_size)))
+        return outputs
+
+    def _answer(self, compute: Callable[[Any], Any], data: Any) -> Any:
+        """What is computed from rows that somebody asked about; ``DataError`` if numbers run away on the way."""
+        try:
+            return compute(data)
+        except OverflowError as error:
+            raise DataError(f"X cannot be computed with: {error}") from None
 
     def predict(self, X: Any) -> list[Any]:
         """For each row of ``X`` (samples x features, raw) its class as given in training; for regression its value (a
@@ -611,7 +620,7 @@ class Model(Computing):
         rows = as_rows(X, f"X of {name}" if name else "X", self.input_size)
         self._require_fitted()
         targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
-        return TrainingData(self._prepare(rows), targets, raw=rows)
+        return TrainingData(self._prepare(rows, f"X of {name}" if name else "X"), targets, raw=rows)
 
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
         outputs = self._outputs(data.prepared)
@@ -621,16 +630,16 @@ class Model(Computing):
     def evaluate(self, X: Any, y: Any) -> tuple[float, float | None]:
         """(mean loss, accuracy as a fraction) on rows and labels; the accuracy is None for regression, and the mean
         squared error is that of what ``predict`` gives."""
-        return self._evaluate(self._evaluation_data(X, y, ""))
+        return self._answer(self._evaluate, self._evaluation_data(X, y, ""))  # type: ignore[no-any-return]
 
     def score(self, X: Any, y: Any) -> float:
         """The fraction of rows classified rightly; for regression R² = 1 - residual / total sum of squares."""
         data = self._evaluation_data(X, y, "")
         if self.task == "classification":
-            accuracy = self._evaluate(data)[1]
+            accuracy: float | None = self._answer(self._evaluate, data)[1]
             assert accuracy is not None
             return accuracy
-        outputs = self._require_target_scaling().undo(self._outputs(data.prepared))
+        outputs: Rows = self._require_target_scaling().undo(self._answer(self._outputs, data.prepared))
         residual = math.fsum((o - t) ** 2 for row, target in zip(outputs, data.targets) for o, t in zip(row, target))
         means = [linalg.mean(column) for column in zip(*data.targets)]
         total = math.fsum((t - m) ** 2 for target in data.targets for t, m in zip(target, means))

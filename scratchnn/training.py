@@ -31,6 +31,11 @@ from .preprocessing import Label, as_targets
 from .shuffle import shuffle
 from .storage import pack_matrix, unpack_matrix
 
+RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
+LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
+PROBED = 8  # rows of the last batch that are looked at before something may be saved
+CHUNK = 256  # rows that go through the network at once where it does not learn from them
+
 DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
 
 
@@ -79,11 +84,30 @@ def sample_weights(
         weights = [require_number(f"sample_weight[{i}]", w, 0.0) for i, (w,) in enumerate(given)]
     if class_weight is not None:
         by_class = _class_weights(labels, classes, class_weight)
+        if max(weights) * max(by_class.values()) == math.inf:
+            weights = _in_units_of_the_largest(weights)
         weights = [w * by_class[label] for w, label in zip(weights, labels)]
-    total = math.fsum(weights)
+    total = _total(weights)
+    if total == math.inf:  # in units of the largest no sum overflows
+        weights = _in_units_of_the_largest(weights)
+        total = _total(weights)
     if not total > 0.0:
         raise ArgumentError("the sample weights add up to 0: nothing would be learned")
     return [w * len(weights) / total for w in weights]
+
+
+def _total(weights: Sequence[float]) -> float:
+    """The sum, or infinity if it, or what is made with it, would overflow."""
+    try:
+        total = math.fsum(weights)
+    except OverflowError:
+        return math.inf
+    return total if math.isfinite(total * len(weights)) else math.inf
+
+
+def _in_units_of_the_largest(weights: Sequence[float]) -> list[float]:
+    largest = max(weights)
+    return [w / largest for w in weights]
 
 
 def _class_weights(
@@ -131,6 +155,11 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def wanted(self, indices: Sequence[int]) -> tuple[list[Any], list[float] | None]:
+        """(targets, weights) of some rows."""
+        weights = None if self.weights is None else [self.weights[i] for i in indices]
+        return [self.targets[i] for i in indices], weights
+
 
 class Training:
     """One run over the data. All settings are checked when it is made; ``run`` does the work."""
@@ -167,7 +196,10 @@ class Training:
             raise ArgumentError(
                 "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
             )
-        self._good: list[Any] = []  # the last weights that gave a finite loss
+        # Weights to go back to: those of the start, of the epoch's start, and the last that gave a finite loss.
+        self._first: list[Any] = []
+        self._epoch_first: list[Any] = []
+        self._good: list[Any] = []
         self._trouble = ""  # why the last checkpoint could not be written
         self.settings: dict[str, Any] = {}  # what a checkpoint must agree with; ``Model.fit`` knows it
 
@@ -189,6 +221,9 @@ class Training:
         self.model.stop_training = False
         self._rng = rng
         self._order: list[int] = []
+        self._data = data
+        self._last_batch: Sequence[int] = ()
+        self._last_loss = math.nan
         if self.schedule:
             self.schedule.start(self.optimizer)
         with self.interruption or nullcontext(), self.checkpoint or nullcontext():
@@ -196,6 +231,7 @@ class Training:
             try:
                 self.model.history = run.history
                 self._resume(run, data)
+                self._first = self._good = self._values()
                 while run.epoch < self.epochs or self._order:
                     if not self._epoch(data, batch_size, run, validate) or self.model.stop_training:
                         break
@@ -236,24 +272,31 @@ class Training:
             if self.shuffled:
                 shuffle(self._order, rng=self._rng)
         order = self._order
+        self._epoch_first = self._values()
         self.model.network.train()
         for first in range(run.batch * batch_size, len(order), batch_size):
-            self._batch(data, order[first : first + batch_size], run)
+            self._last_batch = order[first : first + batch_size]
+            self._batch(data, self._last_batch, run)
             self._tell("on_batch_end", run)
             if run.batch < run.batches:
                 if self.model.stop_training:
+                    self._require_usable_weights(run)
                     self._save_checkpoint(run)
                     return False
                 if self.checkpoint and self.checkpoint.due(run.batch):
+                    self._require_usable_weights(run, PROBED)
                     self._save_checkpoint(run)
         self._order = []
-        self._require_finite_weights(run)
+        if run.epoch == self.epochs:
+            self._require_usable_weights(run)
+        elif self.checkpoint or self.callbacks:
+            self._require_usable_weights(run, PROBED)
         history = run.history
         history.loss.append(run.loss)
         if run.accuracy is not None:
             history.accuracy.append(run.accuracy)
         if validate:
-            loss, accuracy = validate()
+            loss, accuracy = self._validated(run, validate)
             history.validation_loss.append(loss)
             if accuracy is not None:
                 history.validation_accuracy.append(accuracy)
@@ -262,8 +305,16 @@ class Training:
             self.schedule.after_epoch(self.optimizer, run.epoch, (history.validation_loss or history.loss)[-1])
             run.lr = self.optimizer.lr
         self._tell("on_epoch_end", run)
+        if self.model.stop_training and run.epoch < self.epochs:
+            self._require_usable_weights(run)
         self._save_checkpoint(run)
         return True
+
+    def _validated(self, run: Run, validate: Callable[[], tuple[float, float | None]]) -> tuple[float, float | None]:
+        try:
+            return validate()
+        except OverflowError as error:
+            raise self._diverged(run, run.batch, f"with the validation data, {error}") from None
 
     # --- checkpoints -------------------------------------------------------------------------------------------
 
@@ -271,7 +322,6 @@ class Training:
         """Write where the run stands. A disk that is full is no reason to lose the run itself: it is tried again."""
         if not self.checkpoint:
             return
-        self._require_finite_weights(run)
         try:
             self.checkpoint.save(self.settings, self._state(run))
         except OSError as error:
@@ -358,46 +408,110 @@ class Training:
             self.model.stop_training, run.epoch = True, self.epochs
 
     def _batch(self, data: TrainingData, indices: Sequence[int], run: Run) -> None:
-        targets = [data.targets[i] for i in indices]
-        weights = None if data.weights is None else [data.weights[i] for i in indices]
+        targets, weights = data.wanted(indices)
         try:
             value, outputs = self._step(self.model.ops.take_rows(data.prepared, indices), targets, weights)
         except OverflowError as error:
-            raise self._diverged(run, str(error)) from None
+            raise self._diverged(run, run.batch + 1, str(error)) from None
+        self._last_loss = value
         run.count(value, len(indices), self.model.count_correct(outputs, targets))
 
     def _step(self, x: Any, targets: Sequence[Any], weights: Sequence[float] | None) -> tuple[float, Any]:
         """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
         network, ops, loss = self.model.network, self.model.ops, self.model.fitted_loss
         outputs = ops.to_rows(network.forward(x))
-        value = loss.forward(outputs, targets, weights)
-        if not math.isfinite(value):
-            raise OverflowError(f"the loss is {value}")
+        value = self._finite_loss(loss, outputs, targets, weights)
         if network.trainable_parameters() != self.parameters:
             raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
-        self._good = [parameter.value for parameter in self.parameters]
+        self._good = self._values()
         network.backward(ops.from_rows(loss.backward()), input_gradient=False)
         if self.clip_norm is not None:
             clip_gradient_norm(self.parameters, self.clip_norm, ops)
         self.optimizer.step(self.parameters)
         return value, outputs
 
-    def _diverged(self, run: Run, what: str) -> TrainingDiverged:
+    @staticmethod
+    def _finite_loss(loss: Any, outputs: Any, targets: Sequence[Any], weights: Sequence[float] | None) -> float:
+        """The loss of a batch; ``OverflowError`` if it is infinite, or nearly so, or not a number."""
+        try:
+            value = loss.forward(outputs, targets, weights)
+        except ValueError:
+            if all(math.isfinite(v) for row in outputs for v in row):
+                raise
+            value = math.nan  # the loss refused outputs that are not finite
+        if not abs(value) <= LARGEST_LOSS:
+            raise OverflowError(f"the loss is {value}")
+        return float(value)
+
+    def _diverged(self, run: Run, batch: int, what: str) -> TrainingDiverged:
         """Put the last good weights back, and say what happened and what helps."""
-        for parameter, value in zip(self.parameters, self._good):
-            parameter.value = value
+        self._go_back()
         return TrainingDiverged(
-            f"training diverged in epoch {run.epoch}, batch {run.batch + 1}: {what}; try a lower learning rate than "
+            f"training diverged in epoch {run.epoch}, batch {batch}: {what}; try a lower learning rate than "
             f"{run.first_lr:g}, clip_norm, or features and targets scaled to about 1",
             run.epoch,
-            run.batch + 1,
+            batch,
         )
 
-    def _require_finite_weights(self, run: Run) -> None:
+    def _values(self) -> list[Any]:
+        return [parameter.value for parameter in self.parameters]
+
+    def _put(self, values: Sequence[Any]) -> None:
+        for parameter, value in zip(self.parameters, values):
+            parameter.value = value
+
+    def _go_back(self) -> None:
+        """Put the last good weights back. A finite loss of one batch can be luck: these fit all rows."""
+        self._put(self._first)
+        limit = RUNAWAY * max(self._loss_of_all(), 1.0)
+        for values in (self._good, self._epoch_first):
+            self._put(values)
+            loss = self._loss_of_all()
+            if math.isfinite(loss) and loss <= limit:
+                return
+        self._put(self._first)
+
+    def _loss_of_all(self) -> float:
+        """The mean loss of all rows as when predicting; infinity if that runs away."""
+        total, count = 0.0, len(self._data)
+        for first in range(0, count, CHUNK):
+            indices = range(first, min(first + CHUNK, count))
+            try:
+                total += self._loss_of(indices) * len(indices) / count
+            except (ArithmeticError, ValueError):
+                return math.inf
+        return total
+
+    def _require_usable_weights(self, run: Run, rows: int | None = None) -> None:
+        """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used.
+
+        Its finite loss was that of the weights before it. So its batch, or the first ``rows`` of it, goes through the
+        network once more: the loss has to be finite, and not beyond all measure worse.
+        """
         for number, parameter in enumerate(self.parameters):
             sums = map(sum, self.model.ops.to_rows(parameter.value))
             if not all(map(math.isfinite, sums)):
-                raise self._diverged(run, f"parameter {number}, {parameter.name}, is no longer finite")
+                what = f"parameter {number}, {parameter.name}, is no longer finite"
+                raise self._diverged(run, run.batch, what)
+        indices = self._last_batch[:rows]
+        if not indices:
+            return  # of a run that was resumed at its end
+        try:
+            loss = self._loss_of(indices)
+            if loss > RUNAWAY * max(self._last_loss, 1.0):
+                raise OverflowError(f"the loss rose from {self._last_loss:.3g} to {loss:.3g}")
+        except OverflowError as error:
+            raise self._diverged(run, run.batch, f"after the step, {error}") from None
+
+    def _loss_of(self, indices: Sequence[int]) -> float:
+        """The loss of some rows as when predicting."""
+        network, ops, data = self.model.network, self.model.ops, self._data
+        network.eval()
+        try:
+            outputs = ops.to_rows(network.forward(ops.take_rows(data.prepared, indices)))
+        finally:
+            network.train()
+        return self._finite_loss(self.model.fitted_loss, outputs, *data.wanted(indices))
 
 
 _MEMORY = {"base", "best", "waited", "steps"}  # what an optimizer or a schedule learns on the way is no setting

@@ -264,8 +264,8 @@ def test_rows_may_be_of_any_kind() -> None:
     assert found(grid_search(np.array(X), np.array(Y), GRID, fit=FIT)) == plain
     grid = {"hidden_size": np.array([2, 6]), "lr": (0.02, 0.2)}
     assert found(grid_search(X, Y, grid, fit=FIT)) == plain
-    line = grid_search(np.array(LINE_X), np.array(LINE_Y), {"lr": [0.1]}, model={"task": "regression"}, fit=FIT)
-    assert found(line) == found(grid_search(LINE_X, LINE_Y, {"lr": [0.1]}, model={"task": "regression"}, fit=FIT))
+    line = grid_search(np.array(LINE_X), np.array(LINE_Y), {"lr": [0.01]}, model={"task": "regression"}, fit=FIT)
+    assert found(line) == found(grid_search(LINE_X, LINE_Y, {"lr": [0.01]}, model={"task": "regression"}, fit=FIT))
 
 
 # --- random search -----------------------------------------------------------------------------------------------
