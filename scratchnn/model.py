@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any, Union
@@ -43,7 +42,16 @@ from .losses import (
 )
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
-from .training import CHUNK, Training, TrainingData, check_pair, checked_callbacks, make_optimizer, sample_weights
+from .training import (
+    CHUNK,
+    Snapshot,
+    Training,
+    TrainingData,
+    check_pair,
+    checked_callbacks,
+    make_optimizer,
+    sample_weights,
+)
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
@@ -328,16 +336,6 @@ class Model(Computing):
             return scaling  # an autoencoder gives back what it is given: its inputs, as it sees them
         return Scaling.fit_targets(targets, weights)
 
-    @contextmanager
-    def _learning(self) -> Iterator[None]:
-        """Nothing is learned from data that are refused."""
-        before = self.classes, self.scaling, self.target_scaling
-        try:
-            yield
-        except BaseException:
-            self.classes, self.scaling, self.target_scaling = before
-            raise
-
     def _fitting_classes(self, labels: Sequence[Label]) -> list[Label]:
         """The classes of the labels. Labels that are numbers from 0 on may leave some of the outputs' classes out."""
         found = find_classes(labels)
@@ -440,46 +438,46 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
-        eval = None if eval is None else require_size("eval", eval)
-        rows = as_rows(X, "X", self.input_size)
-        sgd_settings = {"momentum": momentum, "nesterov": nesterov}
-        rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
-        looking_on: list[Any] = []
-        verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
-        if show_training_info or verbose:
-            from .progress import TrainingProgress
+        with Snapshot(self, optimizer, schedule) as before:
+            eval = None if eval is None else require_size("eval", eval)
+            rows = as_rows(X, "X", self.input_size)
+            sgd_settings = {"momentum": momentum, "nesterov": nesterov}
+            rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
+            looking_on: list[Any] = []
+            verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
+            if show_training_info or verbose:
+                from .progress import TrainingProgress
 
-            looking_on.append(TrainingProgress(every=eval, live=False if verbose == 2 else None))
-        training = Training(
-            self,
-            rule,
-            epochs=epochs,
-            batch_size=batch_size,
-            schedule=schedule,
-            clip_norm=clip_norm,
-            shuffled=shuffle,
-            callbacks=[*looking_on, *checked_callbacks(callbacks)],
-            checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
-            interruption=self._interruption(checkpoint, stop_on_sigterm),
-        )
-        if validation_split is not None:
-            if validation_data is not None:
-                raise ArgumentError("validation_data and validation_split: only one of them can be given")
-            rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
-        with self._learning():
+                looking_on.append(TrainingProgress(every=eval, live=False if verbose == 2 else None))
+            training = Training(
+                self,
+                rule,
+                epochs=epochs,
+                batch_size=batch_size,
+                schedule=schedule,
+                clip_norm=clip_norm,
+                shuffled=shuffle,
+                callbacks=[*looking_on, *checked_callbacks(callbacks)],
+                checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
+                interruption=self._interruption(checkpoint, stop_on_sigterm),
+            )
+            if validation_split is not None:
+                if validation_data is not None:
+                    raise ArgumentError("validation_data and validation_split: only one of them can be given")
+                rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
             data = self._training_data(rows, y, sample_weight, class_weight, training.batch_size)
             held_out = None
             if validation_data is not None:
                 held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
-        validate = None if held_out is None else partial(self._evaluate, held_out)
-        try:
-            if checkpoint is not None:
-                training.settings = self._settings(training, data, held_out)
-            return training.run(data, validate, self._order_rng)
-        finally:
-            self.network.eval()
-            # What suited the training rows is not kept: a model predicts the same before and after it was saved.
-            self._use(self._own_engine)
+            validate = None if held_out is None else partial(self._evaluate, held_out)
+            try:
+                if checkpoint is not None:
+                    training.settings = self._settings(training, data, held_out)
+                return training.run(data, validate, self._order_rng, before.forget)
+            finally:
+                self.network.eval()
+                # What suited the training rows is not kept: a model predicts the same before and after it was saved.
+                self._use(self._own_engine)
 
     def _set_aside(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float

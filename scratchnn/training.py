@@ -161,6 +161,43 @@ class TrainingData:
         return [self.targets[i] for i in indices], weights
 
 
+class Snapshot:
+    """All that a model is made of (and the optimizer and schedule it is given), to be put back if ``fit`` refuses to
+    begin: whatever was prepared until then leaves no trace. Use it in a ``with`` block."""
+
+    def __init__(self, model: Any, *others: Any) -> None:
+        layers = list(model.network.walk())
+        things = [model, *layers, *(other for other in others if isinstance(other, (Optimizer, Schedule)))]
+        self._things = [(thing, dict(vars(thing))) for thing in things]
+        self._parameters = [(parameter, dict(vars(parameter))) for parameter in model.network.parameters()]
+        self._generators = [(rng, rng.getstate()) for rng in (model._order_rng, *_generators(layers))]
+
+    def put_back(self) -> None:
+        """Everything as it was when the snapshot was taken."""
+        for thing, attributes in [*self._things, *self._parameters]:
+            vars(thing).clear()
+            vars(thing).update(attributes)
+        for rng, state in self._generators:
+            rng.setstate(state)
+
+    def __enter__(self) -> Snapshot:
+        return self
+
+    def __exit__(self, kind: Any, *error: object) -> None:
+        if kind is not None:
+            self.put_back()
+
+    def forget(self) -> None:
+        """Let go of everything: a run has begun, and what was before it need not be held in memory."""
+        self._things, self._parameters, self._generators = [], [], []
+
+
+def _generators(layers: Iterable[Any]) -> list[Random]:
+    """Those that layers draw from while training."""
+    found = [getattr(layer, "rng", None) for layer in layers]
+    return [rng for rng in found if isinstance(rng, Random)]
+
+
 class Training:
     """One run over the data. All settings are checked when it is made; ``run`` does the work."""
 
@@ -187,6 +224,7 @@ class Training:
         self.shuffled = shuffled
         self.interruption = interruption  # an Interruption, which puts off Ctrl-C until a batch is done, or None
         self.callbacks = [*callbacks, *([] if interruption is None else [interruption])]
+        self._listening: list[Any] = []  # those of them that know that the run has begun
         self._remembering = [callback for callback in callbacks if hasattr(callback, "state")]
         self.checkpoint = checkpoint
         if checkpoint is not None:
@@ -204,9 +242,16 @@ class Training:
         self.settings: dict[str, Any] = {}  # what a checkpoint must agree with; ``Model.fit`` knows it
 
     def run(
-        self, data: TrainingData, validate: Callable[[], tuple[float, float | None]] | None, rng: Random
+        self,
+        data: TrainingData,
+        validate: Callable[[], tuple[float, float | None]] | None,
+        rng: Random,
+        begin: Callable[[], None] = lambda: None,
     ) -> History:
-        """Train; ``validate`` gives (loss, accuracy) on validation data after every epoch."""
+        """Train; ``validate`` gives (loss, accuracy) on validation data after every epoch.
+
+        ``begin`` is called when nothing can be refused any more, just before the first batch.
+        """
         batch_size = min(self.batch_size or len(data), len(data))
         run = Run(
             self.epochs,
@@ -227,10 +272,11 @@ class Training:
         if self.schedule:
             self.schedule.start(self.optimizer)
         with self.interruption or nullcontext(), self.checkpoint or nullcontext():
-            self._tell("on_train_begin", run)
             try:
+                self._tell_beginning(run)
                 self.model.history = run.history
                 self._resume(run, data)
+                begin()
                 self._first = self._good = self._values()
                 while run.epoch < self.epochs or self._order:
                     if not self._epoch(data, batch_size, run, validate) or self.model.stop_training:
@@ -248,8 +294,14 @@ class Training:
             return ""
         return f"; resume=True goes on from {os.fspath(self.checkpoint.path)!r}"
 
-    def _tell(self, event: str, run: Run) -> None:
+    def _tell_beginning(self, run: Run) -> None:
+        """Every callback may refuse the run; those that have heard of its beginning will hear of its end."""
         for callback in self.callbacks:
+            callback.on_train_begin(self.model, run)
+            self._listening.append(callback)
+
+    def _tell(self, event: str, run: Run) -> None:
+        for callback in self._listening:
             try:
                 getattr(callback, event)(self.model, run)
             except KeyboardInterrupt as interrupt:
@@ -348,8 +400,7 @@ class Training:
 
     def _generators(self) -> list[Random]:
         """All generators that the rest of the run will draw from: that of the order, and those of Dropout layers."""
-        parts = [getattr(layer, "rng", None) for layer in self.model.network.walk()]
-        return [self._rng, *(rng for rng in parts if isinstance(rng, Random))]
+        return [self._rng, *_generators(self.model.network.walk())]
 
     def _state(self, run: Run) -> dict[str, Any]:
         ops = self.model.ops
