@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 Point = Sequence[float]
 Range = tuple[float, float]
 
+COVERED = 1.5  # a line nowhere further from an earlier one would hide it, and is dashed instead
 COLOURS = (
     "#2f6fb0", "#d9662b", "#3d9950", "#c03d4b", "#7a5ab5", "#8a6248", "#d977b5", "#6b7280", "#a8a32a", "#27a3b5",
 )  # fmt: skip
@@ -82,6 +83,7 @@ class Axes:
         self, canvas: Canvas, box: tuple[float, float, float, float], x_range: Range, y_range: Range, log: str = ""
     ) -> None:
         self.canvas, self.box, self.log = canvas, box, log
+        self.lines: list[list[Point]] = []
         self.x_range, self.y_range = _widened(x_range, "x" in log), _widened(y_range, "y" in log)
 
     def place(self, point: Point) -> Point:
@@ -111,8 +113,12 @@ class Axes:
         self.canvas.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#ddd"/>')
 
     def line(self, values: Sequence[Point], colour: str) -> None:
-        places = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self.place, values))
-        self.canvas.add(f'<polyline points="{places}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        """A line; dashed where it would lie all along on one that was drawn before, so that both are seen."""
+        places = list(map(self.place, values))
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        dashes = ' stroke-dasharray="8 8"' if any(_covers(places, earlier) for earlier in self.lines) else ""
+        self.canvas.add(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
+        self.lines.append(places)
 
     def dots(self, values: Iterable[Point], colour: str, radius: float = 2.5) -> None:
         for x, y in map(self.place, values):
@@ -134,6 +140,11 @@ class Axes:
                 x, y = left + start * width / CELLS, top + row * height / CELLS
                 run = (end - start) * width / CELLS
                 self.canvas.rectangle(x, y, run + 0.3, height / CELLS + 0.3, _between(line[start] / SHADES))
+
+
+def _covers(places: Sequence[Point], earlier: Sequence[Point]) -> bool:
+    pairs = list(zip(places, earlier))
+    return len(places) == len(earlier) > 1 and all(math.dist(a, b) <= COVERED for a, b in pairs)
 
 
 def _widened(limits: Range, log: bool) -> Range:
@@ -172,8 +183,10 @@ def _between(share: float) -> str:
     return "#" + "".join(f"{round(255 + (c - 255) * strength):02x}" for c in channels)
 
 
-def _limits(values: Sequence[float], margin: float = 0.0) -> Range:
+def _limits(values: Sequence[float], margin: float = 0.0, log: bool = False) -> Range:
     low, high = min(values), max(values)
+    if log:
+        return low / (high / low) ** margin, high * (high / low) ** margin
     return low - margin * (high - low), high + margin * (high - low)
 
 
@@ -201,7 +214,7 @@ def curves(
     if not values:
         raise ValueError(f"{title}: no point to draw (on a logarithmic axis, only above 0)")
     canvas = Canvas(max(760.0, 620.0 + 6.5 * max(map(len, lines))), max(430, LEGEND_TOP + 18 * len(lines)), title)
-    y_range = y_range or _limits([p[1] for p in values], 0.0 if "y" in log else 0.04)
+    y_range = y_range or _limits([p[1] for p in values], 0.04, "y" in log)
     axes = Axes(canvas, (72, 44, 500, 330), _limits([p[0] for p in values]), y_range, log)
     axes.frame(x_label, y_label)
     axes.dots(dots, "#9aa3ad")

@@ -10,8 +10,8 @@ thrown out of action stay dead, and a dead network has a constant loss instead o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from itertools import takewhile
 
 import _pictures
 from _common import load_images, picture, read_arguments, run
@@ -20,35 +20,48 @@ from scratchnn import Callback, Model, TrainingDiverged
 
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 EPOCHS, QUICK_EPOCHS = 20, 6
+BATCH = 32
 TOP = 1e3  # of the picture: a network that knows nothing has a loss of ln 10 = 2.3
 
 
 class Losses(Callback):
-    """Keeps the loss of every epoch, also of a run that is about to diverge."""
+    """Keeps the loss of the first batch, before any step, and of every epoch, also of a run that will diverge."""
 
     def __init__(self) -> None:
         self.line: list[tuple[float, float]] = []
+
+    def on_batch_end(self, model: Model, run: object) -> None:
+        if not self.line:
+            self.line.append((0.0, run.loss))
 
     def on_epoch_end(self, model: Model, run: object) -> None:
         self.line.append((run.epoch, run.history.loss[-1]))
 
 
+def within(line: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The line as far as the first place beyond the top of the picture, drawn at the top."""
+    beyond = next((number for number, (_, loss) in enumerate(line) if loss > TOP), len(line))
+    return [*line[:beyond], *((epoch, TOP) for epoch, _ in line[beyond : beyond + 1])]
+
+
 def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
     options = read_arguments(__doc__, arguments)
     train, test = load_images(options)
+    epochs = QUICK_EPOCHS if options.quick else EPOCHS
     result, lines = {}, {}
     for rate in RATES:
         model, losses = Model(train.width, 32, 10, activation="leaky_relu"), Losses()
         try:
-            model.fit(train.X, train.y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=rate, callbacks=[losses])
+            model.fit(train.X, train.y, epochs=epochs, lr=rate, batch_size=BATCH, callbacks=[losses])
         except TrainingDiverged as error:
             print(f"lr {rate:<7g} {error}")
             result[rate] = comment = "diverged"
+            losses.line.append((error.epoch - 1 + error.batch / math.ceil(len(train) / BATCH), math.inf))
         else:
             result[rate] = model.score(test.X, test.y)
             print(f"lr {rate:<7g} loss {losses.line[-1][1]:<9.3g} accuracy on new images {result[rate]:.1%}")
             comment = "" if losses.line[-1][1] <= TOP else "ends far above"
-        lines[f"lr {rate:g} {comment}"] = list(takewhile(lambda point: point[1] <= TOP, losses.line))
+        lines[f"lr {rate:g} {comment}"] = within(losses.line)
     _pictures.curves(
         picture(options, "learning_rates.svg"), "One network, many learning rates", lines, x_label="epoch",
         y_label="loss", log="y", y_range=(1e-3, TOP),

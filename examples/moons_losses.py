@@ -2,7 +2,8 @@
 
 What it shows: the three are one idea in three spellings. A sigmoid on one output is a softmax over two, of which one
 is held at 0; log-softmax with NLL is cross-entropy with the logarithm moved into the network, and takes the very same
-steps. Any of them, with one hidden layer and enough steps, parts the moons; where it does not, the loss is not why.
+steps, so that one of the two curves is dashed: it lies on the other. Any of them, with one hidden layer and enough
+steps, parts the moons; where it does not, the loss is not why.
 
     python examples/moons_losses.py
 """

@@ -164,20 +164,28 @@ def test_toy_frontiers(run: Run) -> None:
     assert result["checkerboard, three hidden layers"] > result["checkerboard, no hidden layer"] + 0.1
 
 
-def test_moons_losses(run: Run) -> None:
+def test_moons_losses(run: Run, tmp_path: Path) -> None:
     result = run("moons_losses", pictures=2)
     assert len(result) == 3
     assert min(result.values()) >= 0.97
     assert result["softmax, cross-entropy"] == pytest.approx(result["log-softmax, NLL"], abs=0.002)
+    lines = drawn(tmp_path / "pictures" / "moons_losses.svg", "polyline")
+    assert ["stroke-dasharray" in line.attrib for line in lines] == [False, False, True]
 
 
-def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = run("learning_rates", pictures=1)
     assert len(result) == 8
     assert max(result, key=lambda rate: -1.0 if result[rate] == "diverged" else result[rate]) in (0.1, 0.3, 1.0)
     assert result[min(result)] < 0.3
     assert result[max(result)] == "diverged"
     assert "try a lower learning rate" in capsys.readouterr().out
+    lines = [line.attrib["points"].split() for line in drawn(tmp_path / "pictures" / "learning_rates.svg", "polyline")]
+    assert [len(line) >= 2 for line in lines] == [True] * 8  # all that the legend lists
+    assert [line[-1].endswith(",44.0") for line in lines] == [False] * 6 + [
+        True
+    ] * 2  # and those that leave do so above
+    assert len({line[0] for line in lines}) == 1
 
 
 @pytest.mark.slow
@@ -398,7 +406,7 @@ def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm(tmp_path: Path) -> 
     lines = {"loss": [(0, 1.0), (1, 10.0), (2, 0.0), (3, 0.1), (4, -1.0)]}
     pictures.curves(str(path), "y", lines, dots=[(1, 0.0), (2, 1.0)], x_label="x", y_label="y", log="y")
     (line,) = drawn(path, "polyline")
-    assert line.attrib["points"] == "72.0,209.0 238.7,44.0 572.0,374.0"
+    assert line.attrib["points"] == "72.0,209.0 238.7,56.2 572.0,361.8"
     assert len(drawn(path, "circle")) == 1
     pictures.curves(str(path), "x", lines, x_label="x", y_label="y", log="x")
     (line,) = drawn(path, "polyline")
@@ -407,6 +415,30 @@ def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm(tmp_path: Path) -> 
         pictures.curves(str(path), "nothing", {"loss": [(0, 0.0)]}, x_label="x", y_label="y", log="y")
     with pytest.raises(ValueError, match=r"^empty: no point to draw"):
         pictures.curves(str(path), "empty", {"loss": []}, x_label="x", y_label="y")
+
+
+@pytest.mark.parametrize("log", ["", "y"])
+def test_no_line_lies_on_the_frame(log: str, tmp_path: Path) -> None:
+    path, pictures = tmp_path / "p.svg", import_module("_pictures")
+    lines = {"loss": [(1, 24.0), (2, 1.0), (3, 0.27)], "noise": [(1, 0.25), (3, 0.25)]}
+    pictures.curves(str(path), "loss", lines, x_label="x", y_label="y", log=log)
+    heights = [
+        float(place.split(",")[1]) for line in drawn(path, "polyline") for place in line.attrib["points"].split()
+    ]
+    assert min(heights) >= 44 + 10 and max(heights) <= 374 - 10
+
+
+def test_a_line_that_would_hide_another_is_dashed(tmp_path: Path) -> None:
+    path, pictures = tmp_path / "p.svg", import_module("_pictures")
+    first = [(k, float(k)) for k in range(5)]
+    lines = {
+        "first": first,
+        "the same": [(x, y + 1e-9) for x, y in first],
+        "near the end alone": [(0, 3.0), *first[1:]],
+        "shorter": first[:3],
+    }
+    pictures.curves(str(path), "twins", lines, x_label="x", y_label="y")
+    assert ["stroke-dasharray" in line.attrib for line in drawn(path, "polyline")] == [False, True, False, False]
 
 
 def test_a_frontier_is_coloured_by_the_probability_at_each_place(
