@@ -17,7 +17,7 @@ from typing import Any
 
 from . import doors
 from .disk import same_file
-from .errors import ArgumentError, DataError
+from .errors import DataError
 from .escapes import printable
 from .interruption import Interruption
 from .progress import TrainingProgress
@@ -218,7 +218,7 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         for name in ("test", "label", "delimiter", "header", "regression"):
             if getattr(options, name) not in (None, False) or (name == "header" and options.header is not None):
                 parser.error(f"--{name} is about a CSV file, and none was given to learn from")
-    if options.optimizer == "adam" and (options.momentum or options.nesterov):
+    if options.optimizer.lower() == "adam" and (options.momentum or options.nesterov):
         parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
     if options.nesterov and options.momentum == 0:
         parser.error("--nesterov needs a --momentum above 0")
@@ -235,15 +235,15 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
     from .architecture import ACTIVATIONS
+    from .arguments import chosen
     from .engine import ENGINES
     from .optim import OPTIMIZERS
     from .preprocessing import Scaling
 
     choices = {"activation": ACTIVATIONS, "engine": ENGINES, "optimizer": OPTIMIZERS, "scaling": Scaling.KINDS}
     for option, known in choices.items():
-        chosen = getattr(options, option)
-        if chosen is not None and chosen not in known:
-            raise ArgumentError(f"unknown {option} {chosen!r}: known are {', '.join(known)}")
+        if getattr(options, option) is not None:
+            setattr(options, option, chosen(option, getattr(options, option), dict.fromkeys(known)))
 
 
 # Data, network, training
@@ -446,8 +446,8 @@ def _describe_run(options: argparse.Namespace, results: dict[str, Any]) -> list[
         loss, accuracy = results["history"]["validation_loss"], results["history"]["validation_accuracy"]
         measured = f"validation loss {loss[best - 1]:.4g}"
         measured += f", accuracy {accuracy[best - 1]:.1%}" if accuracy else ""
-        kept = "its" if options.early_stopping else "but the last epoch's"
-        note = "" if best == count else f"; {kept} weights are kept"
+        kept = "that" if options.early_stopping else "the last"
+        note = "" if best == count else f"; {kept} one is saved"
         lines.append(f"best epoch: {best} ({measured}){note}")
     return lines
 

@@ -239,6 +239,7 @@ def test_same_seed_same_model_to_the_last_bit(flowers: Path, command: Runner) ->
         ["--activation", "sigmoid", "--lr", "1"],
         ["--batch-size", "full", "--lr", "0.5"],
         ["--optimizer", "adam", "--lr", "0.01"],
+        ["--optimizer", "Adam", "--lr", "0.01", "--activation", "LeakyReLU"],
         ["--momentum", "0.5", "--nesterov", "--weight-decay", "0.001"],
         ["--schedule", "step"],
         ["--schedule", "plateau"],
@@ -268,7 +269,7 @@ def test_early_stopping_stops_when_it_only_gets_worse(flowers: Path, command: Ru
     assert re.sub(r"in [0-9.]+ seconds", "in 1.0 seconds", out).split("\n\n")[2].splitlines()[:3] == [
         "learned for 3 of 100 epochs in 1.0 seconds",
         "stopped early: no lower validation loss for 2 epochs",
-        f"best epoch: 1 (validation loss {loss:.4g}, accuracy {accuracy:.1%}); its weights are kept",
+        f"best epoch: 1 (validation loss {loss:.4g}, accuracy {accuracy:.1%}); that one is saved",
     ]
 
 
@@ -279,7 +280,7 @@ def test_without_early_stopping_the_best_epoch_is_named_and_the_last_one_kept(fl
     assert best < 4  # far too fast to get better for long
     _, out, _ = command(flowers, *options)
     assert "\nlearned for 4 epochs in " in out and "stopped early" not in out
-    assert re.search(rf"\nbest epoch: {best} \(validation loss .*\); but the last epoch's weights are kept\n", out)
+    assert re.search(rf"\nbest epoch: {best} \(validation loss .*\); the last one is saved\n", out)
     assert "best epoch" not in command(flowers, "--epochs", 2)[1]
 
 
