@@ -206,6 +206,9 @@ def one_hot(labels: Sequence[Label], classes: Sequence[Label] | None = None) -> 
 PIXEL_FACTOR = 1.0 / 255.0
 _PIXEL_COLUMNS = 16  # fewer columns than this are no picture, ...
 _PIXEL_LARGEST = 100  # ... and neither are numbers that never come near 255
+_PICTURE_SPREAD = 0.1  # pictures from 0 to 1 have deviations of 0.2 and more (root of the mean of their squares), ...
+_PICTURE_RARE = 10.0  # ... and pixels at the rim that are seldom lit: as many deviations as this, and many more
+_SAMPLE = 1000  # rows are enough to see it
 _ROUNDING = 4.0 * sys.float_info.epsilon  # a deviation this small, relative to the mean, is rounding and nothing else
 
 
@@ -227,7 +230,8 @@ class Scaling:
     @classmethod
     def fit(cls, rows: Sequence[Row], kind: str = "auto") -> Scaling:
         """Learn from training rows. "auto" chooses: rows of ``bytes``, or at least 16 columns of whole numbers from 0
-        to 255 that reach beyond 100, are pixels; rows within [-1, 1] are left alone; all others are standardised."""
+        to 255 that reach beyond 100, are pixels; at least 16 columns within [-1, 1] that are wide apart on the whole,
+        but some hardly ever, are pictures already scaled, and left alone; all others are standardised."""
         if kind not in cls.KINDS:
             raise ArgumentError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
@@ -243,10 +247,13 @@ class Scaling:
     def _choose(rows: Sequence[Row]) -> str:
         if all(type(row) is bytes for row in rows):
             return "pixels"
+        if len(rows[0]) < _PIXEL_COLUMNS:
+            return "standard"
         largest, smallest = max(map(max, rows)), min(map(min, rows))
-        if len(rows[0]) >= _PIXEL_COLUMNS and largest > _PIXEL_LARGEST and all(map(_pixels, rows)):
+        if largest > _PIXEL_LARGEST and all(map(_pixels, rows)):
             return "pixels"
-        return "none" if smallest >= -1.0 and largest <= 1.0 else "standard"
+        scaled_picture = smallest >= -1.0 and largest <= 1.0 and _like_pictures(rows)
+        return "none" if scaled_picture else "standard"
 
     def raw(self, rows: Sequence[Row]) -> tuple[Sequence[Row], float]:
         """(rows, factor) such that rows times factor are the scaled rows: pixels stay one byte each."""
@@ -326,6 +333,19 @@ def _mean_and_deviation(
         raise DataError(f"{name} has numbers too large to be standardised") from None
     # A column that never changes, but for rounding, carries nothing: it becomes 0, and is not divided by 0.
     return mean, deviation if deviation > _ROUNDING * abs(mean) else 1.0
+
+
+def _like_pictures(rows: Sequence[Row]) -> bool:
+    """Whether columns are in one unit, of which they use a good part, but some of them only now and then.
+
+    To standardise those would make a pixel that is seldom lit the largest number of all.
+    """
+    columns = list(zip(*rows[:: -(-len(rows) // _SAMPLE)]))
+    pairs = [_mean_and_deviation(column, "X") for column in columns]
+    changing = [(column, *pair) for column, pair in zip(columns, pairs) if min(column) != max(column)]
+    if math.fsum(d * d for _, _, d in changing) < _PICTURE_SPREAD**2 * len(columns):
+        return False
+    return any(max(max(column) - mean, mean - min(column)) > _PICTURE_RARE * d for column, mean, d in changing)
 
 
 def _pixels(row: Row) -> bool:

@@ -8,13 +8,14 @@ from array import array
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import DataError, Dataset, one_hot
+from scratchnn import DataError, Dataset, Model, one_hot
 from scratchnn.preprocessing import Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
 
 NUMBERS = st.floats(-1e6, 1e6)
@@ -275,6 +276,12 @@ def test_bad_targets_are_named(targets: Any, message: str) -> None:
         as_targets(targets, 1, "y", 2)
 
 
+RNG = Random(8)
+TABLE = [[RNG.uniform(-1.0, 1.0) for _ in range(20)] for _ in range(300)]
+# Sixteen pixels that are often lit, and one that is lit in a single picture.
+PICTURES = [[*(RNG.choice([0.0, 0.0, 0.5, 1.0]) for _ in range(16)), float(i == 0)] for i in range(300)]
+
+
 # --- scaling -----------------------------------------------------------------------------------------------
 
 
@@ -289,14 +296,42 @@ def test_bad_targets_are_named(targets: Any, message: str) -> None:
         ([[0, 256] * 8], "standard"),
         ([[-1, 255] * 8], "standard"),
         ([[0.5, 255.0] * 8], "standard"),
-        ([[0.0, 1.0]], "none"),
-        ([[-1.0, 1.0]], "none"),
+        ([[0.0, 1.0]], "standard"),
+        ([[-1.0, 1.0]], "standard"),
         ([[-1.1, 1.0]], "standard"),
         ([[0, 1], [0, 5]], "standard"),
+        (TABLE, "standard"),
+        ([[v / 20 for v in row] for row in TABLE], "standard"),
+        (PICTURES, "none"),
+        ([[2 * v - 1 for v in row] for row in PICTURES], "none"),
+        ([[v / 20 for v in row] for row in PICTURES], "standard"),  # pictures would be brighter
+        ([[2 * v for v in row] for row in PICTURES], "standard"),  # or not as bright
+        ([row[:15] for row in PICTURES], "standard"),  # or larger
+        (PICTURES[:1] * 3, "standard"),  # nothing is seldom where nothing changes
     ],
 )
 def test_auto_chooses_by_what_the_numbers_look_like(rows: Any, kind: str) -> None:
     assert Scaling.fit(rows).kind == kind
+
+
+def test_columns_are_standardised_by_their_spread_and_not_by_their_range() -> None:
+    """A table as scikit-learn's diabetes: all within [-1, 1], with a deviation of 0.05."""
+    rng = Random(4)
+    X = [[0.05 * rng.gauss(0.0, 1.0) for _ in range(10)] for _ in range(300)]
+    y = [math.fsum(row[:5]) - math.fsum(row[5:]) for row in X]
+    scores = []
+    for scaling in ("auto", "standard", "none"):
+        model = Model(10, 20, 1, task="regression", scaling=scaling)
+        model.fit(X[:200], y[:200], epochs=12, lr=0.05)
+        scores.append(model.score(X[200:], y[200:]))
+    assert scores[0] == scores[1] > 0.9
+    assert scores[2] < 0.5
+
+
+def test_many_rows_are_judged_by_some_of_them() -> None:
+    rng = Random(9)
+    seldom = [row[:16] + [float(rng.random() < 0.002)] for row in PICTURES * 20]
+    assert Scaling.fit(seldom).kind == "none"
 
 
 def test_pixels_become_numbers_from_0_to_1() -> None:
