@@ -322,15 +322,15 @@ def test_columns_are_standardised_by_their_spread_and_not_by_their_range() -> No
     scores = []
     for scaling in ("auto", "standard", "none"):
         model = Model(10, 20, 1, task="regression", scaling=scaling)
-        model.fit(X[:200], y[:200], epochs=12, lr=0.05)
+        model.fit(X[:200], y[:200], epochs=12, lr=0.05, momentum=0.5)
         scores.append(model.score(X[200:], y[200:]))
     assert scores[0] == scores[1] > 0.9
-    assert scores[2] < 0.5
+    assert scores[2] < scores[0] - 0.2
 
 
 def test_many_rows_are_judged_by_some_of_them() -> None:
     rng = Random(9)
-    seldom = [row[:16] + [float(rng.random() < 0.002)] for row in PICTURES * 20]
+    seldom = [[*row[:16], float(rng.random() < 0.002)] for row in PICTURES * 20]
     assert Scaling.fit(seldom).kind == "none"
 
 
