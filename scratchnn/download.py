@@ -1,16 +1,21 @@
 """Fetching MNIST's four files from its public mirrors, so that what arrives is right or is not there at all.
 
 A file grows as NAME.part and gets its real name only when its md5 is right. What was interrupted goes on where it
-stopped; a mirror that fails (no connection, an error, a short or wrong file) hands over to the next. How far it has
-come is told to an object that the caller hands in. Used by datasets.py alone; relies on the standard library.
+stopped; a mirror that fails in whatever way (no connection, an error, nonsense, too slow, a short or wrong file) hands
+over to the next. Of two downloads of one file the second waits for the first. How far it has come is told to an object
+that the caller hands in. Used by datasets.py alone; relies on patient_http.py and disk.py.
 """
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from .disk import Lock, open_own
 from .errors import ArgumentError
 
 MIRRORS = (
@@ -28,7 +33,10 @@ MNIST_FILES = {
 }
 
 MAX_FILE_BYTES = 64 << 20  # the largest file has 9.9 MB: a mirror that goes on and on is stopped here
+DEADLINE = 3600.0  # seconds for a file from one mirror
 _BLOCK_BYTES = 64 << 10
+_LONGEST_REASON = 200  # characters: what a mirror says may be a page
+_PAUSE = 0.1  # seconds, before asking again whether somebody else is done
 
 Progress = Callable[[str, "int | None"], Any]
 
@@ -64,6 +72,7 @@ def download_mnist(
     files: Mapping[str, str] = MNIST_FILES,
     progress: Progress | None = None,
     timeout: float = 30.0,
+    deadline: float = DEADLINE,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> list[str]:
     """Fetch the files that are not in ``folder`` yet, and return the paths of all of them.
@@ -72,18 +81,20 @@ def download_mnist(
     files: the md5 of each file, by name
     progress: called with a file's name and its size in bytes (None: unknown); gives a context manager whose
         ``update`` gets the number of bytes that are there by now
-    timeout: seconds to wait for a mirror that does not answer
+    timeout: seconds to wait for a mirror that does not answer, or that sends less than 1000 bytes a second
+    deadline: seconds that one mirror may take for one file; the next one goes on from there
 
     Raises ``DownloadError`` if no mirror has a file; ``ValueError`` for a mirror that is no web address or a
-    timeout that is not positive.
+    timeout or deadline that is not positive.
     """
     for mirror in mirrors:
         if not mirror.lower().startswith(("http://", "https://")):
             raise ArgumentError(f"a mirror must be an address that starts with http:// or https://, got {mirror!r}")
     if not mirrors:
         raise ArgumentError("at least one mirror is needed")
-    if not 0 < timeout < 1e6:
-        raise ArgumentError(f"timeout must be a positive number of seconds, got {timeout!r}")
+    for name, seconds in (("timeout", timeout), ("deadline", deadline)):
+        if not 0 < seconds < 1e6:
+            raise ArgumentError(f"{name} must be a positive number of seconds, got {seconds!r}")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -93,8 +104,38 @@ def download_mnist(
         path = os.path.join(os.fspath(folder), name)
         paths.append(path)
         if _md5(path) != md5:
-            _download(path, md5, mirrors, _Fetcher(progress or _Silence, timeout, max_bytes))
+            with _alone(path):
+                if _md5(path) != md5:  # whoever was at it before may have fetched it
+                    _download(path, md5, mirrors, _Fetcher(progress or _Silence, timeout, deadline, max_bytes))
     return paths
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """The only one who fetches this file: whoever else is at it is waited for."""
+    lock = _locked(path)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.__exit__()
+
+
+def _locked(path: str) -> Lock | None:
+    """The lock on a file; None where the file system has no locks."""
+    waited = 0.0
+    while True:
+        try:
+            return Lock(path).__enter__()
+        except BlockingIOError as busy:
+            if waited >= DEADLINE:
+                raise DownloadError(f"{path}: {busy.strerror}") from None
+            time.sleep(_PAUSE)
+            waited += _PAUSE
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+                raise DownloadError(f"{path}: {error.strerror}") from None
+            return None
 
 
 def _download(path: str, md5: str, mirrors: Sequence[str], fetcher: _Fetcher) -> None:
@@ -151,9 +192,10 @@ def _md5(path: str) -> str:
 class _Fetcher:
     """Fetches one address into one file, going on where the file ends."""
 
-    def __init__(self, progress: Progress, timeout: float, max_bytes: int) -> None:
+    def __init__(self, progress: Progress, timeout: float, deadline: float, max_bytes: int) -> None:
         self.progress = progress
         self.timeout = timeout
+        self.deadline = deadline
         self.max_bytes = max_bytes
 
     def fetch(self, url: str, part: str, name: str) -> None:
@@ -161,11 +203,14 @@ class _Fetcher:
 
         Raises ``_MirrorFailed``, with what did arrive kept in ``part``; ``OSError`` if it cannot be written.
         """
+        from .patient_http import Patience
+
         start = _size(part)
-        response = self._open(url, start)
+        patience = Patience(self.timeout, self.deadline)
+        response = self._open(url, start, patience)
         if response is None:  # the part is longer than the file
             start = 0
-            response = self._open(url, 0)
+            response = self._open(url, 0, patience)
         if response is None:
             raise _MirrorFailed("refused to send the file's beginning")
         with response:
@@ -175,39 +220,37 @@ class _Fetcher:
                 start = 0  # it ignored the range and sends the whole
             length = _content_length(response)
             total = None if length is None else start + length
-            with open(part, "ab" if start else "wb") as file, self.progress(name, total) as progress:
+            with open(_opened(part, start), "wb") as file, self.progress(name, total) as progress:
                 self._copy(response, file, progress, start, total)
 
-    def _open(self, url: str, start: int) -> Any:
+    def _open(self, url: str, start: int, patience: Any) -> Any:
         """The answer to a request for the file from byte ``start`` on; None if it has no such byte."""
-        from http.client import HTTPException
         from urllib.error import HTTPError, URLError
-        from urllib.request import Request, urlopen
+
+        from .patient_http import open_url
 
         headers = {"User-Agent": "scratchnn", "Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
         try:
-            return urlopen(Request(url, headers=headers), timeout=self.timeout)
+            return open_url(url, headers, patience)
         except HTTPError as error:
             error.close()
             if error.code == 416 and start:
                 return None
-            raise _MirrorFailed(f"answered {error.code} {error.reason}") from None
+            raise _MirrorFailed(f"answered {error.code} {_reason(error.reason)}") from None
         except URLError as error:
             raise _MirrorFailed(_reason(error.reason)) from None
-        except (OSError, HTTPException, ValueError) as error:
+        except Exception as error:  # there is no end to what a server can answer, and another mirror may do better
             raise _MirrorFailed(_reason(error)) from None
 
     def _copy(self, response: Any, file: Any, progress: Any, start: int, total: int | None) -> None:
-        from http.client import HTTPException
-
         done = start
         progress.update(done)
         while True:
             try:
-                block = response.read(_BLOCK_BYTES)
-            except (OSError, HTTPException) as error:
+                block = response.read1(_BLOCK_BYTES)
+            except Exception as error:
                 raise _MirrorFailed(f"broke off after {done} bytes ({_reason(error)})") from None
             if not block:
                 break
@@ -218,6 +261,18 @@ class _Fetcher:
             progress.update(done)
         if total is not None and done < total:
             raise _MirrorFailed(f"broke off after {done} of {total} bytes")
+
+
+def _opened(part: str, start: int) -> int:
+    """A descriptor of the part, to be written to from byte ``start`` on."""
+    descriptor = open_own(part, os.O_WRONLY | os.O_CREAT)
+    try:
+        os.ftruncate(descriptor, start)
+        os.lseek(descriptor, start, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _continues(response: Any, start: int) -> bool:
@@ -232,9 +287,9 @@ def _content_length(response: Any) -> int | None:
 
 
 def _reason(error: object) -> str:
-    """What an exception of the network says, in a few words."""
+    """What an exception of the network says, in a few words on one line."""
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return "no answer in time"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__

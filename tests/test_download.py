@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
+import io
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scratchnn import datasets, download
+from scratchnn import datasets, disk, download, patient_http
+from scratchnn.disk import Lock
 from scratchnn.download import DownloadError, download_mnist
 
 CONTENT = bytes(range(256)) * 1000
@@ -52,6 +57,19 @@ class Handler(BaseHTTPRequestHandler):
             self.server.released.wait(10)
         elif way == "nonsense":
             self.wfile.write(b"what?\r\n\r\n")
+        elif way == "gated":
+            self.server.released.wait(10)
+            self.answer(200, content)
+        elif way == "negative":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc\r\n0\r\n\r\n")
+        elif way == "circle":
+            self.redirect(self.path)
+        elif way == "away":
+            self.redirect("ftp://127.0.0.1/a.gz")
+        elif way == "moved":
+            self.redirect(f"/good/{name}")
+        elif way == "flood":
+            self.redirect(f"/good/{name}", flood=True)
         else:
             self.answer(206 if asked else 200, content[start:], start)
 
@@ -64,6 +82,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[:send])
 
+    def redirect(self, target: str, flood: bool = False) -> None:
+        self.send_response(302)
+        self.send_header("Location", target)
+        self.end_headers()
+        while flood and self.server.flooded < 100 << 20:
+            try:
+                self.wfile.write(bytes(1 << 16))
+            except OSError:  # nobody listens any more
+                break
+            self.server.flooded += 1 << 16
+
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -72,6 +101,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, str, str | None]] = []
         self.released = threading.Event()
+        self.flooded = 0  # bytes
 
     def url(self, way: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{way}/"
@@ -230,6 +260,214 @@ def test_a_mirror_that_never_ends_is_stopped(tmp_path: Path, server: Server) -> 
     assert "sent more than 100000 bytes" in refusal(tmp_path, server, "good", max_bytes=100_000)
 
 
+class SlowSocket:
+    """Stands in for a connection: what it sends comes in pieces, each after some seconds."""
+
+    now = 0.0  # the time
+
+    def __init__(self, sent: bytes, piece: int, seconds: float) -> None:
+        self.left, self.piece, self.seconds = sent, piece, seconds
+        self.timeouts: list[float] = []
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(SlowStream(self))
+
+    def settimeout(self, seconds: float) -> None:
+        assert 0 < seconds <= 30
+        self.timeouts.append(seconds)
+
+    def sendall(self, data: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SlowStream(io.RawIOBase):
+    def __init__(self, socket: SlowSocket) -> None:
+        self.socket = socket
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self.socket.left[: min(len(buffer), self.socket.piece)]
+        self.socket.left = self.socket.left[len(piece) :]
+        SlowSocket.now += self.socket.seconds
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+OK = b"HTTP/1.0 200 OK\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SLOW = {
+    "head": (OK + b"X: y\r\n" * 99 + b"\r\n" + CONTENT, 1, 1.0),
+    "body": (OK + b"\r\n" + CONTENT, 1, 0.5),
+    "chunks": (CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in CONTENT[:1000]), 6, 1.0),
+    "whole": (OK + b"\r\n" + CONTENT, 40_000, 25.0),
+    "good": (OK + b"\r\n" + CONTENT, 40_000, 0.0),
+}
+
+
+@pytest.fixture
+def slow_web(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web of hosts that are named after what is slow with them, and a clock that they move."""
+
+    def connect(connection: Any) -> None:
+        connection.sock = SlowSocket(*SLOW[connection.host])
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", connect)
+    monkeypatch.setattr(SlowSocket, "now", 0.0)
+    monkeypatch.setattr(patient_http, "clock", lambda: SlowSocket.now)
+    monkeypatch.setenv("no_proxy", "*")
+
+
+@pytest.mark.usefixtures("slow_web")
+@pytest.mark.parametrize("host", ["head", "body", "chunks"])
+def test_a_mirror_that_sends_a_byte_now_and_then_is_given_up(tmp_path: Path, host: str) -> None:
+    """The socket's own timeout begins anew with each byte, and such a server would hold the download for ever."""
+    with pytest.raises(DownloadError, match="no answer in time"):
+        download_mnist(tmp_path, mirrors=[f"http://{host}/"], files={"a.gz": MD5["a.gz"]})
+    assert 30 <= SlowSocket.now <= 61  # connecting and the answer's head have a time of their own
+
+
+@pytest.mark.usefixtures("slow_web")
+def test_many_slow_mirrors_do_not_keep_the_file_from_coming(tmp_path: Path) -> None:
+    mirrors = [f"http://{host}/" for host in ["head", "body", "chunks"] * 2 + ["good"]]
+    download_mnist(tmp_path, mirrors=mirrors, files={"a.gz": MD5["a.gz"]})
+    assert (tmp_path / "a.gz").read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("slow_web")
+def test_a_mirror_that_is_fast_enough_but_not_done_by_the_deadline_is_given_up(tmp_path: Path) -> None:
+    files = {"a.gz": MD5["a.gz"]}
+    with pytest.raises(DownloadError) as caught:
+        download_mnist(tmp_path, mirrors=["http://whole/"], files=files, deadline=60)
+    came = (tmp_path / "a.gz.part").stat().st_size
+    assert 80_000 < came < 120_000
+    assert str(caught.value).endswith(f"whole/a.gz: broke off after {came} bytes (no answer in time)")
+    download_mnist(tmp_path, mirrors=["http://whole/"], files=files, deadline=600)
+
+
+@pytest.mark.parametrize("bytes_a_second", [999, 1001])
+def test_patience(bytes_a_second: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(patient_http, "clock", lambda: now)
+    patience = patient_http.Patience(timeout=10, deadline=100)
+    with pytest.raises(TimeoutError, match="timed out"):
+        while now < 1000:
+            assert 0 < patience.left() <= 10
+            now += 1
+            patience.came(bytes_a_second)
+    assert now == (100 if bytes_a_second > 1000 else 10)
+
+
+@pytest.mark.parametrize(
+    ("way", "answer"),
+    [
+        ("circle", "answered 302 The HTTP server returned a redirect error that would lead to an infinite loop."),
+        ("away", "unknown url type: ftp"),
+        ("negative", "broke off after "),
+    ],
+)
+def test_whatever_a_mirror_does_the_next_is_tried(tmp_path: Path, server: Server, way: str, answer: str) -> None:
+    text = refusal(tmp_path, server, way)
+    assert text.startswith(f"no mirror delivered a.gz; {server.url(way)}a.gz: {answer}")
+    assert len(text) < 500
+    fetch(tmp_path, server, way, "good")
+
+
+@pytest.mark.parametrize("failure", [ValueError("odd"), IndexError(3), AssertionError(), MemoryError()])
+def test_whatever_reading_raises_the_next_is_tried(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """No list of what can go wrong within http.client and urllib is complete."""
+    really = patient_http.open_url
+
+    def failing(url: str, *rest: Any) -> Any:
+        if "/error/" in url:
+            raise failure
+        return really(url, *rest)
+
+    monkeypatch.setattr(patient_http, "open_url", failing)
+    fetch(tmp_path, server, "error", "good")
+
+
+def test_a_mirror_may_redirect(tmp_path: Path, server: Server) -> None:
+    fetch(tmp_path, server, "moved")
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path: Path, server: Server) -> None:
+    fetch(tmp_path, server, "flood")
+    assert server.flooded < 50 << 20  # what fits into the buffers of two sockets
+
+
+def test_two_downloads_into_one_folder_do_not_disturb_each_other(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second waits for the first, which is not done before that, and finds its work done."""
+
+    class Waiting:
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            server.released.set()
+
+    monkeypatch.setattr(download, "time", Waiting)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            fetch(tmp_path, server, "gated")
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert server.released.is_set()
+    assert len(server.requests) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gz"]
+
+
+def test_a_download_that_never_ends_is_not_waited_for_for_ever(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    class Waiting:
+        sleep = slept.append
+
+    monkeypatch.setattr(download, "time", Waiting)
+    monkeypatch.setattr(download, "DEADLINE", 10.0)
+    with Lock(tmp_path / "a.gz"):
+        assert f"a.gz: in use by process {os.getpid()}" in refusal(tmp_path, server, "good")
+    assert 10 <= sum(slept) < 11
+    assert server.requests == []
+
+
+def test_a_file_system_without_locks(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(descriptor: int, wait: bool = False) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(disk, "lock_file", without)
+    fetch(tmp_path, server, "good")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links as POSIX has them")
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+@pytest.mark.parametrize("name", ["a.gz.part", ".a.gz.lock"])
+def test_what_a_link_with_a_helping_name_points_to_is_left_alone(
+    tmp_path: Path, server: Server, name: str, link: Callable[[Path, Path], None]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "precious").write_bytes(b"123")
+    link(tmp_path / "precious", folder / name)
+    assert f"{name} is a" in refusal(folder, server, "good", "whole")
+    assert (tmp_path / "precious").read_bytes() == b"123"
+
+
 def test_ctrl_c_keeps_the_part(tmp_path: Path, server: Server) -> None:
     class Interrupted(Recorder):
         def update(self, done: int) -> None:
@@ -264,6 +502,7 @@ def test_a_part_that_cannot_be_written(tmp_path: Path, server: Server) -> None:
         ({"mirrors": []}, "at least one mirror is needed"),
         ({"timeout": 0}, "timeout must be a positive number of seconds, got 0"),
         ({"timeout": float("nan")}, "timeout must be a positive number of seconds, got nan"),
+        ({"deadline": -1}, "deadline must be a positive number of seconds, got -1"),
     ],
 )
 def test_misuse(tmp_path: Path, options: dict[str, Any], expected: str) -> None:

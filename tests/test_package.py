@@ -36,6 +36,7 @@ FLOORS: dict[int, set[str]] = {
         "pixel_text",
         "toys",
         "download",
+        "patient_http",
         "storage",
         "progress",
         "tsne",
