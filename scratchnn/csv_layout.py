@@ -8,7 +8,7 @@ own. One of the rooms behind datasets.py; relies on data_file.py.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from .arguments import require_size
@@ -18,6 +18,8 @@ from .errors import ArgumentError, DataError
 LABEL_NAMES = ("label", "class", "target", "species", "y")
 HEAD_LINES = 20  # lines looked at to find the layout
 _DELIMITERS = ("\t", ";", ",")  # the comma last: it also turns up inside numbers and text
+
+_BLANK = " "  # where fields are parted by it, any number of blanks is one: columns may be lined up
 
 _NO_DELIMITERS = "0123456789+-._eE'\"\r\n\0"
 _MISSING = ("", "?", "na", "n/a", "null", "none")
@@ -75,7 +77,8 @@ class CsvOptions:
 
 class Layout:
     """How a file is laid out: ``delimiter``, ``names`` of the columns ([] without a header line), number of
-    ``columns``, position of the ``label`` column (None: there is none)."""
+    ``columns``, position of the ``label`` column (None: there is none), ``order``: where the features of the training
+    data stand among this file's features (None: in the same order)."""
 
     def __init__(self, delimiter: str, names: list[str], columns: int, first_line: int) -> None:
         self.delimiter = delimiter
@@ -83,6 +86,7 @@ class Layout:
         self.columns = columns
         self.first_line = first_line
         self.label: int | None = None
+        self.order: list[int] | None = None
 
     def column(self, index: int) -> str:
         """A column as a message calls it: counted from 1, with its name if it has one."""
@@ -95,7 +99,34 @@ class Layout:
         return self.columns - (self.label is not None)
 
     def feature_names(self) -> list[str]:
+        """The names of the feature columns, in the order of the training data."""
+        names = self._names_in_file()
+        return names if self.order is None else [names[position] for position in self.order]
+
+    def _names_in_file(self) -> list[str]:
         return [name for index, name in enumerate(self.names) if index != self.label]
+
+    def arrange(self, file: DataFile, expected: list[str] | None) -> None:
+        """See that the feature columns are those of the training data, and how they come into their order."""
+        got = self._names_in_file()
+        if not expected or not got or got == expected:
+            return
+        here, wanted = set(got), set(expected)
+        missing = [name for name in expected if name not in here]
+        unknown = [name for name in got if name not in wanted]
+        if missing or unknown:
+            what = [f"missing: {listed(missing)}"] if missing else []
+            what += [f"not expected: {listed(unknown)}"] if unknown else []
+            raise file.problem(f"the columns differ from the training columns; {'; '.join(what)}", self.first_line)
+        positions = {name: position for position, name in enumerate(got)}
+        if len(positions) < len(got) or len(got) != len(expected):
+            name = next(name for position, name in enumerate(got) if positions[name] != position)
+            raise file.problem(
+                "the columns are not in the order of the training columns, and cannot be put into it as two are called "
+                f"{shown(name)}",
+                self.first_line,
+            )
+        self.order = [positions[name] for name in expected]
 
 
 def is_number(field: str) -> bool:
@@ -113,19 +144,60 @@ def is_whole_number(text: str) -> bool:
     return digits.isascii() and digits.isdigit() and len(digits) <= 18
 
 
+def squeeze(line: bytes, delimiter: str) -> bytes:
+    """A line as it is read: with one blank for many, where blanks part fields."""
+    if delimiter != _BLANK or b'"' in line:
+        return line
+    return b" ".join(line.split()) + b"\n"
+
+
+def quoted_record(texts: Iterable[str], delimiter: str) -> tuple[list[str], int]:
+    """The record at the start of some lines, in which there are quotes, and the number of its lines.
+
+    Raises ``csv.Error``, which ``quoting_problem`` puts into words.
+    """
+    reader = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=delimiter != _BLANK)
+    return next(reader), reader.line_num
+
+
+def quoting_problem(error: csv.Error) -> str:
+    """What is wrong with the quotes of a record."""
+    reason = str(error)
+    if "unexpected end" in reason:
+        return "a quoted field that is opened here is never closed"
+    if "expected after" in reason:
+        return "text after a closing quote; a quote inside a quoted field is written twice"
+    if "field limit" in reason:
+        return f"a quoted field of more than {csv.field_size_limit()} characters, or one that is never closed"
+    return reason
+
+
 def head_records(lines: Sequence[tuple[int, str]], delimiter: str) -> list[Record]:
     """The records in the first lines of a file, blank ones left out, up to the first that is broken or not whole."""
-    reader = csv.reader((text for _, text in lines), delimiter=delimiter, strict=True, skipinitialspace=True)
     records: list[Record] = []
-    while reader.line_num < len(lines):
-        line = lines[reader.line_num][0]
-        try:
-            fields = [field.strip() for field in next(reader)]
-        except csv.Error:
-            break
+    position = 0
+    while position < len(lines):
+        line, text = lines[position]
+        fields, count = text.rstrip("\r\n").split(delimiter), 1
+        if '"' in text:
+            try:
+                fields, count = quoted_record((text for _, text in lines[position:]), delimiter)
+            except csv.Error:
+                break
+        fields = [field.strip() for field in fields]
         if len(fields) > 1 or any(fields):
             records.append((line, fields))
+        position += count
     return records
+
+
+def _parted_by_blanks(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether blanks part most lines into as many fields as the first, with numbers among the last."""
+    rows = [text.split() for _, text in lines if text.strip()]
+    if not rows or any('"' in text for _, text in lines):
+        return False
+    sizes = list(map(len, rows))
+    return sizes[0] > 1 and 2 * sizes.count(sizes[0]) > len(sizes) and any(map(is_number, rows[-1]))
 
 
 def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
@@ -136,7 +208,9 @@ def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
         return (sizes.count(sizes[0]), sizes[0]) if sizes and sizes[0] > 1 else (0, 0)
 
     best = max(_DELIMITERS, key=merit)  # of equals, the first
-    return best if merit(best) > (0, 0) else ","
+    if merit(best) > (0, 0):
+        return best
+    return _BLANK if _parted_by_blanks(lines[:10]) else ","
 
 
 def _text_columns(rows: Sequence[Record], columns: int) -> list[int]:
@@ -159,7 +233,7 @@ def _has_header(records: Sequence[Record], options: CsvOptions) -> bool:
         return True
     if isinstance(options.label, str) and options.label in names:
         return True
-    text_columns = _text_columns(rows, len(names))
+    text_columns = set(_text_columns(rows, len(names)))
     for index, name in enumerate(names):
         repeated = any(fields[index : index + 1] == [name] for _, fields in rows)
         short = len(name) == 1 and index in text_columns  # "y" may also be a label: yes
@@ -172,13 +246,45 @@ def _has_header(records: Sequence[Record], options: CsvOptions) -> bool:
     return 2 * texts > len(above_numbers)
 
 
+def is_clear(lines: Sequence[tuple[int, str]], options: CsvOptions) -> bool:
+    """Whether the layout of a stream can be found, or refused, without waiting for more than these first lines.
+
+    The width of a row must be known; what is to be seen is then a row that is told apart from a header line, and
+    where its label stands.
+    """
+    width = options.width
+    if width is None:
+        return False
+    delimiter = options.delimiter or _find_delimiter(lines)
+    records = head_records(_squeezed(lines, delimiter), delimiter)
+    if not records:
+        return False
+    sizes = {len(split[0][1]) for split in (head_records(lines[:10], d) for d in _DELIMITERS) if split}
+    if not {len(records[0][1]), *sizes} & {width, width + 1}:
+        return True  # to be refused
+    header = _has_header(records, options)
+    rows = records[1:] if header else records
+    if not rows:
+        return False
+    fields = rows[0][1]
+    numbers = sum(map(is_number, fields))
+    if len(fields) == width:
+        return numbers == width or len(records) > 1
+    known = options.label is not None or options.usual_label is not None or (header and bool(options.feature_names))
+    return len(fields) == width + 1 and known and (numbers >= width or len(records) > 1)
+
+
+def _squeezed(lines: Sequence[tuple[int, str]], delimiter: str) -> Sequence[tuple[int, str]]:
+    if delimiter != _BLANK:
+        return lines
+    return [(number, squeeze(text.encode("utf-8"), delimiter).decode("utf-8")) for number, text in lines]
+
+
 def _label_by_name_or_position(file: DataFile, layout: Layout, label: int | str) -> int:
     if isinstance(label, str):
         matches = [index for index, name in enumerate(layout.names) if name == label.strip()]
-        if len(matches) == 1:
-            return matches[0]
-        if len(matches) > 1:
-            raise file.problem(f"{len(matches)} columns are called {shown(label)}: give the label's position")
+        if matches:
+            return matches[0]  # that there is one only is checked later
         if not is_whole_number(label):
             known = f"the columns are {listed(layout.names)}" if layout.names else "the file has no header line"
             raise file.problem(f"no label column {shown(label)}: {known}", layout.first_line)
@@ -195,7 +301,12 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
     """The label's column by its name in the header; else the only column of text; else the first."""
     lowered = [name.lower() for name in layout.names]
     for name in LABEL_NAMES:
-        if name in lowered:
+        likely = {found for found in layout.names if found.lower() == name}
+        if len(likely) > 1:
+            raise file.problem(
+                f"which column holds the label? It may be {listed(sorted(likely))}; give its name", layout.first_line
+            )
+        if likely:
             return lowered.index(name)
     texts = _text_columns(rows, layout.columns)
     if len(texts) > 1:
@@ -224,8 +335,9 @@ def _wrong_count(file: DataFile, layout: Layout, options: CsvOptions) -> DataErr
     label = "and a label" if options.label_required else "with or without a label"
     what = f"expected {options.width} feature columns {label}, got {layout.columns} columns in all"
     known = options.feature_names or []
-    missing = [name for name in known if layout.names and name not in layout.names]
-    unknown = [name for name in layout.names if known and name not in known and name != options.label]
+    here, wanted = set(layout.names), set(known)
+    missing = [name for name in known if here and name not in here]
+    unknown = [name for name in layout.names if wanted and name not in wanted and name != options.label]
     if missing:
         what += f"; missing: {listed(missing)}"
     elif layout.columns == options.width:
@@ -251,7 +363,8 @@ def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options:
             return None
         return _label_by_name_or_position(file, layout, options.label)
     if options.feature_names and layout.names:
-        others = [index for index, name in enumerate(layout.names) if name not in options.feature_names]
+        features = set(options.feature_names)
+        others = [index for index, name in enumerate(layout.names) if name not in features]
         if len(others) == 1:
             return others[0]
     if options.usual_label is not None:
@@ -259,26 +372,19 @@ def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options:
     return _detected_label(file, layout, rows, options)
 
 
-def _check_names(file: DataFile, layout: Layout, expected: list[str] | None) -> None:
-    """The feature columns must be the ones of the training data, in the same order."""
-    if not expected or not layout.names:
+def _refuse_twin(file: DataFile, layout: Layout) -> None:
+    """The label's column must not stand there a second time: it would be learned from as a feature."""
+    if layout.label is None or not layout.names:
         return
-    got = layout.feature_names()
-    missing = [name for name in expected if name not in got]
-    unknown = [name for name in got if name not in expected]
-    if missing or unknown:
-        what = [f"missing: {listed(missing)}"] if missing else []
-        what += [f"not expected: {listed(unknown)}"] if unknown else []
-        raise file.problem(f"the columns differ from the training columns; {'; '.join(what)}", layout.first_line)
-    for index, name in enumerate(layout.names):
-        position = index - (layout.label is not None and layout.label < index)
-        if index != layout.label and (position >= len(expected) or name != expected[position]):
-            wanted = shown(expected[position]) if position < len(expected) else "no further column"
-            raise file.problem(
-                f"the columns are not in the order of the training columns: expected {wanted} here",
-                layout.first_line,
-                layout.column(index),
-            )
+    name = layout.names[layout.label]
+    twins = [index for index, other in enumerate(layout.names) if other == name]
+    if len(twins) > 1:
+        columns = " and ".join(str(index + 1) for index in twins[:2])
+        raise file.problem(
+            f"columns {columns} are both called {shown(name)}, the label's name: one of them would be learned from as "
+            "a feature that gives the answer away; remove it from the file, or rename it",
+            layout.first_line,
+        )
 
 
 def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOptions) -> tuple[Layout, bool]:
@@ -287,11 +393,14 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
     Raises ``DataError`` where the file cannot be what the caller asked for.
     """
     delimiter = options.delimiter or _find_delimiter(lines)
+    lines = _squeezed(lines, delimiter)
     records = head_records(lines, delimiter)
     if not records:
         if any(text.strip() for _, text in lines):
-            line = next(number for number, text in lines if text.strip())
-            raise file.problem("a quoted field that is opened and never closed, or closed too early", line)
+            line, text = next((number, text) for number, text in lines if text.strip())
+            long = len(text) > csv.field_size_limit()
+            length = f" (or one of more than {csv.field_size_limit()} characters)" if long else ""
+            raise file.problem(f"a quoted field that is opened and never closed, or closed too early{length}", line)
         label = " with a label" if options.label_required else ""
         raise file.problem(f"the file is empty; expected rows of numbers{label}")
     header = _has_header(records, options)
@@ -308,11 +417,12 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
         )
     if layout.columns == 1 and options.label_required:
         raise file.problem(
-            "one column only; expected a label and at least one feature, parted by commas, semicolons or tabs",
+            "one column only; expected a label and at least one feature, parted by commas, semicolons, tabs or blanks",
             first_line,
         )
     layout.label = _find_label(file, layout, rows, options)
+    _refuse_twin(file, layout)
     if layout.width < 1:
         raise file.problem("no column of features, only one of labels", first_line)
-    _check_names(file, layout, options.feature_names)
+    layout.arrange(file, options.feature_names)
     return layout, header

@@ -3,20 +3,36 @@
 Every row is first tried the quick way: as pixels, whole numbers from 0 to 255, which make a ``bytes`` row (see
 pixel_text.py); or, once a field was no pixel, as floats. Only a row that fails is looked at closely (quotes? an empty
 field? one field too many?), and either read after all or refused with the file, the line and the column. The file is
-read once and in pieces, so a pipe will do, and memory goes to the rows alone. One of the rooms behind datasets.py;
-relies on csv_layout.py, pixel_text.py and data_file.py.
+read once and in pieces, so a pipe will do, and memory goes to the rows alone: pixels take a byte each, other numbers
+the eight bytes of a float in an ``array`` (or four, if whole and small), where a list would take 32. A stream can also
+be read a piece at a time, as its rows arrive. One of the rooms behind datasets.py; relies on csv_layout.py,
+pixel_text.py and data_file.py.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
-from .csv_layout import HEAD_LINES, CsvOptions, Layout, find_layout, is_whole_number
-from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Path, listed, shown
+from .csv_layout import (
+    HEAD_LINES,
+    CsvOptions,
+    Layout,
+    find_layout,
+    is_clear,
+    is_whole_number,
+    quoted_record,
+    quoting_problem,
+    squeeze,
+)
+from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Source, listed, shown
+from .errors import DataError
 from .pixel_text import PixelText
 from .preprocessing import Row
 
@@ -24,13 +40,17 @@ NumberedLines = Iterator[tuple[int, bytes]]
 
 MIN_PIXELS = 16  # fewer columns of small whole numbers are more likely counts than a picture
 MIN_BRIGHTNESS = 100  # a picture without any value above this may be no picture at all
+UNPACKED_NUMBERS = 1 << 16  # numbers that wait in lists to be packed into arrays, for many rows at once is faster
+MOST_LABELS_KNOWN = 1 << 16  # ways to write a label that the quick way remembers; a stream may bring new ones for ever
+_UNKNOWN = object()  # stands for a label that was not met before
 
 
 class CsvTable:
-    """What was read: ``rows``, ``labels`` (ints, strings or, for regression, floats), ``layout``, ``pixels``
-    (whether the rows are bytes)."""
+    """What was read: ``source`` (the file's name), ``rows``, ``labels`` (ints, strings or, for regression, floats),
+    ``layout``, ``pixels`` (whether the rows are bytes)."""
 
-    def __init__(self, rows: list[Row], labels: list[Any], layout: Layout, pixels: bool) -> None:
+    def __init__(self, source: str, rows: list[Row], labels: list[Any], layout: Layout, pixels: bool) -> None:
+        self.source = source
         self.rows = rows
         self.labels = labels
         self.layout = layout
@@ -38,19 +58,19 @@ class CsvTable:
 
 
 def read_csv(
-    path: Path,
+    source: Source,
     options: CsvOptions,
     *,
     keep_pixels: bool = False,
     max_bytes: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> CsvTable:
-    """Read a CSV file; ``keep_pixels`` keeps 0-255 rows as ``bytes`` even if they are few or dark.
+    """Read a CSV file whole; ``keep_pixels`` keeps 0-255 rows as ``bytes`` even if they are few or dark.
 
     Raises ``DataError`` for whatever is wrong with the file.
     """
-    with DataFile(path, max_bytes) as file:
-        lines = enumerate(file.lines(max_line_bytes), 1)
+    with DataFile(source, max_bytes) as file:
+        lines: NumberedLines = enumerate(file.lines(max_line_bytes), 1)
         head: list[tuple[int, bytes]] = []
         size = 0
         for number, line in lines:
@@ -58,11 +78,79 @@ def read_csv(
             size += len(line)
             if len(head) == HEAD_LINES or (size > CHUNK_BYTES and len(head) > 2):
                 break
-        texts = [(number, file.text(line, number)) for number, line in head]
-        layout, header = find_layout(file, texts, options)
+        layout, header = find_layout(file, _texts(file, head), options)
         parser = _Parser(file, layout, options, max_line_bytes)
-        parser.read(chain(head, lines), header)
+        lines = parser.squeezed(chain(head, lines))
+        parser.read(lines, lines, header)
         return parser.table(keep_pixels)
+
+
+def read_csv_in_pieces(
+    source: Source, options: CsvOptions, *, pixels: bool, max_bytes: int | None, max_line_bytes: int = MAX_LINE_BYTES
+) -> Iterator[CsvTable]:
+    """Read a CSV stream piece by piece, without an end if it has none: a table for the rows that have arrived.
+
+    ``options`` must have the ``width`` of a row. Rows are ``bytes`` where ``pixels`` is set and a row has nothing but
+    whole numbers from 0 to 255, else floats. The first table comes with the first row, if that row and the header can
+    be told apart by themselves; else when ``HEAD_LINES`` lines are there. Raises ``DataError`` for whatever is wrong,
+    after the rows before it were given.
+    """
+    with DataFile(source, max_bytes) as file:
+        lines = _ArrivingLines(file.blocks(max_line_bytes))
+        head: list[tuple[int, bytes]] = []
+        for numbered in lines:
+            head.append(numbered)
+            if len(head) == HEAD_LINES or is_clear(_texts(file, head), options):
+                break
+        layout, header = find_layout(file, _texts(file, head), options)
+        parser = _Parser(file, layout, options, max_line_bytes)
+        lines.put_back(head)
+        if header:
+            parser.read(iter(()), parser.squeezed(lines), header)
+        while True:
+            problem = None
+            try:
+                parser.read(parser.squeezed(lines.here()), parser.squeezed(lines))
+            except DataError as error:
+                problem = error
+            if parser.rows:
+                yield parser.take(pixels)
+            if problem is not None:
+                raise problem
+            waited_for = next(lines, None)
+            if waited_for is None:
+                return
+            lines.put_back([waited_for])
+
+
+def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int, str]]:
+    return [(number, file.text(line, number)) for number, line in lines]
+
+
+class _ArrivingLines:
+    """The numbered lines of a stream; ``here`` gives those that need not be waited for."""
+
+    def __init__(self, blocks: Iterator[list[bytes]]) -> None:
+        self._blocks = blocks
+        self._waiting: deque[tuple[int, bytes]] = deque()
+        self._count = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return self
+
+    def __next__(self) -> tuple[int, bytes]:
+        while not self._waiting:
+            block = next(self._blocks)
+            self._waiting.extend(enumerate(block, self._count + 1))
+            self._count += len(block)
+        return self._waiting.popleft()
+
+    def here(self) -> Iterator[tuple[int, bytes]]:
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    def put_back(self, lines: list[tuple[int, bytes]]) -> None:
+        self._waiting.extendleft(reversed(lines))
 
 
 class _Parser:
@@ -77,35 +165,61 @@ class _Parser:
         self.rows: list[Row] = []
         self.labels: list[Any] = []
         self.pixels = True  # every field so far was a whole number from 0 to 255
+        self.packed = 0  # the first rows: bytes or arrays. Those after them are lists, packed when there are ...
+        self.full = 0  # ... more rows than this
+        self.at_once = max(1, UNPACKED_NUMBERS // layout.width)
         # Label as written in the file -> label. Without a label column, nothing is written and there is no label.
         self.seen: dict[bytes, Any] = {b"": None} if layout.label is None else {}
         self.classes: dict[Any, Any] | None = None
         if options.classes is not None:
             self.classes = {str(label): label for label in options.classes}
             self.classes.update((label, label) for label in options.classes)
+        self.pick = itemgetter(*layout.order) if layout.order is not None else None
         self.check_single = options.classes is None and options.label_required and not options.regression
 
-    def read(self, lines: NumberedLines, header: bool) -> None:
-        """Read all lines; the first record is passed over if it is a header."""
-        delimiter = self.layout.delimiter.encode()
-        cut, known = self._cutter(delimiter), self.seen
-        read_pixels = PixelText(self.layout.width, delimiter).read
-        for number, line in self._below_header(lines) if header else lines:
-            if self.pixels:
-                written, fields = cut(line.rstrip(b"\r\n"))
-                row = read_pixels(fields) if written in known else None
-                if row is not None:
-                    self.rows.append(row)
-                    self.labels.append(known[written])
-                    continue
-            self._look_closer(number, line, lines)
+    def squeezed(self, lines: NumberedLines) -> NumberedLines:
+        """The lines as they are read, where any number of blanks parts two fields."""
+        delimiter = self.layout.delimiter
+        return ((number, squeeze(line, delimiter)) for number, line in lines) if delimiter == " " else lines
 
-    def _below_header(self, lines: NumberedLines) -> NumberedLines:
+    def read(self, lines: NumberedLines, more: NumberedLines, header: bool = False) -> None:
+        """Read all of the lines; a record that goes on takes ``more``, which may be the same iterator.
+
+        With ``header``, the first record of ``more`` is passed over.
+        """
+        if header:
+            self._pass_header(more)
+        delimiter = self.layout.delimiter.encode()
+        cut, known, width = self._cutter(delimiter), self.seen, self.layout.width
+        read_pixels, read_numbers, look_closer = PixelText(width, delimiter).read, self._numbers, self._look_closer
+        labels, rows = self.labels, self.rows
+        for number, line in lines:
+            written, fields = cut(line.rstrip(b"\r\n"))
+            label = known.get(written, _UNKNOWN)
+            if label is _UNKNOWN and self.regression:
+                label = self._target(written)
+            if label is not _UNKNOWN:
+                if self.pixels:
+                    pixels = read_pixels(fields)
+                    if pixels is not None:
+                        rows.append(pixels)
+                        labels.append(label)
+                        continue
+                else:
+                    numbers = read_numbers(fields.split(delimiter), fields)
+                    if numbers is not None and len(numbers) == width:
+                        rows.append(numbers)
+                        labels.append(label)
+                        if len(rows) > self.full:
+                            self._pack()
+                        continue
+            look_closer(number, line, more)
+
+    def _pass_header(self, lines: NumberedLines) -> None:
         for number, line in lines:
             if not self._blank(line):
                 self._record(number, line, lines)
                 break
-        return lines
 
     def _cutter(self, delimiter: bytes) -> Callable[[bytes], tuple[bytes, bytes]]:
         """The function that cuts a line into its label as written and the other fields."""
@@ -160,7 +274,7 @@ class _Parser:
 
     def _remember(self, written: bytes, label: Any) -> None:
         """Let the quick way know a label by the way it is written, with its quotes; values seldom come twice."""
-        if not self.regression:
+        if not self.regression and len(self.seen) < MOST_LABELS_KNOWN:
             self.seen[written] = label
 
     def _blank(self, line: bytes) -> bool:
@@ -170,7 +284,34 @@ class _Parser:
     def _add(self, row: list[float]) -> None:
         if self.pixels:
             self.pixels = all(0 <= value <= 255 and value == int(value) for value in row)
+            self.packed = self.full = len(self.rows)
         self.rows.append(bytes(map(int, row)) if self.pixels else row)
+        if len(self.rows) > self.full and not self.pixels:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Make arrays of the rows that wait as lists."""
+        waiting: list[Any] = self.rows[self.packed :]
+        numbers = array("d")
+        for row in waiting:
+            numbers.fromlist(row)
+        self.rows[self.packed :] = self._slices(numbers)
+        self.packed = len(self.rows)
+        self.full = self.packed + self.at_once
+
+    def _slices(self, numbers: array[float]) -> list[array[float]]:
+        """The rows that stand in one long array: the fastest way to many short ones."""
+        width = self.layout.width
+        return [numbers[start : start + width] for start in range(0, len(numbers), width)]
+
+    @staticmethod
+    def _target(written: bytes) -> Any:
+        """A number to be predicted, or ``_UNKNOWN`` if it needs a closer look."""
+        try:
+            value = float(written)
+        except ValueError:
+            return _UNKNOWN
+        return value if isfinite(value) and b"_" not in written else _UNKNOWN
 
     @staticmethod
     def _numbers(fields: list[bytes], line: bytes) -> list[float] | None:
@@ -199,14 +340,9 @@ class _Parser:
                 yield self.file.text(more, more_number)
 
         try:
-            return next(csv.reader(texts(), delimiter=self.layout.delimiter, strict=True, skipinitialspace=True))
+            return quoted_record(texts(), self.layout.delimiter)[0]
         except csv.Error as error:
-            reason = str(error)
-            if "unexpected end" in reason:
-                reason = "a quoted field that is opened here is never closed"
-            elif "expected after" in reason:
-                reason = "text after a closing quote; a quote inside a quoted field is written twice"
-            raise self.file.problem(reason, number) from None
+            raise self.file.problem(quoting_problem(error), number) from None
 
     def _number(self, text: str, index: int, line: int) -> float:
         """One field as a finite float."""
@@ -257,9 +393,7 @@ class _Parser:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""
         if not self.rows:
             raise self.file.problem("only a header line; expected rows below it", self.layout.first_line)
-        if self.layout.label is None:
-            self.labels = []
-        elif not self.regression and self.classes is None:
+        if self.layout.label is not None and not self.regression and self.classes is None:
             kinds = set(self.labels)
             if all(map(is_whole_number, kinds)):
                 ints = {text: int(text) for text in kinds}
@@ -271,12 +405,31 @@ class _Parser:
                     None,
                     self.layout.column(self.layout.label),
                 )
-        pixels = self.pixels and (keep_pixels or self._pictures())
+        return self._table(self.pixels and (keep_pixels or self._pictures()))
+
+    def take(self, pixels: bool) -> CsvTable:
+        """What was read since the last call, with labels as they are written or, if given, the classes."""
+        table = self._table(pixels)
+        self.rows, self.labels, self.pixels, self.packed, self.full = [], [], True, 0, 0
+        return table
+
+    def _table(self, pixels: bool) -> CsvTable:
+        """The rows as bytes, where they are and ``pixels`` is set, or as floats; in the order of the training data."""
+        if not self.pixels:
+            self._pack()
+        rows, pick = self.rows, self.pick
+        if pick is not None:
+            for index, row in enumerate(rows):
+                rows[index] = bytes(pick(row)) if type(row) is bytes else array("d", pick(row))
         if not pixels:
-            for index, row in enumerate(self.rows):
-                if isinstance(row, bytes):
-                    self.rows[index] = list(map(float, row))
-        return CsvTable(self.rows, self.labels, self.layout, pixels)
+            kind = "f" if self.pixels else "d"  # four bytes hold a whole number from 0 to 255 exactly
+            small = sum(type(row) is bytes for row in rows)  # these come first
+            for start in range(0, small, self.at_once):
+                part = slice(start, min(start + self.at_once, small))
+                some: list[Any] = rows[part]
+                rows[part] = self._slices(array(kind, list(b"".join(some))))
+        labels = [] if self.layout.label is None else self.labels
+        return CsvTable(self.file.path, rows, labels, self.layout, pixels)
 
     def _pictures(self) -> bool:
         names = self.layout.feature_names()

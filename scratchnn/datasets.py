@@ -19,8 +19,8 @@ from typing import Any
 
 from .arguments import require_size
 from .csv_layout import CsvOptions, LabelColumn
-from .csv_reader import read_csv
-from .data_file import MAX_LINE_BYTES, Path
+from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
+from .data_file import MAX_LINE_BYTES, Path, Source
 from .errors import ArgumentError, DataError
 from .escapes import printable
 from .idx_reader import read_idx_images, read_idx_labels
@@ -49,7 +49,7 @@ __all__ = [
 class Dataset:
     """Rows with their labels, and what is known about them. ``X, y = dataset`` unpacks it.
 
-    X: the rows, ``bytes`` (0-255 pixels, one byte each) or lists of floats; all of one kind and width
+    X: the rows, ``bytes`` (0-255 pixels, one byte each), arrays or lists of floats; all of one kind and width
     y: a label a row, all ints or all strings; floats for regression; [] for rows without labels
     classes: the different labels, sorted; [] for regression
     feature_names: the columns of X by name; [] if the file had no header line
@@ -121,7 +121,7 @@ class Dataset:
 
 
 def load_csv(
-    path: Path,
+    path: Source,
     label: LabelColumn = None,
     *,
     header: bool | None = None,
@@ -138,42 +138,86 @@ def load_csv(
     """Read a CSV file, plain or gzipped: one row a line, one column the label, the others numbers.
 
     The file is UTF-8 text with any line ends; fields may stand in quotes, which may hold delimiters, line ends and
-    doubled quotes. Blank lines are skipped, spaces around a field dropped.
+    doubled quotes. Blank lines are skipped, spaces around a field dropped. ``path`` may also be a file that is open
+    for reading bytes, such as ``sys.stdin.buffer``.
 
     label: the label column's name, or its position (0 is the first, -1 the last). None: a column called label,
         class, target, species or y; else the only column of text; else the first, as in MNIST's files.
     header: whether the first line holds names. None: it does if it is text where the other rows have numbers.
-    delimiter: what parts the fields. None: a comma, semicolon or tab, whichever fits.
+    delimiter: what parts the fields. None: a comma, semicolon or tab, whichever fits, or blanks (any number of them).
     regression: labels are numbers to be predicted as such, not classes; they become floats.
 
     Labels that are all integers become ints, otherwise all stay strings. Rows are kept as ``bytes`` where they look
     like pictures: at least 16 columns, whole numbers from 0 to 255 only, and either the largest above 100 or a
-    header that calls them pixel...; else they are lists of floats.
+    header that calls them pixel...; else they are arrays of floats (``array("d")``), eight bytes a number.
 
     For a file that has to fit what a model was trained on, these are checked:
 
     classes: the labels that may occur. Without it, two different ones are needed (except for regression).
-    feature_names, width: the names (if there is a header) and the number of the columns besides the label.
+    feature_names, width: the names (if there is a header) and the number of the columns besides the label. Named
+        columns in another order are put into this one.
     label_required: False lets the label column be absent, given ``feature_names`` or ``width``; y is then [].
     like: the training data; stands for all of the above, with the label in the same column.
 
     max_bytes, max_line_bytes: the longest file (after unpacking) and line that are read. Without ``max_bytes`` that is
-    4 GiB; and a gzipped file that unpacks to more than 16 MiB and more than 100 times its size is taken for a bomb.
+    4 GiB; and a gzipped file that unpacks to more than 16 MiB and more than 100 times its size is taken for a bomb, as
+    soon as that is seen.
 
     Raises ``DataError`` for a file that cannot be read or used, naming the line and column as people count them,
     from 1; ``ValueError`` for arguments that make no sense.
     """
-    keep_pixels = False
+    options = _csv_options(label, header, delimiter, regression, classes, feature_names, width, label_required, like)
+    pixels = like is not None and bool(like.X) and isinstance(like.X[0], bytes)
+    table = read_csv(path, options, keep_pixels=pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
+    return _dataset(table, options)
+
+
+def iter_csv(
+    path: Source,
+    label: LabelColumn = None,
+    *,
+    like: Dataset,
+    header: bool | None = None,
+    delimiter: str | None = None,
+    regression: bool = False,
+    label_required: bool = True,
+    max_bytes: int | None = None,
+    max_line_bytes: int = MAX_LINE_BYTES,
+) -> Iterator[Dataset]:
+    """Read a CSV stream that has to fit what a model was trained on, piece by piece: a data set for the rows that have
+    arrived, as soon as they have.
+
+    ``path`` and the options are as for ``load_csv``. Rows are ``bytes`` where those of ``like`` are and all their
+    numbers are whole ones from 0 to 255. Nothing is kept of a piece that was given. Raises ``DataError`` as
+    ``load_csv`` does, after the rows before the wrong one.
+    """
+    options = _csv_options(label, header, delimiter, regression, None, None, None, label_required, like)
+    pixels = bool(like.X) and isinstance(like.X[0], bytes)
+    pieces = read_csv_in_pieces(path, options, pixels=pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
+    for table in pieces:
+        yield _dataset(table, options)
+
+
+def _csv_options(
+    label: LabelColumn,
+    header: bool | None,
+    delimiter: str | None,
+    regression: bool,
+    classes: Sequence[Any] | None,
+    feature_names: Sequence[str] | None,
+    width: int | None,
+    label_required: bool,
+    like: Dataset | None,
+) -> CsvOptions:
+    """What was told, and what follows from the training data."""
     if like is not None:
         if not isinstance(like, Dataset):
             raise ArgumentError(f"like must be a Dataset, got {type(like).__name__}")
         classes = like.classes if classes is None else classes
         feature_names = like.feature_names if feature_names is None else feature_names
         width = like.width if width is None else width
-        keep_pixels = bool(like.X) and isinstance(like.X[0], bytes)
         regression = regression or (bool(like.y) and not like.classes)
-
-    options = CsvOptions(
+    return CsvOptions(
         label=label,
         header=header,
         delimiter=delimiter,
@@ -184,9 +228,11 @@ def load_csv(
         width=width,
         usual_label=like.label_position if like is not None else None,
     )
-    table = read_csv(path, options, keep_pixels=keep_pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
-    layout = table.layout
-    if regression:
+
+
+def _dataset(table: CsvTable, options: CsvOptions) -> Dataset:
+    layout, classes = table.layout, options.classes
+    if options.regression:
         classes = []
     elif not classes:
         classes = sorted(set(table.labels))
@@ -197,7 +243,7 @@ def load_csv(
         feature_names=layout.feature_names(),
         label_name=layout.names[layout.label] if layout.names and layout.label is not None else None,
         label_position=layout.label,
-        source=os.fspath(path),
+        source=table.source,
     )
 
 

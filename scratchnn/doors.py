@@ -79,7 +79,7 @@ class Parser(argparse.ArgumentParser):
             "--delimiter",
             metavar="CHARACTER",
             type=delimiter,
-            help="what stands between two fields, such as , or ; or tab",
+            help="what stands between two fields, such as , or ; or tab or space",
         )
 
 
@@ -209,10 +209,10 @@ def column(text: str) -> str | int:
 
 
 def delimiter(text: str) -> str:
-    """A single character; ``tab`` and ``\\t`` are easier to type than the real one."""
-    character = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    """A single character; ``tab``, ``\\t`` and ``space`` are easier to type than the real one."""
+    character = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
     if len(character) != 1 or character in '"\r\n':
-        raise argparse.ArgumentTypeError(f"must be one character or the word tab, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be one character or the word tab or space, got {text!r}")
     return character
 
 

@@ -16,7 +16,7 @@ from typing import Any, Union
 from . import linalg
 from .errors import ArgumentError, DataError
 
-Row = Union[bytes, list[float]]
+Row = Union[bytes, list[float], "array[float]"]
 Label = Union[int, str, float, bool]
 _LABEL_TYPES = {int, str, float, bool}
 

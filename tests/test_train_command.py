@@ -548,7 +548,7 @@ def test_a_save_path_is_refused_before_anything_is_read(
         (["--clip-norm", "0"], "argument --clip-norm: must be above 0 and finite, got 0"),
         (["--validation-split", "1.5"], "argument --validation-split: must be at least 0 and below 1, got 1.5"),
         (["--early-stopping", "0"], "argument --early-stopping: must be at least 1, got 0"),
-        (["--delimiter", "ab"], "argument --delimiter: must be one character or the word tab, got 'ab'"),
+        (["--delimiter", "ab"], "argument --delimiter: must be one character or the word tab or space, got 'ab'"),
         (["--seed", "x"], "argument --seed: must be a whole number, got 'x'"),
         (["--seed", "-1"], "argument --seed: must be at least 0, got -1"),
         (["--activation", "reul"], "unknown activation 'reul': known are relu, leaky_relu, tanh, sigmoid"),
