@@ -516,9 +516,9 @@ ONE_COLUMN = (
             "an IDX file, as MNIST comes in; read it with load_idx",
         ),
         (bytes(range(1, 256)) * 9, "data.csv, line 3: not UTF-8 text (byte 0x80, 114 bytes into the line): "),
-        (gzip.compress(FLOWERS.encode())[:-12], "data.csv: this gzip file is cut short; copy or download it again"),
+        (gzip.compress(FLOWERS.encode(), mtime=0)[:-12], "data.csv: this gzip file is cut short; copy or download it again"),
         (
-            gzip.compress(FLOWERS.encode())[:-8] + b"x" * 8,
+            gzip.compress(FLOWERS.encode(), mtime=0)[:-8] + b"x" * 8,
             "data.csv: this gzip file is corrupt; copy or download it again",
         ),
         (b"\x1f\x8b" + b"x" * 40, "data.csv: this gzip file is corrupt; copy or download it again"),
