@@ -572,10 +572,18 @@ def test_validation_figures_stay_on_a_terminal(columns: int, tmp_path: Path) -> 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])
 def test_interrupted_stands_below_the_ctrl_c(quiet: list[str], tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.csv")
-    code = "import signal, scratchnn.train as t; signal.signal(2, signal.default_int_handler); "
-    code += "on = t.Interruption.on_batch_end; say = lambda *a: (print('learning', flush=True), on(*a)); "
+    arguments = [rows, "--epochs", "1000000", *quiet]
     (tmp_path / "learn.py").write_text(
-        f"{code}t.Interruption.on_batch_end = say\nraise SystemExit(t.main({[rows, '--epochs', '1000000', *quiet]!r}))"
+        "import signal\n"
+        "from scratchnn import train\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Telling(train.Interruption):\n"
+        "    def on_batch_end(self, model, run):\n"
+        "        if run.epoch == run.batch == 1:\n"
+        "            print('learning', flush=True)\n"
+        "        super().on_batch_end(model, run)\n"
+        "train.Interruption = Telling\n"
+        f"raise SystemExit(train.main({arguments!r}))\n"
     )
     written = run_in_a_terminal("learn", folder=tmp_path, type_when_seen=("learning", "\x03"))
     assert "^C" in written
