@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .arguments import chosen, require_size
+from .arguments import chosen, require_size, shown
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .errors import ArgumentError
 from .layers import (
@@ -39,6 +39,22 @@ _FUNCTIONS = {
     "scratchnn.linalg.sigmoid": "sigmoid",
 }
 
+# The kinds of arguments, as a file writes them; the constructors check the values, whoever hands them over.
+_SIZE, _SIZES, _NUMBER, _RULE = (int,), (int, list), (int, float), (str, int, float)
+_WINDOW: dict[str, tuple[type, ...]] = {"kernel": _SIZES, "stride": _SIZES, "padding": _SIZES}
+
+# The arguments of each layer: a file has all of them and no others.
+ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
+    "Linear": {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
+    "LeakyReLU": {"slope": _NUMBER},
+    "Dropout": {"rate": _NUMBER},
+    "Sequential": {"layers": (list,)},
+    "Conv2D": {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
+    "MaxPool2D": _WINDOW,
+    "AvgPool2D": _WINDOW,
+    **{name: {} for name in ("ReLU", "Tanh", "Sigmoid", "Softmax", "LogSoftmax", "Flatten")},
+}
+
 # The layers that a model file may name.
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
@@ -52,7 +68,7 @@ LAYERS: dict[str, type[Layer]] = {
 def choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
     """What ``known`` has under ``name``; ``ValueError`` lists all names."""
     if not isinstance(name, str) or name not in known:
-        raise ArgumentError(f"unknown {what} {name!r}: known are {', '.join(known)}")
+        raise ArgumentError(f"unknown {what} {shown(name)}: known are {', '.join(known)}")
     return known[name]
 
 
@@ -77,7 +93,7 @@ def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
     if isinstance(hidden_size, str) or (
         not isinstance(hidden_size, (int, Sequence)) and not hasattr(hidden_size, "__index__")
     ):
-        raise ArgumentError(f"hidden_size must be a whole number or a list of them, got {hidden_size!r}")
+        raise ArgumentError(f"hidden_size must be a whole number or a list of them, got {shown(hidden_size)}")
     sizes = hidden_size if isinstance(hidden_size, Sequence) else [hidden_size]
     return [require_size("hidden_size", size) for size in sizes]
 

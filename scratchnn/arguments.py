@@ -1,25 +1,56 @@
-"""Checks of arguments that are single numbers or names, shared by everything that takes some. Relies on errors.py."""
+"""Checks of arguments that are single numbers or names, shared by everything that takes some, and how values and paths
+are shown in messages. Relies on errors.py."""
 
 from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from .errors import ArgumentError
 
+MOST_NUMBERS = 1 << 24  # in one sample, anywhere in a network
+MESSAGE = 299  # characters that a message has at most, whatever it quotes
+MOST_OF_A_PATH = 120  # characters of it that a message shows
 
-def require_size(what: str, value: Any, least: int | None = 1) -> int:
-    """``value`` as an int of at least ``least``, if there is a least; ``ValueError`` says which argument was wrong and
-    how."""
+
+def shown(value: Any, limit: int = 40) -> str:
+    """A value as it may stand in a message, whoever wrote it: on one line, at most about ``limit`` long."""
+    if type(value) in (list, tuple, dict, bytes) and len(value) > limit // 4:
+        return f"a {type(value).__name__} of {len(value)}"
+    try:
+        text = repr(value[:limit] if type(value) is str else value)
+    except ValueError:  # an int of more digits than Python writes
+        return f"a number of {value.bit_length()} bits" if type(value) is int else f"a {type(value).__name__}"
+    return shortened(" ".join(text.split()), limit)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, if it is not longer than ``limit``, or its beginning."""
+    return text if len(text) <= limit else text[: max(limit - 3, 0)] + "..."
+
+
+def shown_path(path: Any) -> str:
+    """A path as messages name it: as it is, or as its repr where it would not print as it is; of a long one its end."""
+    text = os.fsdecode(path)
+    text = text if text.isprintable() else repr(text)
+    return text if len(text) <= MOST_OF_A_PATH else "..." + text[3 - MOST_OF_A_PATH :]
+
+
+def require_size(what: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
+    """``value`` as an int from ``least`` to ``most``, where they are given; ``ValueError`` says which argument was
+    wrong and how."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)  # takes NumPy's integers as well
     except TypeError:
         number = None
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" of at least {least}"
-        raise ArgumentError(f"{what} must be a whole number{bound}, got {value!r}")
+        raise ArgumentError(f"{what} must be a whole number{bound}, got {shown(value)}")
+    if most is not None and number > most:
+        raise ArgumentError(f"{what} may be at most {most}, got {shown(number)}")
     return number
 
 
@@ -48,15 +79,15 @@ def in_order(value: Any) -> list[Any] | None:
 
 def require_number(what: str, value: Any, least: float, below: float = math.inf, *, above: bool = False) -> float:
     """``value`` as a float in [least, below) (or above ``least``); ``ValueError`` says which argument was wrong."""
-    number = _finite(value)
+    number = finite_number(value)
     if not (number > least if above else number >= least) or not number < below:
         lower = f"above {least:g}" if above else f"at least {least:g}"
         upper = f" and below {below:g}" if below != math.inf else " and finite"
-        raise ArgumentError(f"{what} must be a number {lower}{upper}, got {value!r}")
+        raise ArgumentError(f"{what} must be a number {lower}{upper}, got {shown(value)}")
     return number
 
 
-def _finite(value: Any) -> float:
+def finite_number(value: Any) -> float:
     """``value`` as a float, NaN if it is no finite number. NumPy's numbers are, bools, texts and arrays are not."""
     if type(value) is not float:
         from numbers import Real

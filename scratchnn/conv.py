@@ -12,9 +12,20 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from .arguments import in_order, require_size
+from .arguments import MOST_NUMBERS, in_order, require_size, shown
 from .errors import ArgumentError
-from .layers import Layer, Matrix, Parameter, Shape, initial_bound, require_weights, shape_text, uniform_matrix, width
+from .layers import (
+    NUMBER_BY_NUMBER,
+    Layer,
+    Matrix,
+    Parameter,
+    Shape,
+    initial_bound,
+    require_weights,
+    shape_text,
+    uniform_matrix,
+    width,
+)
 from .windows import Pair, Sizes, Window, pair
 
 
@@ -31,12 +42,23 @@ class WindowLayer(Layer):
         self.kernel = pair(f"kernel of {name}", kernel)
         self.stride = pair(f"stride of {name}", stride)
         self.padding = pair(f"padding of {name}", padding, 0)
+        self._check_padding()
         self._window: Window | None = None
         if input_shape is not None:
             shape = in_order(input_shape)
             if shape is None:
-                raise ArgumentError(f"input_shape of {name} must be (channels, height, width), got {input_shape!r}")
+                raise ArgumentError(
+                    f"input_shape of {name} must be (channels, height, width), got {shown(input_shape)}"
+                )
             self.build(tuple(shape))
+
+    def _check_padding(self) -> None:
+        """``ValueError`` where the window would see nothing but padding."""
+        if self.padding[0] >= self.kernel[0] or self.padding[1] >= self.kernel[1]:
+            raise ArgumentError(
+                f"padding of {type(self).__name__} must be smaller than its kernel of {self.kernel[0]} x "
+                f"{self.kernel[1]}, got {self.padding[0]} x {self.padding[1]}"
+            )
 
     @property
     def window(self) -> Window:
@@ -57,6 +79,14 @@ class WindowLayer(Layer):
         window = self._window_over(input_shape)
         return (self._channels_out(window.channels), *window.output)
 
+    def work(self, input_shape: Shape) -> int:
+        window = self._window_over(input_shape)
+        return window.work(self._filters(window.channels))
+
+    def _filters(self, channels: int) -> int:
+        """How many outputs are computed from each number that a window sees."""
+        return 1
+
     def build(self, input_shape: Shape) -> None:
         window, known = self._window_over(input_shape), self._window
         if known is None:
@@ -71,8 +101,8 @@ class WindowLayer(Layer):
     def _window_over(self, input_shape: Shape) -> Window:
         if len(input_shape) != 3:
             raise ArgumentError(
-                f"{self!r} needs images of shape (channels, height, width), got {tuple(input_shape)!r}: name the shape "
-                "of the images as input_shape, and put Linear layers behind all layers for images"
+                f"{self!r} needs images of shape (channels, height, width), got {shown(tuple(input_shape))}: name the "
+                "shape of the images as input_shape, and put Linear layers behind all layers for images"
             )
         channels, height, width = (require_size("input_shape", number) for number in input_shape)
         self._channels_out(channels)
@@ -107,9 +137,10 @@ class Conv2D(WindowLayer):
         rng: Random | None = None,
         input_shape: Iterable[int] | None = None,
     ) -> None:
-        self.in_channels = require_size("in_channels of Conv2D", in_channels)
-        self.out_channels = require_size("out_channels of Conv2D", out_channels)
-        self.init = init
+        self.in_channels = require_size("in_channels of Conv2D", in_channels, most=MOST_NUMBERS)
+        self.out_channels = require_size("out_channels of Conv2D", out_channels, most=MOST_NUMBERS)
+        number = initial_bound(init, 1, 1)  # checks it, for the layer may have to show itself in a moment
+        self.init = init if isinstance(init, str) else number
         super().__init__(kernel, stride, padding, input_shape)
         self.weight = Parameter("weight", None)
         self.bias = Parameter("bias", None)
@@ -152,6 +183,9 @@ class Conv2D(WindowLayer):
         self.bias.gradient = ops.sum_channels(gradient, self.out_channels) if learns else None
         return ops.convolve_inputs(gradient, self.weight.value, self.window) if input_gradient else None
 
+    def _filters(self, channels: int) -> int:
+        return self.out_channels
+
     def _channels_out(self, channels: int) -> int:
         if channels != self.in_channels:
             raise ArgumentError(
@@ -181,6 +215,8 @@ class PoolingLayer(WindowLayer):
         input_shape: Iterable[int] | None = None,
     ) -> None:
         super().__init__(kernel, kernel if stride is None else stride, padding, input_shape)
+
+    def _check_padding(self) -> None:
         if 2 * self.padding[0] > self.kernel[0] or 2 * self.padding[1] > self.kernel[1]:
             raise ArgumentError(
                 f"padding of {type(self).__name__} may be at most half its kernel of {self.kernel[0]} x "
@@ -193,6 +229,9 @@ class MaxPool2D(PoolingLayer):
 
     Of equal numbers the first one counts. The padding is never the largest.
     """
+
+    def _filters(self, channels: int) -> int:
+        return NUMBER_BY_NUMBER  # they are compared, and for each it is kept whether it was the largest
 
     def forward(self, x: Matrix) -> Matrix:
         output, self.choices = self.ops.max_pool(x, self.window)

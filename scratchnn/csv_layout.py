@@ -368,7 +368,7 @@ def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options:
         if len(others) == 1:
             return others[0]
     if options.usual_label is not None:
-        return options.usual_label
+        return _label_by_name_or_position(file, layout, options.usual_label)
     return _detected_label(file, layout, rows, options)
 
 

@@ -10,26 +10,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from .architecture import LAYERS
-from .layers import Sequential, Shape, width
+from . import arguments
+from .architecture import ARGUMENTS, LAYERS
+from .arguments import MOST_NUMBERS
+from .errors import ArgumentError
+from .layers import MOST_LAYERS, Sequential, Shape, width
 from .losses import LOSSES
 from .preprocessing import Scaling
 from .storage import packed_shape
 
 TASKS = ("classification", "regression")
 
-MAX_LAYERS = 4096
 MOST_SEEDS = 1 << 128
-MAX_NUMBERS = 1 << 24  # in one sample, anywhere between two layers
 
-# The arguments of layers. Their constructors check the values.
-_ARGUMENTS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("inputs", "outputs", "in_channels", "out_channels"), (int,)),
-    **dict.fromkeys(("kernel", "stride", "padding"), (int, list)),
-    **dict.fromkeys(("slope", "rate"), (int, float)),
-    "init": (str, int, float),
-    "layers": (list,),
-}
+# What a row may cost on its way through a network from a file, in multiply-adds, unless the caller allows more: what
+# takes a fraction of a second, and so much for each byte of weights as convolutions over large images need.
+WORK = 1 << 26
+WORK_FOR_A_BYTE = 1 << 11
 
 _PARTS: dict[str, tuple[type, ...]] = {
     "layers": (list,),
@@ -55,12 +52,10 @@ _ADDED: dict[int, dict[str, Any]] = {
 }
 
 
-def shown(value: Any, limit: int = 40) -> str:
-    """A value from a file as it may stand in a message: on one line, at most about ``limit`` long."""
-    if type(value) in (list, tuple, dict, bytes):
-        return f"a {type(value).__name__} of {len(value)}"
-    text = repr(value[:limit] if type(value) is str else value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+def shown(value: Any) -> str:
+    """A value from a file as it may stand in a message: of what holds others only how many."""
+    inside = type(value) in (list, tuple, dict, bytes)
+    return f"a {type(value).__name__} of {len(value)}" if inside else arguments.shown(value)
 
 
 def brought_up_to_date(description: Any, version: int) -> Any:
@@ -87,6 +82,7 @@ def check_description(description: Any) -> None:
     _require_known("task", description["task"], TASKS)
     _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
     _require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
+    _require(bool(description["layers"]), "a model needs at least one layer")
     _check_layers(description["layers"], 0)
     _check_shape(description["input_shape"])
     _check_classes(description["classes"])
@@ -109,30 +105,31 @@ def _check_layers(layers: list[Any], before: int) -> int:
     count = before
     for layer in layers:
         count += 1
-        _require(count <= MAX_LAYERS, f"more than {MAX_LAYERS} layers")
+        _require(count <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
         _require(type(layer) is dict, f"a layer is to be a dict, got {shown(layer)}")
         kind = layer.get("kind")
         _require_known("layer", kind, LAYERS)
-        for name, value in layer.items():
-            _check_argument(kind, name, value)
+        unknown = next((name for name in layer if name != "kind" and name not in ARGUMENTS[kind]), None)
+        _require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
+        for name, types in ARGUMENTS[kind].items():
+            _require(name in layer, f"{name} of {kind} is missing")
+            _check_argument(kind, name, layer[name], types)
         if kind == "Sequential":
-            _require("layers" in layer, "a Sequential without layers")
             count = _check_layers(layer["layers"], count)
     return count
 
 
-def _check_argument(kind: str, name: str, value: Any) -> None:
-    if name != "kind":
-        _require(name in _ARGUMENTS, f"{kind} has an unknown argument, {shown(name)}")
-        _require(type(value) in _ARGUMENTS[name], f"{name} of {kind} cannot be {shown(value)}")
-        if type(value) is list and name != "layers":
-            _require(len(value) == 2 and {*map(type, value)} == {int}, f"{name} of {kind} cannot be {shown(value)}")
+def _check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -> None:
+    fine = type(value) in types
+    if type(value) is list and name != "layers":
+        fine = fine and len(value) == 2 and {*map(type, value)} == {int}
+    _require(fine, f"{name} of {kind} cannot be {shown(value)}")
 
 
 def _check_shape(shape: list[Any]) -> None:
     """The sizes of one sample; their product is looked at where the layers are."""
-    sizes = 1 <= len(shape) <= 3 and all(type(size) is int and 0 < size <= MAX_NUMBERS for size in shape)
-    _require(sizes, f"input_shape is to be one to three sizes from 1 to {MAX_NUMBERS}")
+    sizes = 1 <= len(shape) <= 3 and all(type(size) is int and 0 < size <= MOST_NUMBERS for size in shape)
+    _require(sizes, f"input_shape is to be one to three sizes from 1 to {MOST_NUMBERS}")
 
 
 def _check_classes(classes: list[Any]) -> None:
@@ -146,22 +143,43 @@ def _check_classes(classes: list[Any]) -> None:
 
 def check_fit(network: Sequential, description: dict[str, Any]) -> None:
     """``ValueError`` unless the parts of a checked description fit each other; ``network`` is made of its layers."""
-    shape: Shape = tuple(description["input_shape"])
-    inputs = outputs = _checked_width("input_shape", shape)
-    for layer in network.walk():
-        if not isinstance(layer, Sequential):
-            shape = layer.output_shape(shape)
-            outputs = _checked_width(type(layer).__name__, shape)
+    inputs, outputs = check_sizes(network, tuple(description["input_shape"]))
     _check_weights(network.parameter_shapes(), description["weights"])
     _check_frozen(network, description["frozen"])
     _check_learned(description, inputs, outputs)
     _check_target_scaling(description, outputs)
 
 
+def check_sizes(network: Sequential, shape: Shape) -> tuple[int, int]:
+    """(numbers in, numbers out) of a network for samples of this shape; ``ValueError`` where they are too many."""
+    inputs = outputs = _checked_width("input_shape", shape)
+    for layer in network.in_line():
+        shape = layer.output_shape(shape)
+        outputs = _checked_width(type(layer).__name__, shape)
+    return inputs, outputs
+
+
 def _checked_width(what: str, shape: Shape) -> int:
     size = width(shape)
-    _require(size <= MAX_NUMBERS, f"{what} of {shown(size)} numbers a sample; at most {MAX_NUMBERS} are accepted")
+    if size > MOST_NUMBERS:
+        raise ArgumentError(f"{what} of {shown(size)} numbers a sample; at most {MOST_NUMBERS} are possible")
     return size
+
+
+def check_work(network: Sequential, description: dict[str, Any], max_work: int | None) -> None:
+    """``ValueError`` if a row takes more multiply-adds than ``max_work``, or without it than these weights can need.
+
+    Layers that look at little and compute much cost nothing to write down: without a limit a file of a few hundred
+    bytes would keep a machine busy for ever.
+    """
+    work = network.work(tuple(description["input_shape"]))
+    given = sum(len(matrix["doubles"]) for matrix in description["weights"])
+    most = WORK + WORK_FOR_A_BYTE * given if max_work is None else max_work
+    _require(
+        work <= most,
+        f"a row would take about {work:,} multiply-adds, and at most {most:,} are accepted: "
+        "hand over a larger max_work to load it all the same",
+    )
 
 
 def _check_weights(expected: list[tuple[int, int]], packed: list[Any]) -> None:

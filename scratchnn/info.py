@@ -77,8 +77,11 @@ def _look_at_model(path: str) -> tuple[dict[str, Any], list[str]]:
     from . import storage
     from .model import Model
 
-    model = Model.load(path, engine="linalg")
+    model = Model.load(path, engine="linalg", max_work=1 << 100)  # nothing is predicted here
     version, _ = storage.load_with_version(path)
+    position = model.label_position
+    if position is not None:
+        position %= model.input_size + 1  # -1 is the last
     facts = {
         "file": path,
         "kind": "model",
@@ -94,7 +97,7 @@ def _look_at_model(path: str) -> tuple[dict[str, Any], list[str]]:
         "fitted": model.scaling is not None,
         "classes": model.classes,
         "columns": model.feature_names,
-        "label": {"name": model.label_name, "position": model.label_position},
+        "label": {"name": model.label_name, "position": position},
         "scaling": model.scaling.to_dict() if model.scaling else None,
         "target_scaling": model.target_scaling.to_dict() if model.target_scaling else None,
         "seed": model.seed if version >= 3 else None,  # older files did not say

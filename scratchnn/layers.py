@@ -9,13 +9,12 @@ and never asks which one it is.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import require_size
+from .arguments import MOST_NUMBERS, finite_number, require_size, shown
 from .engine import Computing
 from .errors import ArgumentError
 from .preprocessing import as_rows
@@ -24,7 +23,9 @@ Rows = list[list[float]]
 Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
 Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
 
+MOST_LAYERS = 4096  # in one network, with those inside others
 MOST_WEIGHTS = 1 << 40  # in one layer; as floats they would take 8 terabytes
+NUMBER_BY_NUMBER = 32  # what a number that goes through Python by itself costs, in multiply-adds of whole rows
 
 
 class Parameter:
@@ -148,6 +149,10 @@ class Layer(Computing):
         """The shape of an output sample for an input sample of ``input_shape``; ``ValueError`` if it does not fit."""
         return input_shape
 
+    def work(self, input_shape: Shape) -> int:
+        """About how many multiply-adds a sample of ``input_shape`` takes on its way through."""
+        return NUMBER_BY_NUMBER * width(self.output_shape(input_shape))
+
     def build(self, input_shape: Shape) -> None:
         """Get ready for samples of ``input_shape``, which ``output_shape`` has accepted. Layers for images remember it.
 
@@ -223,11 +228,13 @@ def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
     if isinstance(init, str):
         if init not in INITIALISATIONS:
-            raise ArgumentError(f"unknown initialisation {init!r}: known are {', '.join(INITIALISATIONS)}, or a number")
+            known = ", ".join(INITIALISATIONS)
+            raise ArgumentError(f"unknown initialisation {shown(init)}: known are {known}, or a number")
         return INITIALISATIONS[init](inputs, outputs)
-    if isinstance(init, bool) or not isinstance(init, (int, float)) or not 0.0 <= init <= sys.float_info.max:
-        raise ArgumentError(f"init is the name of a rule or a number of at least 0, got {init!r}")
-    return float(init)
+    number = finite_number(init)
+    if not number >= 0.0:
+        raise ArgumentError(f"init is the name of a rule or a number of at least 0, got {shown(init)}")
+    return number
 
 
 class Linear(Layer):
@@ -239,14 +246,14 @@ class Linear(Layer):
     """
 
     def __init__(self, inputs: int, outputs: int, *, init: str | float = "he", rng: Random | None = None) -> None:
-        self.inputs = require_size("inputs of Linear", inputs)
-        self.outputs = require_size("outputs of Linear", outputs)
+        self.inputs = require_size("inputs of Linear", inputs, most=MOST_NUMBERS)
+        self.outputs = require_size("outputs of Linear", outputs, most=MOST_NUMBERS)
         require_weights("Linear", self.inputs, self.outputs)
-        self.init = init
+        self._bound = initial_bound(init, self.inputs, self.outputs)
+        self.init = init if isinstance(init, str) else self._bound
         self.weight = Parameter("weight", None)
         self.bias = Parameter("bias", None)
         self.x: Matrix = None
-        self._bound = initial_bound(init, inputs, outputs)
         self._drawn_for_good = rng is not None
         if rng is not None:
             self._draw(rng)
@@ -288,6 +295,9 @@ class Linear(Layer):
             )
         return (self.outputs,)
 
+    def work(self, input_shape: Shape) -> int:
+        return self.outputs * (self.inputs + NUMBER_BY_NUMBER)
+
     def config(self) -> dict[str, Any]:
         return {"inputs": self.inputs, "outputs": self.outputs, "init": self.init}
 
@@ -303,13 +313,18 @@ class ReLU(Layer):
         return self.ops.gate(gradient, self.mask)
 
 
+def _fraction(what: str, value: Any) -> float:
+    number = finite_number(value)
+    if not 0.0 <= number < 1.0:
+        raise ArgumentError(f"{what} must be at least 0 and below 1, got {shown(value)}")
+    return number
+
+
 class LeakyReLU(Layer):
     """x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
 
     def __init__(self, slope: float = 0.01) -> None:
-        if isinstance(slope, bool) or not isinstance(slope, (int, float)) or not 0.0 <= slope < 1.0:
-            raise ArgumentError(f"slope of LeakyReLU must be at least 0 and below 1, got {slope!r}")
-        self.slope = slope
+        self.slope = _fraction("slope of LeakyReLU", slope)
 
     def forward(self, x: Matrix) -> Matrix:
         slope = self.slope
@@ -387,9 +402,7 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float = 0.5, *, rng: Random | None = None) -> None:
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0.0 <= rate < 1.0:
-            raise ArgumentError(f"rate of Dropout must be at least 0 and below 1, got {rate!r}")
-        self.rate = rate
+        self.rate = _fraction("rate of Dropout", rate)
         self.rng = rng or Random(0)
         self._drawn_for_good = rng is not None
         self.mask: Matrix = None
@@ -427,12 +440,14 @@ class Sequential(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         if not isinstance(layers, Iterable):
-            raise ArgumentError(f"Sequential takes a list of layers, got {layers!r}")
+            raise ArgumentError(f"Sequential takes a list of layers, got {shown(layers)}")
         self.layers = list(layers)
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
-                raise ArgumentError(f"Sequential takes layers, got {layer!r} at position {position}")
+                raise ArgumentError(f"Sequential takes layers, got {shown(layer)} at position {position}")
         parts = [id(part) for part in self.walk()]
+        if len(parts) > MOST_LAYERS:
+            raise ArgumentError(f"a network of more than {MOST_LAYERS} layers")
         if len(set(parts)) < len(parts):
             # A layer remembers one batch for its way back: in two places it would give a wrong gradient.
             raise ArgumentError("the same layer object stands in the network twice: make a new one for each place")
@@ -493,6 +508,21 @@ class Sequential(Layer):
             except ValueError as error:
                 raise ArgumentError(f"layer {position}: {error}") from None
         return input_shape
+
+    def work(self, input_shape: Shape) -> int:
+        total = 0
+        for layer in self.in_line():
+            total += layer.work(input_shape)
+            input_shape = layer.output_shape(input_shape)
+        return total
+
+    def in_line(self) -> Iterator[Layer]:
+        """The layers in the order in which samples go through them, those of Sequentials inside instead of these."""
+        for layer in self.layers:
+            if isinstance(layer, Sequential):
+                yield from layer.in_line()
+            else:
+                yield layer
 
     def build(self, input_shape: Shape) -> None:
         for position, layer in enumerate(self.layers):

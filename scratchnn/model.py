@@ -24,9 +24,9 @@ from .architecture import (
     perceptron,
     summary_rows,
 )
-from .arguments import chosen, in_order, require_number, require_size
+from .arguments import MESSAGE, MOST_NUMBERS, chosen, in_order, require_number, require_size, shortened, shown_path
 from .callbacks import History
-from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit
+from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
 from .layers import Dropout, Layer, LeakyReLU, Linear, Parameter, ReLU, Sequential, Shape, Softmax, shape_text, width
@@ -55,6 +55,8 @@ from .training import (
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
+
+WORK_AT_ONCE = 1 << 29  # multiply-adds for as many rows as go through a network at once: bounds memory at no cost
 
 
 class Model(Computing):
@@ -146,24 +148,25 @@ class Model(Computing):
         network = Sequential(layers)
         if not network.layers:
             raise ArgumentError("a model needs at least one layer")
-        last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
-        if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
-            remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
-            raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
         shape = cls._input_shape(network, input_shape)
         outputs = width(network.output_shape(shape))
         if task is None:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
             task = "classification" if binary else loss.task
         choose("task", task, dict.fromkeys(TASKS))
-        cls._check_task(loss, task, outputs)
+        cls._check_loss(network, loss, task, outputs)
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, target_scaling, engine, seed)
         return model
 
     @staticmethod
-    def _check_task(loss: Loss, task: str, outputs: int) -> None:
-        """``ValueError`` for a loss with which this many outputs do not tell classes apart, if they should."""
+    def _check_loss(network: Sequential, loss: Loss, task: str, outputs: int) -> None:
+        """``ValueError`` for a loss that does not fit the network's last layer, or with which this many outputs do not
+        tell classes apart, if they should."""
+        last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
+        if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
+            remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
+            raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
         probabilities = loss.probabilities([[0.0] * min(outputs, 2)]) or [[]]
         if task == "classification" and len(probabilities[0]) < 2:
             better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
@@ -182,7 +185,9 @@ class Model(Computing):
             numbers = [given]
         if numbers is None:
             raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
-        return tuple(require_size("input_shape", number) for number in numbers)
+        if not 1 <= len(numbers) <= 3:
+            raise ArgumentError(f"input_shape must be one to three sizes, got {len(numbers)}")
+        return tuple(require_size("input_shape", number, most=MOST_NUMBERS) for number in numbers)
 
     def _assemble(
         self,
@@ -207,6 +212,8 @@ class Model(Computing):
         self.task = task
         self.input_shape = shape
         self.output_size = width(network.output_shape(shape))
+        check_sizes(network, shape)
+        self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
         self._own_engine = self.ops = find_engine(engine)
         if scaling not in Scaling.KINDS:
             raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
@@ -578,8 +585,8 @@ class Model(Computing):
         training = self.network.training  # a callback may predict in the middle of an epoch
         self.network.eval()
         outputs: Rows = []
-        for first in range(0, len(prepared), CHUNK):
-            indices = range(first, min(first + CHUNK, len(prepared)))
+        for first in range(0, len(prepared), self.rows_at_once):
+            indices = range(first, min(first + self.rows_at_once, len(prepared)))
             outputs += self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
         if training:
             self.network.train()
@@ -693,32 +700,35 @@ class Model(Computing):
         storage.save(path, description)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, engine: Any = DEFAULT_ENGINE) -> Model:
+    def load(cls, path: str | os.PathLike[str], *, engine: Any = DEFAULT_ENGINE, max_work: int | None = None) -> Model:
         """The model that ``save`` wrote; ``ModelFileError`` says in one line what is wrong with a file.
 
         Nothing in the file is run or imported, whoever wrote it; it holds plain data, all of which are checked.
+        ``max_work`` is how many multiply-adds the prediction for one row may take. If it is not given, it is 67 million
+        and 2 048 for each byte of weights: few networks need more, but a small file can describe one that never ends.
         """
         find_engine(engine)
+        if max_work is not None:
+            max_work = require_size("max_work", max_work)
         version, description = storage.load_with_version(path)
         try:
-            return cls._from_description(brought_up_to_date(description, version), engine)
+            return cls._from_description(brought_up_to_date(description, version), engine, max_work)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            reason = " ".join(str(error)[:300].split())
-            raise ModelFileError(
-                f"{os.fsdecode(path)}: the parts of this model do not fit together: {reason}"
-            ) from None
+            start = f"{shown_path(path)}: the parts of this model do not fit together: "
+            raise ModelFileError(start + shortened(" ".join(str(error).split()), MESSAGE - len(start))) from None
 
     @classmethod
-    def _from_description(cls, description: Any, engine: Any) -> Model:
+    def _from_description(cls, description: Any, engine: Any, max_work: int | None) -> Model:
         check_description(description)
         plain = description["layers"]
         network = Sequential([layer_from_plain(layer) for layer in plain])
         if [layer_to_plain(layer) for layer in network] != plain:
-            raise ValueError("the layers have arguments missing")
+            raise ValueError("the arguments of the layers are not written as save writes them")
         check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
+        check_work(network, description, max_work)
         shape = tuple(description["input_shape"])
         loss, task = LOSSES[description["loss"]](), description["task"]
-        cls._check_task(loss, task, width(network.output_shape(shape)))
+        cls._check_loss(network, loss, task, width(network.output_shape(shape)))
         model = cls.__new__(cls)
         kinds = description["scaling_kind"], description["target_scaling_kind"]
         model._assemble(network, loss, task, shape, *kinds, engine, description["seed"], drawn=False)

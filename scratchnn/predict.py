@@ -35,7 +35,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
     if options.output is not None:
         doors.spare_inputs(options.output, options.model, options.rows)
         storage.check_writable(options.output)
-    model = Model.load(options.model)
+    model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:
         raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
     data = _read(options, model)
@@ -68,6 +68,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--proba", action="store_true", help="every class's probability, as CSV under a header line")
     parser.add_argument("--score", action="store_true", help="say on standard error how well labels were met")
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
+    parser.add_argument(
+        "--max-work",
+        metavar="N",
+        type=doors.whole_number(at_least=1),
+        help="multiply-adds that a row may take: a model from a stranger could ask for more than ends",
+    )
     parser.add_csv_format()
     parser.add_version()
     return parser.parse_args(arguments)

@@ -16,6 +16,7 @@ from math import isfinite
 from typing import Any, BinaryIO
 
 from . import plain_pickle
+from .arguments import shown_path
 from .disk import Lock, check_writable, write_atomically
 from .errors import ModelFileError
 
@@ -144,7 +145,7 @@ def save_record(path: str | os.PathLike[str], format_name: str, version: int, re
     try:
         payload = plain_pickle.dumps(record)
     except plain_pickle.NotPlainData as error:
-        raise ModelFileError(f"{os.fspath(path)}: cannot be saved: {error}") from None
+        raise ModelFileError(f"{shown_path(path)}: cannot be saved: {error}") from None
     write_atomically(path, _file_of(format_name, version, payload))
 
 
@@ -161,7 +162,7 @@ def load_record(
 
 def _load(path: str | os.PathLike[str], format_name: str, versions: Sequence[int], max_bytes: int) -> tuple[int, Any]:
     file = os.fsdecode(path)
-    name = file if file.isprintable() else repr(file)
+    name = shown_path(file)
     try:
         data = _read(file, format_name, max_bytes)
         version, payload = _versioned_payload(data, format_name, versions)

@@ -34,7 +34,7 @@ from .storage import pack_matrix, unpack_matrix
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
 PROBED = 8  # rows of the last batch that are looked at before something may be saved
-CHUNK = 256  # rows that go through the network at once where it does not learn from them
+CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
 
 DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
 
@@ -525,8 +525,8 @@ class Training:
     def _loss_of_all(self) -> float:
         """The mean loss of all rows as when predicting; infinity if that runs away."""
         total, count = 0.0, len(self._data)
-        for first in range(0, count, CHUNK):
-            indices = range(first, min(first + CHUNK, count))
+        for first in range(0, count, self.model.rows_at_once):
+            indices = range(first, min(first + self.model.rows_at_once, count))
             try:
                 total += self._loss_of(indices) * len(indices) / count
             except (ArithmeticError, ValueError):

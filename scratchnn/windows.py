@@ -10,24 +10,32 @@ Relies on ``arguments`` and ``errors``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
-from .arguments import in_order, require_size
+from .arguments import MOST_NUMBERS, in_order, require_size, shown
 from .errors import ArgumentError
 
 Pair = tuple[int, int]
 Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
 
+# What things cost, in multiply-adds of the fast engine (about 3 ns): measured, and rounded to powers of two.
+_MOVE = 512  # moving all of an image once, however small it is
+_LOOKUP = 16  # finding one number in the tables
+
 
 def pair(what: str, value: Any, least: int = 1) -> Pair:
-    """(height, width) from one number for both or from two; ``ValueError`` says which argument was wrong."""
+    """(height, width) from one number for both or from two; ``ValueError`` says which argument was wrong.
+
+    No kernel can be larger than an image, and no step or padding need be.
+    """
     numbers = in_order(value)
     if numbers is not None:
         if len(numbers) != 2:
-            raise ArgumentError(f"{what} must be a whole number or a pair (height, width), got {value!r}")
-        return require_size(f"height of {what}", numbers[0], least), require_size(f"width of {what}", numbers[1], least)
-    number = require_size(what, value, least)
+            raise ArgumentError(f"{what} must be a whole number or a pair (height, width), got {shown(value)}")
+        height = require_size(f"height of {what}", numbers[0], least, MOST_NUMBERS)
+        return height, require_size(f"width of {what}", numbers[1], least, MOST_NUMBERS)
+    number = require_size(what, value, least, MOST_NUMBERS)
     return number, number
 
 
@@ -36,7 +44,8 @@ class Window:
 
     The images have ``channels`` x ``height`` x ``width`` numbers, and ``padding`` rows of zeros at the top and at the
     bottom, columns of zeros at the left and at the right. Kernel, stride and padding are one number or a pair (height,
-    width). Raises ``ValueError`` for sizes that make no sense, with the numbers.
+    width). Raises ``ValueError`` for sizes that make no sense, with the numbers, and for images of more than
+    ``MOST_NUMBERS`` with their padding.
     """
 
     def __init__(
@@ -47,6 +56,7 @@ class Window:
         self.kernel = pair("kernel", kernel)
         self.stride = pair("stride", stride)
         self.padding = pair("padding", padding, 0)
+        height, width = self.image
         self.padded = height + 2 * self.padding[0], width + 2 * self.padding[1]
         if self.kernel[0] > self.padded[0] or self.kernel[1] > self.padded[1]:
             padded = f" (padded to {self.padded[0]} x {self.padded[1]})" if self.padding != (0, 0) else ""
@@ -54,15 +64,38 @@ class Window:
                 f"a kernel of {self.kernel[0]} x {self.kernel[1]} does not fit into an image of "
                 f"{height} x {width}{padded}"
             )
+        if self.channels * self.padded[0] * self.padded[1] > MOST_NUMBERS:
+            raise ArgumentError(
+                f"images of {self.channels} x {height} x {width}, padded to {self.padded[0]} x {self.padded[1]}, are "
+                f"too large: at most {MOST_NUMBERS} numbers are possible"
+            )
+        # A step that leads out of the image at once is as good as any longer one, and engines lay out all of a step.
+        self.stride = self._short_step(0), self._short_step(1)
         self.output = (
             (self.padded[0] - self.kernel[0]) // self.stride[0] + 1,
             (self.padded[1] - self.kernel[1]) // self.stride[1] + 1,
         )
-        self.inputs = channels * height * width  # numbers in the row of an image
+        self.inputs = self.channels * height * width  # numbers in the row of an image
         self.taps = self.kernel[0] * self.kernel[1]  # numbers of one channel that the window sees at once
         self.positions = self.output[0] * self.output[1]  # of the window
         self.plans: dict[Any, Any] = {}  # for an engine: what it has worked out for this window and wants to find again
         self._patches: list[list[int]] | None = None
+        self._channel_patches: list[list[int]] | None = None
+
+    def _short_step(self, axis: int) -> int:
+        """The stride along an axis, or the shortest at least as long as the kernel that has the same effect."""
+        return min(self.stride[axis], max(self.kernel[axis], self.padded[axis] - self.kernel[axis] + 1))
+
+    def work(self, filters: int = 1) -> int:
+        """About how many multiply-adds it takes to compute ``filters`` output channels, each from all input channels.
+
+        The fast engine moves whole images, once for each number that the window sees; the readable one looks numbers
+        up in tables. Both are counted, so no engine needs more time or memory than this says.
+        """
+        moves = max(self.taps, self.stride[0] * self.stride[1])
+        reach = [(kernel - 1) // stride for kernel, stride in zip(self.kernel, self.stride)]
+        moved = (self.output[0] + reach[0]) * (self.output[1] + reach[1])
+        return self.channels * (filters * moves * (moved + _MOVE) + _LOOKUP * self.positions * self.taps)
 
     @property
     def patches(self) -> list[list[int]]:
@@ -74,7 +107,8 @@ class Window:
         if self._patches is None:
             rows = [self._seen(y, 0) for y in range(self.output[0])]
             columns = [self._seen(x, 1) for x in range(self.output[1])]
-            self._patches = [self._patch(ys, xs) for ys in rows for xs in columns]
+            numbers = self._numbers()
+            self._patches = [self._patch(ys, xs, numbers) for ys in rows for xs in columns]
         return self._patches
 
     def _seen(self, position: int, axis: int) -> list[int | None]:
@@ -82,10 +116,15 @@ class Window:
         first = position * self.stride[axis] - self.padding[axis]
         return [k if 0 <= k < self.image[axis] else None for k in range(first, first + self.kernel[axis])]
 
-    def _patch(self, ys: list[int | None], xs: list[int | None]) -> list[int]:
+    def _numbers(self) -> Sequence[int]:
+        """The numbers 0 to ``inputs``: each one object where the tables have them often, none where they do not."""
+        numbers = range(self.inputs + 1)
+        return numbers if self.channels * self.positions * self.taps < len(numbers) else list(numbers)
+
+    def _patch(self, ys: list[int | None], xs: list[int | None], numbers: Sequence[int]) -> list[int]:
         height, width = self.image
         return [
-            self.inputs if y is None or x is None else (channel * height + y) * width + x
+            numbers[self.inputs if y is None or x is None else (channel * height + y) * width + x]
             for channel in range(self.channels)
             for y in ys
             for x in xs
@@ -96,12 +135,24 @@ class Window:
 
         The order is that of the numbers in an output row of a pooling. Numbers in the padding are left out.
         """
-        taps, outside = self.taps, self.inputs
-        return [
-            [i for i in patch[channel * taps : (channel + 1) * taps] if i != outside]
-            for channel in range(self.channels)
-            for patch in self.patches
-        ]
+        if self._channel_patches is None:
+            height, width = self.image
+            rows = [self._inside(y, 0) for y in range(self.output[0])]
+            columns = [self._inside(x, 1) for x in range(self.output[1])]
+            numbers = self._numbers()
+            self._channel_patches = [
+                [number for y in ys for number in numbers[y * width + xs.start : y * width + xs.stop]]
+                for first in range(0, self.channels * height, height)
+                for ys in (range(first + seen.start, first + seen.stop) for seen in rows)
+                for xs in columns
+            ]
+        return self._channel_patches
+
+    def _inside(self, position: int, axis: int) -> range:
+        """The rows (axis 0) or columns (axis 1) of the image seen from a position, without those in the padding."""
+        first = position * self.stride[axis] - self.padding[axis]
+        start = max(first, 0)
+        return range(start, max(start, min(first + self.kernel[axis], self.image[axis])))
 
     def require_inputs(self, operation: str, columns: int) -> None:
         """``ValueError`` unless rows have as many numbers as the images."""

@@ -81,7 +81,7 @@ class Guard:
             self.watching = False
         self.slowest = max(self.slowest, time.process_time() - start)
         assert error, f"{what}: accepted"
-        assert "\n" not in error and error.startswith(str(path)) and len(error) < 600, f"{what}: {error!r}"
+        assert "\n" not in error and error.startswith(str(path)) and len(error) < 300, f"{what}: {error!r}"
         assert not self.seen, f"{what}: {self.seen}"
 
 
@@ -228,6 +228,118 @@ def damaged(folder: Path, count: int = 10_000, seed: int = 0) -> str:
             guard.refuses(path, f"damaged file {number}")
     assert guard.slowest < SECONDS, guard.slowest
     return f"{count} files refused, the slowest in {guard.slowest * 1000:.0f} ms"
+
+
+# --- models that are small to write down and large to compute ------------------------------------------------
+
+
+def _absurd(rng: Random, usual: int) -> int:
+    """A size: most often a usual one, else anything from 0 to beyond all bounds."""
+    if rng.random() < 0.7:
+        return rng.randrange(1, usual + 1)
+    size = rng.choice((0, 1, 2, 3, 5, 1 << rng.randrange(2, 40), 10 ** rng.randrange(1, 18), 10**200))
+    return max(size + rng.choice((-1, 0, 0, 1)), 0)
+
+
+def _absurd_pair(rng: Random, usual: int) -> Any:
+    return _absurd(rng, usual) if rng.random() < 0.5 else [_absurd(rng, usual), _absurd(rng, usual)]
+
+
+def _weights_of(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As many weights as the layers have, where they are few; else as few as a file may hold."""
+    packed = []
+    for layer in layers:
+        if layer["kind"] == "Conv2D":
+            kernel = layer["kernel"] if isinstance(layer["kernel"], list) else [layer["kernel"]] * 2
+            rows, columns = layer["in_channels"] * kernel[0] * kernel[1], layer["out_channels"]
+            rows, columns = (rows, columns) if 0 < rows * columns <= 4096 else (1, 1)
+            packed += [storage.pack_matrix([[0.5] * columns] * rows), storage.pack_matrix([[0.25] * columns])]
+    return packed
+
+
+def absurd_model(rng: Random) -> dict[str, Any]:
+    """The layers, the input's shape and the weights of a network with windows of all sizes."""
+    channels = rng.choice((1, 1, 2, 3, _absurd(rng, 4)))
+    shape = [channels, _absurd(rng, 9), _absurd(rng, 9)]
+    layers: list[dict[str, Any]] = []
+    for _ in range(rng.choice((1, 1, 2, 3, 40))):
+        kind = rng.choice(("Conv2D", "MaxPool2D", "AvgPool2D"))
+        sizes = {"kernel": _absurd_pair(rng, 3), "stride": _absurd_pair(rng, 2), "padding": _absurd_pair(rng, 2)}
+        if rng.random() < 0.5:
+            sizes["padding"] = 0
+        elif rng.random() < 0.5 and type(sizes["kernel"]) is int:
+            sizes["padding"] = sizes["kernel"] // 2  # the largest that is right
+        if kind == "Conv2D":
+            out = _absurd(rng, 3)
+            layers.append({"kind": kind, "in_channels": channels, "out_channels": out, **sizes, "init": "he"})
+            channels = out
+        else:
+            layers.append({"kind": kind, **sizes})
+    return {"layers": layers, "input_shape": shape, "weights": _weights_of(layers)}
+
+
+KNOWN_ABSURD: list[tuple[list[int], list[dict[str, Any]]]] = [
+    ([1, 1, 1], [{"kind": "Conv2D", "kernel": 1, "stride": 10**4, "padding": 0}]),
+    ([1, 1, 1], [{"kind": "Conv2D", "kernel": 4096, "stride": 1, "padding": 2047}]),
+    ([1, 1, 1], [{"kind": "Conv2D", "kernel": [1, 10**15], "stride": 1, "padding": [0, 10**15 // 2]}]),
+    ([1, 1, 1], [{"kind": "MaxPool2D", "kernel": 20_000, "stride": 20_000, "padding": 10_000}]),
+    ([1, 1, 1], [{"kind": "MaxPool2D", "kernel": 4094, "stride": 1 << 24, "padding": 2047}]),
+    ([1, 1, 1], [{"kind": "AvgPool2D", "kernel": 2 * 10**9, "stride": 2 * 10**9, "padding": 10**9}]),
+    ([1, 1, 1], [{"kind": "AvgPool2D", "kernel": 4094, "stride": 1, "padding": 2047}]),
+    ([1, 1, 1], [{"kind": "MaxPool2D", "kernel": 2, "stride": 1, "padding": 1}] * 4000),
+    ([1, 1, 1], [{"kind": "AvgPool2D", "kernel": 1000, "stride": 1, "padding": 500}] * 40),
+    ([1, 1, 4000], [{"kind": "MaxPool2D", "kernel": [1, 2000], "stride": 1, "padding": [0, 1000]}]),
+    ([1, 1, 5000], [{"kind": "AvgPool2D", "kernel": 1, "stride": [1, 4999], "padding": 0}]),
+    ([1, 64, 64], [{"kind": "Conv2D", "kernel": 32, "stride": 1, "padding": 31}]),
+    ([3, 40, 40], [{"kind": "MaxPool2D", "kernel": 40, "stride": 1, "padding": 0}]),
+]
+
+
+def absurd_windows(folder: Path, count: int = 3_000, seed: int = 0) -> str:
+    """Model files with windows of any size: refused in one line, or done with a row in little time and memory."""
+    import resource
+
+    path = folder / "model.pkl"
+    Model(1, [], 1, task="regression", engine="linalg", scaling="none").fit([[0.0], [1.0]], [0.0, 1.0], epochs=1)
+    whole = Model(1, [], 1, task="regression", engine="linalg", scaling="none", seed=1)
+    whole.fit([[0.0], [1.0]], [0.0, 1.0], epochs=1)
+    whole.feature_names, whole.label_position = [], None
+    whole.save(path)
+    Model.load(path).predict([[0.5]])  # imports what it needs
+    template = storage.load(path)
+    if template.get("target_scaling"):  # of a single output
+        template["target_scaling"] = None
+    rng, guard, done, slowest = Random(seed), Guard(), 0, 0.0
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    models = []
+    for shape, layers in KNOWN_ABSURD:
+        layers = [
+            {**layer, "in_channels": 1, "out_channels": 1, "init": "he"} if layer["kind"] == "Conv2D" else layer
+            for layer in layers
+        ]
+        models.append({"layers": layers, "input_shape": shape, "weights": _weights_of(layers)})
+    for number in range(count):
+        absurd = models[number] if number < len(models) else absurd_model(rng)
+        storage.save(path, {**template, **absurd})
+        what = f"model {number}, {str(absurd['layers'])[:200]} over {absurd['input_shape']}"
+        # Endless work ends in a signal, and the ordeal with it.
+        resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + 60, hard))
+        for engine in ("lanes", "linalg"):
+            start = time.process_time()
+            with bounded_memory(path.stat().st_size):
+                try:
+                    model = Model.load(path, engine=engine)
+                except ModelFileError:
+                    guard.refuses(path, what)
+                    continue
+            row = [0.5] * model.input_size  # who hands over rows of millions of numbers has room for them
+            with bounded_memory(path.stat().st_size + 100 * len(row)):
+                assert len(model.predict([row])) == 1, what
+            done += 1
+            slowest = max(slowest, time.process_time() - start)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    assert done > count // 10, f"only {done} of {2 * count} were not refused"
+    return f"{2 * count - done} refused, {done} answered, the slowest in {slowest:.1f} s"
 
 
 # --- writing ---------------------------------------------------------------------------------------------------

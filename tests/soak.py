@@ -45,6 +45,7 @@ CHECKS = [
     Check("disk full while saving, at every byte", ordeals.full_disk),
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),
+    Check("absurd windows in a model file", ordeals.absurd_windows, count=5_000),
     Check("misuse of every public name", misuse.every_name),
 ]
 

@@ -31,6 +31,7 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.full_disk, {"step": 60}),
     (ordeals.mutated_csv, {"count": 400}),
     (ordeals.mutated_idx, {"count": 200}),
+    (ordeals.absurd_windows, {"count": 120}),
     (misuse.every_name, {"every": 29}),
 ]
 

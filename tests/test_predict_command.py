@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from scratchnn import Model, __version__, predict
+from scratchnn import AvgPool2D, DataError, Model, __version__, load_csv, predict
+from scratchnn.datasets import Dataset
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.predict"]
@@ -73,6 +74,45 @@ def start(*arguments: object, **settings: Any) -> subprocess.Popen[bytes]:
     environment.update(settings.pop("environment", {}))
     settings = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings}
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=environment, **settings)
+
+
+def test_a_label_column_counted_from_the_end(command: Runner) -> None:
+    model = Model.load("model.pkl")
+    for position in (-1, 2):
+        model.label_position = position
+        model.save("counted.pkl")
+        assert command("counted.pkl", "labelled.csv", "--score")[2] == "accuracy: 100.00%\n"
+        Path("headless.csv").write_text("".join(Path("labelled.csv").read_text("utf-8").splitlines(True)[1:]), "utf-8")
+        assert command("counted.pkl", "headless.csv", "--score")[2] == "accuracy: 100.00%\n"
+    for position in (-4, 3):
+        model.label_position = position
+        with pytest.raises(ValueError, match=f"a label_position of {position}"):
+            model.save("counted.pkl")
+
+
+def test_a_label_position_is_checked_whoever_tells_it() -> None:
+    """A model's file says where the label stood in another file."""
+    X, y = dots(6)
+    with pytest.raises(DataError, match="no label column at position 7: the file has 3 columns"):
+        load_csv("labelled.csv", like=Dataset(X, y, classes=KINDS, label_position=7))
+    assert load_csv("labelled.csv", like=Dataset(X, y, classes=KINDS, label_position=-1)).y == y
+
+
+def test_the_limit_of_work_can_be_raised(command: Runner) -> None:
+    layers = [AvgPool2D(100, 1)]
+    model = Model.from_layers(layers, loss="mse", input_shape=(1, 100, 100), scaling="none")
+    row = [[float(i % 7) for i in range(10_000)]]
+    model.fit(row * 2, [[3.0], [3.0]], epochs=1)
+    model.save("large.pkl")
+    Path("large.csv").write_text(",".join(map(str, row[0])) + "\n", "utf-8")
+    code, out, err = command("large.pkl", "large.csv")
+    assert (code, out) == (2, "")
+    assert "error: large.pkl: " in err
+    assert "multiply-adds" in err
+    assert "max_work" in err
+    code, out, err = command("large.pkl", "large.csv", "--max-work", 10**9)
+    assert (code, err) == (0, "")
+    assert float(out) == pytest.approx(sum(row[0]) / len(row[0]), rel=1e-4)
 
 
 EXPECTED = '"a, b"\ngröße\nplain\n"a, b"\ngröße\nplain\n'

@@ -71,6 +71,61 @@ def test_a_window_as_large_as_the_image_has_one_position() -> None:
     assert Window(1, 4, 6, (4, 6), 5).output == (1, 1)
 
 
+@given(windows(), st.integers(0, 1 << 24))
+def test_a_step_out_of_the_image_is_no_longer_than_it_must_be(window: Window, more: int) -> None:
+    """Engines lay out all of a step, so that a huge one would take as much memory; what is seen stays the same."""
+    size = window.channels, *window.image
+    steps = [padded - kernel + 1 + more for padded, kernel in zip(window.padded, window.kernel)]
+    far = Window(*size, window.kernel, steps, window.padding)
+    assert far.output == (1, 1)
+    assert far.patches == window.patches[:1]
+    assert all(step <= max(padded, 1) for step, padded in zip(far.stride, far.padded))
+    again = Window(*size, window.kernel, far.stride, window.padding)  # as engines do it for a channel alone
+    assert (again.output, again.stride) == (far.output, far.stride)
+
+
+def test_a_step_that_is_as_long_as_the_kernel_stays() -> None:
+    assert Window(1, 7, 7, 7, 7).stride == (7, 7)
+    assert Window(1, 7, 7, 3, 9).stride == (5, 5)
+    assert Window(1, 7, 7, 3, 4).stride == (4, 4)
+
+
+class Counted:
+    """Counts how many numbers the tables are made of."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = 0
+        monkeypatch.setattr(Window, "_numbers", lambda window: _Noted(self, window.inputs + 1))
+
+
+class _Noted:
+    def __init__(self, counter: Counted, size: int) -> None:
+        self.counter, self.size, self.looked_up = counter, size, 0
+
+    def __getitem__(self, key: Any) -> Any:
+        found = range(self.size)[key]
+        self.looked_up += len(found) if isinstance(key, slice) else 1
+        self.counter.most = max(self.counter.most, self.looked_up)
+        return found
+
+
+def test_tables_hold_what_is_seen_and_no_padding_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = Counted(monkeypatch)
+    assert Window(1, 1, 1, 4094, 4094, 2047).channel_patches() == [[0]]
+    assert counter.most == 1
+    assert Window(3, 1000, 1000, 1, 999).channel_patches()[-1] == [2999999]
+    assert counter.most == 12
+    assert Window(3, 1000, 1000, 1, 999).patches[-1] == [999999, 1999999, 2999999]
+    assert counter.most == 12
+
+
+@given(windows(), st.integers(1, 5))
+def test_work_is_at_least_every_product_and_every_look_up(window: Window, filters: int) -> None:
+    products = sum(len(patch) for patch in window.patches)
+    assert window.work(filters) >= products * (filters + 16)
+    assert window.work(filters) >= window.channels * window.stride[0] * window.stride[1]
+
+
 def test_one_number_stands_for_height_and_width() -> None:
     assert pair("kernel", 3) == pair("kernel", [3, 3]) == (3, 3)
 
@@ -89,6 +144,12 @@ def test_one_number_stands_for_height_and_width() -> None:
         ((1, 4, 4, 2.5), "kernel must be a whole number of at least 1, got 2.5"),
         ((1, 4, 4, "33"), "kernel must be a whole number of at least 1, got '33'"),
         ((0, 4, 4, 2), "channels must be a whole number of at least 1, got 0"),
+        ((1, 4, 4, 2, 1 << 25), "stride may be at most 16777216, got 33554432"),
+        ((1, 4, 4, (1, 10**30)), r"width of kernel may be at most 16777216, got 10+$"),
+        (
+            (3, 4, 4, 2, 1, (10**4, 10**4)),
+            "images of 3 x 4 x 4, padded to 20004 x 20004, are too large: at most 16777216 numbers are possible",
+        ),
         ((1, -4, 4, 2), "height must be a whole number of at least 1, got -4"),
     ],
 )
