@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     _pictures.curves(
         picture(options, "two_softmaxes.svg"),
         "Cross-entropy, three ways",
-        {name if name != "fused" else "fused (covers the one above)": line for name, line in lines.items()},
+        {name if name != "fused" else "fused (lies on the one above)": line for name, line in lines.items()},
         x_label="epoch",
         y_label="accuracy on the training images",
         y_range=(0.0, 1.0),

@@ -49,6 +49,11 @@ class History:
     __iter__ = None  # a loop would have to choose between epochs and names
 
     @property
+    def history(self) -> History:
+        """Itself: where ``fit`` returns something around a history, people write ``fit(...).history["loss"]``."""
+        return self
+
+    @property
     def best_epoch(self) -> int | None:
         """The epoch, counted from 1, with the lowest validation loss; None without validation data."""
         losses = [math.inf if math.isnan(loss) else loss for loss in self.validation_loss]

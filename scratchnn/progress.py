@@ -238,9 +238,13 @@ class TrainingProgress:
         width = self._line.width
         if not self._line.live or len(text) <= width:
             return text
-        figures = [part for part in parts if not part.endswith((" samples/s", " left"))]
-        for words in (figures, [part.replace("validation", "val") for part in figures]):
-            if len("  ".join(words)) <= width:
+        words = [part for part in parts if not part.endswith((" samples/s", " left"))]
+        spare = sum(
+            part.endswith("%") and not part.endswith("100.0%") for part in words
+        )  # the same words for all epochs
+        for long, short in (("", ""), ("validation", "val"), ("accuracy", "acc")):
+            words = [part.replace(long, short) for part in words]
+            if len("  ".join(words)) + spare <= width:
                 return "  ".join(words)
         while len(words) > 1 and len("  ".join(words)) > width:
             words = words[:-1]

@@ -349,7 +349,7 @@ def test_a_history_gives_its_lists_by_name() -> None:
     history = History()
     history.validation_loss.append(0.5)
     history.loss.append(0.25)
-    assert history["loss"] is history.loss
+    assert history["loss"] is history.history["loss"] is history.loss
     assert history["validation_loss"] is history["val_loss"] is history.validation_loss
     assert history["val_accuracy"] is history.validation_accuracy
     assert "val_loss" in history and "lr" not in history
@@ -380,3 +380,12 @@ class _Fails(Callback):
     def on_epoch_end(self, model: Any, run: Any) -> None:
         if run.epoch == self.epoch:
             raise RuntimeError("stop")
+
+
+@pytest.mark.parametrize(
+    ("losses", "best"), [([], None), ([0.5], 1), ([0.5, 0.2, 0.2], 2), ([math.nan, 0.5], 2), ([math.nan, math.nan], 1)]
+)
+def test_the_best_epoch_has_the_lowest_validation_loss(losses: list[float], best: int | None) -> None:
+    history = History()
+    history.validation_loss += losses
+    assert history.best_epoch == best
