@@ -60,6 +60,7 @@ _HOMES = {
     "trustworthiness": "tsne",
     "ArgumentError": "errors",
     "DataError": "errors",
+    "ModelBusyError": "errors",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
     "TrainingDiverged": "errors",

@@ -1,7 +1,8 @@
 """The exceptions that scratchnn raises on purpose, in one place, so that a caller can catch them by name.
 
-Each is a ``ValueError`` or ``OverflowError`` as well: code that only knows the standard library's exceptions still
-catches it. The other way round, a ``ValueError`` that is none of these is nobody's fault but the package's: a bug.
+Each is one of the standard library's as well (``ValueError``, ``OverflowError``, ``RuntimeError``): code that only
+knows those still catches it. The other way round, a ``ValueError`` that is none of these is nobody's fault but the
+package's: a bug.
 The message always says what was expected, what came and where. Relies on nothing.
 """
 
@@ -22,6 +23,10 @@ class ModelFileError(ValueError):
 
 class NotFittedError(ValueError):
     """A model was asked to predict before it was fitted."""
+
+
+class ModelBusyError(RuntimeError):
+    """A model was asked or changed while another thread was changing it."""
 
 
 class TrainingDiverged(OverflowError):

@@ -1,9 +1,9 @@
 """Layers: each one is two verbs, ``forward`` and ``backward``.
 
 ``forward`` turns a batch (a matrix whose rows are samples) into the next layer's batch and remembers what the
-way back needs. ``backward`` takes dLoss/dOutput, leaves dLoss/dParameter in its parameters and returns
-dLoss/dInput. Every layer is written against the operations of ``self.ops``, a number engine such as ``linalg``,
-and never asks which one it is.
+way back needs. (It returns what it has made, not what it remembers: that may be another thread's by then.)
+``backward`` takes dLoss/dOutput, leaves dLoss/dParameter in its parameters and returns dLoss/dInput. Every layer is
+written against the operations of ``self.ops``, a number engine such as ``linalg``, and never asks which one it is.
 """
 
 from __future__ import annotations
@@ -342,8 +342,8 @@ class Tanh(Layer):
     """The hyperbolic tangent; its derivative is 1 - tanh²."""
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = self.ops.map(math.tanh, x)
-        return self.y
+        self.y = y = self.ops.map(math.tanh, x)
+        return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         return self.ops.hadamard(gradient, self.ops.map(lambda y: 1.0 - y * y, self.y))
@@ -353,8 +353,8 @@ class Sigmoid(Layer):
     """1 / (1 + e⁻ˣ); its derivative is y·(1 - y) for the output y."""
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = self.ops.map(linalg.sigmoid, x)
-        return self.y
+        self.y = y = self.ops.map(linalg.sigmoid, x)
+        return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         return self.ops.hadamard(gradient, self.ops.map(lambda y: y * (1.0 - y), self.y))
@@ -367,8 +367,8 @@ class Softmax(Layer):
     """
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = [linalg.softmax(row) for row in self.ops.to_rows(x)]
-        return self.ops.from_rows(self.y)
+        self.y = y = [linalg.softmax(row) for row in self.ops.to_rows(x)]
+        return self.ops.from_rows(y)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         rows = []

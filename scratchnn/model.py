@@ -52,6 +52,7 @@ from .training import (
     make_optimizer,
     sample_weights,
 )
+from .turns import Turns, asking, changing
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
@@ -235,6 +236,7 @@ class Model(Computing):
         self.label_position: int | None = None  # of the label's column in the file that was learned from
         self.history = History()  # of the last fit
         self.stop_training = False
+        self._turns = Turns()
         # Two generators, so that the starting weights do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
@@ -276,6 +278,7 @@ class Model(Computing):
         return values
 
     @weights.setter
+    @changing
     def weights(self, values: Sequence[Any]) -> None:
         parameters = self.network.parameters()
         if not isinstance(values, (list, tuple)):
@@ -395,6 +398,7 @@ class Model(Computing):
 
     # --- training ------------------------------------------------------------------------------------------
 
+    @changing
     def fit(
         self,
         X: Any,
@@ -582,7 +586,7 @@ class Model(Computing):
     # --- using it ------------------------------------------------------------------------------------------
 
     def _outputs(self, prepared: Any) -> Rows:
-        training = self.network.training  # a callback may predict in the middle of an epoch
+        training = self._turns.mine() and self.network.training  # a callback may predict in the middle of an epoch
         self.network.eval()
         outputs: Rows = []
         for first in range(0, len(prepared), self.rows_at_once):
@@ -604,6 +608,7 @@ class Model(Computing):
         except OverflowError as error:
             raise DataError(f"X cannot be computed with: {error}") from None
 
+    @asking
     def predict(self, X: Any) -> list[Any]:
         """For each row of ``X`` (samples x features, raw) its class as given in training; for regression its value (a
         number, or a list where the model has several outputs). ``NotFittedError`` before ``fit``."""
@@ -613,6 +618,7 @@ class Model(Computing):
         outputs = self._require_target_scaling().undo(outputs)
         return [row[0] for row in outputs] if self.output_size == 1 else outputs
 
+    @asking
     def predict_proba(self, X: Any) -> Rows:
         """For each row of ``X`` the probability of every class, in the order of ``classes``."""
         outputs = self._raw_outputs(X)
@@ -632,11 +638,13 @@ class Model(Computing):
         correct = self.count_correct(outputs, data.targets)
         return self.fitted_loss.forward(outputs, data.targets), None if correct is None else correct / len(data)
 
+    @asking
     def evaluate(self, X: Any, y: Any) -> tuple[float, float | None]:
         """(mean loss, accuracy as a fraction) on rows and labels; the accuracy is None for regression, and the mean
         squared error is that of what ``predict`` gives."""
         return self._answer(self._evaluate, self._evaluation_data(X, y, ""))  # type: ignore[no-any-return]
 
+    @asking
     def score(self, X: Any, y: Any) -> float:
         """The fraction of rows classified rightly; for regression R² = 1 - residual / total sum of squares."""
         data = self._evaluation_data(X, y, "")
@@ -665,6 +673,7 @@ class Model(Computing):
 
     # --- files ---------------------------------------------------------------------------------------------
 
+    @asking
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, whole or not at all. Raises ``OSError`` if the place cannot be written."""
         loss_name = next((name for name, kind in LOSSES.items() if type(self.loss) is kind), None)

@@ -382,7 +382,7 @@ class Training:
                 import warnings
 
                 text = f"{os.fspath(self.checkpoint.path)}: {self._trouble}; training goes on without this checkpoint"
-                warnings.warn(text, RuntimeWarning, stacklevel=5)
+                warnings.warn(text, RuntimeWarning, stacklevel=6)
         else:
             self._trouble = ""
 

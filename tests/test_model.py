@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 import os
 import pickle
@@ -86,7 +87,8 @@ def run_snippet(
     epochs: int, names: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[float, str]:
     """The accuracy it prints, and its progress."""
-    monkeypatch.setattr(Model.fit, "__kwdefaults__", {**Model.fit.__kwdefaults__, "callbacks": [Stop(epochs)]})
+    fit: Any = inspect.unwrap(Model.fit)
+    monkeypatch.setattr(fit, "__kwdefaults__", {**fit.__kwdefaults__, "callbacks": [Stop(epochs)]})
     exec(SNIPPET, {"Model": Model, **names})
     captured = capsys.readouterr()
     (line,) = captured.out.splitlines()

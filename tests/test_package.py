@@ -47,6 +47,7 @@ FLOORS: dict[int, set[str]] = {
         "elementary",
         "errors",
         "interruption",
+        "turns",
         "escapes",
         "linalg",
         "lanes",
