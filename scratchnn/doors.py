@@ -3,7 +3,8 @@
 A command is a function that takes its arguments and returns an exit code; ``run`` calls it and turns everything
 a user can cause into a line on standard error: 2 for bad input, 130 for Ctrl-C, 141 when the reader of standard
 output has gone (as if the closed pipe had killed the command, which is what a shell expects of a filter).
-An exception that no input should cause is let through with its traceback: it is a bug, and the trace finds it.
+Bad input is what the package raises an exception of its own for, or the operating system one of its. Any other is a
+bug: it is shown with its traceback, which finds it, and the exit code is 1.
 What is said to people is made printable here. Relies on disk.py, errors.py and escapes.py.
 """
 
@@ -20,6 +21,7 @@ from .disk import same_file
 from .errors import ArgumentError
 from .escapes import printable, printable_lines
 
+BUG = 1
 BAD_INPUT = 2
 KILLED_BY = 128  # plus the number of the signal: the shells' convention
 INTERRUPTED = 130  # 128 + SIGINT
@@ -98,9 +100,26 @@ def run(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str]
         return READER_GONE
     except MemoryError:
         complain("error: not enough memory for this much data")
-    except (OSError, ValueError, ArithmeticError) as error:
+    except Exception as error:
+        if not _is_on_purpose(error):
+            _report(error)
+            return BUG
         complain(f"error: {describe(error)}")
     return BAD_INPUT
+
+
+def _is_on_purpose(error: Exception) -> bool:
+    """Whether an exception is of a class that scratchnn has made for bad input, or tells of the system's refusal."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == __package__
+
+
+def _report(error: Exception) -> None:
+    """Show where a bug is."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines():
+        complain(line)
+    complain("this is a bug in scratchnn: please report it, with the lines above and the command that led here")
 
 
 def _leave_by_return(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None) -> int:

@@ -224,7 +224,7 @@ class Model(Computing):
         if seed is not None:
             seed = require_size("seed", seed, 0)
             if seed >= MOST_SEEDS:
-                raise ValueError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
+                raise ArgumentError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
         self.seed = seed
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import os
 import pickle
@@ -535,6 +536,105 @@ def mutated_idx(folder: Path, count: int = 10_000, seed: int = 0) -> str:
         with bounded_memory(len(files[0])):
             read += _reads_or_refuses(lambda: load_idx(images), f"files {number}: {files!r}")
     return f"{read} read, {count - read} refused"
+
+
+# --- command lines ---------------------------------------------------------------------------------------------
+
+GOOD_TABLE = b"one,two,three,label\n" + b"".join(b"%d,%d,%d,%d\n" % (i % 7, i % 3, i % 5, i % 2) for i in range(20))
+WILD_TABLES = [
+    *(table for table, _ in TABLES),
+    b"a,b,y\n1e308,-1e308,x\n-1e308,1e308,z\n1,2,x\n2,3,z\n" * 3,
+    b"a,y\n1e-300,1\n5e-324,0\n0,1\n1,0\n" * 4,
+    b"1,2\n3,4\n",
+    b"1,1,1\n" * 9,
+    b"",
+    b"label\n1\n2\n1\n",
+    b"x,y\n" + b"".join(b"%d,%d\n" % (i, 10 ** (i * 5)) for i in range(20)),
+    b"x,y\n" + b"".join(b"%d,%de200\n" % (i, i) for i in range(20)),
+    "größe,naïve,art\n1,2,Möwe\n2,1,鷹\n1,1,Möwe\n0,2,鷹\n".encode() * 3,
+]
+NUMBERS = ("0", "1", "2", "0.5", "-1", "1e-300", "1e60", "1e308", "1e309", "nan", "inf", "x", "", "9" * 5000)
+FILES = ("table.csv", "other.csv", "model.pkl", "run.ckpt", "nowhere/x", ".", "", "new.pkl", "/dev/null")
+COMMON = {
+    "--label": ("0", "1", "-1", "y", "art", "7", ""),
+    "--delimiter": (",", ";", "tab", "xy"),
+    "--header": (),
+    "--no-header": (),
+}
+# By option the values, the first of them a good one; none for a switch.
+ODD_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
+    "train": {
+        **COMMON,
+        **{f"--{name}": ("0.3", *NUMBERS) for name in ("validation-split", "dropout", "lr", "momentum")},
+        **{f"--{name}": ("0.01", *NUMBERS) for name in ("weight-decay", "clip-norm")},
+        **{f"--{name}": ("2", *NUMBERS) for name in ("batch-size", "early-stopping", "seed", "checkpoint-every")},
+        "--test": ("table.csv", *FILES),
+        "--save": ("new.pkl", *FILES),
+        "--checkpoint": ("run.ckpt", *FILES),
+        **{f"--{name}": () for name in ("regression", "nesterov", "resume", "quiet", "json")},
+        "--scaling": ("none", "auto", "pixels", "standard", "x"),
+        "--class-weight": ("balanced", "x"),
+        "--hidden": ("4", "0", "none", "3,2", "x", "9" * 20, "1,1,1,1,1"),
+        "--activation": ("tanh", "relu", "leaky_relu", "sigmoid", "x"),
+        "--engine": ("linalg", "lanes", "x"),
+        "--optimizer": ("adam", "sgd", "x"),
+        "--schedule": ("step", "cosine", "plateau", "none", "x"),
+    },
+    "predict": {**COMMON, "--proba": (), "--score": (), "--output": ("new.csv", *FILES), "--what": ()},
+    "info": {"--json": (), "--what": ()},
+}
+
+
+def odd_command(rng: Random) -> list[str]:
+    """A command line with a few options, some with values that nobody meant; training is short."""
+    command = rng.choice(("train", "train", "predict", "predict", "info"))
+    words = [command]
+    if command == "train":
+        words += ["table.csv", "--epochs", rng.choice(("1", "1", "1", "2", "2", "3", "0", "x"))]
+    else:
+        words += [rng.choice(("model.pkl",) * 9 + FILES)]
+    if command == "predict":
+        words += [rng.choice(("table.csv",) * 9 + FILES)]
+    options = ODD_OPTIONS[command]
+    for option in rng.sample(sorted(options), rng.choice((0, 1, 1, 2, 2, 3, 4)[: len(options)])):
+        values = options[option]
+        words += [option, *([values[0] if rng.random() < 0.7 else rng.choice(values)] if values else [])]
+    return words
+
+
+def odd_commands(folder: Path, count: int = 10_000, seed: int = 0) -> str:
+    """Commands with odd options on odd tables and damaged files: done, or an error of one line, and never a bug."""
+    os.chdir(folder)
+    rng = Random(seed)
+    done = 0
+    for number in range(count):
+        if not Path("table.csv").exists() or rng.random() < 0.1:
+            small_model().save("model.pkl")
+        for name in ("table.csv", "other.csv"):
+            if rng.random() < 0.3 or not Path(name).exists():
+                table = rng.choice((*WILD_TABLES, *[GOOD_TABLE] * len(WILD_TABLES)))
+                Path(name).write_bytes(scribble(table, rng) if rng.random() < 0.2 else table)
+        for name in ("model.pkl", "run.ckpt"):
+            if rng.random() < 0.03 and Path(name).exists():
+                Path(name).write_bytes(damage(Path(name).read_bytes(), rng))
+        done += _done_or_refused(odd_command(rng), number)
+    return f"{done} done, {count - done} refused"
+
+
+def _done_or_refused(words: list[str], number: int) -> bool:
+    """Whether a command did what it was asked for; ``AssertionError`` where it neither did nor refused it well."""
+    from scratchnn.__main__ import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(words)
+    told = err.getvalue()
+    what = f"command {number}, {words}: exit code {code}\n{told}"
+    assert code in (0, 2) and "Traceback" not in told, what
+    if code:
+        last = told.splitlines()[-1]
+        assert last.startswith("error: ") and len(last) < 6000, what
+    return not code
 
 
 # --- a run that is killed -----------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ CHECKS = [
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),
     Check("absurd windows in a model file", ordeals.absurd_windows, count=5_000),
+    Check("commands with odd options and files", ordeals.odd_commands, count=10_000),
     Check("misuse of every public name", misuse.every_name),
 ]
 

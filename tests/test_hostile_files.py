@@ -32,6 +32,7 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.mutated_csv, {"count": 400}),
     (ordeals.mutated_idx, {"count": 200}),
     (ordeals.absurd_windows, {"count": 120}),
+    (ordeals.odd_commands, {"count": 300}),
     (misuse.every_name, {"every": 29}),
 ]
 
