@@ -112,7 +112,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--validation-split",
         metavar="FRACTION",
         type=doors.number(at_least=0, below=1),
-        help="part of the training rows to watch the training with, not to learn from",
+        help="part of the training rows to measure every epoch with, not to learn from",
     )
 
 
@@ -167,7 +167,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         type=_patience,
         const=10,
-        help="stop when the validation loss has not improved for PATIENCE epochs (10), and keep the best",
+        help="set a tenth of the rows aside (or --validation-split), stop when their loss has not fallen for PATIENCE "
+        "epochs (10), and save the best epoch",
     )
     group.add_argument(
         "--seed", metavar="N", type=doors.whole_number(at_least=0), default=0, help="same seed, same result (0)"

@@ -14,8 +14,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scratchnn import History, Model
 from scratchnn.progress import ByteProgress, TrainingProgress
@@ -261,6 +264,36 @@ def test_the_live_line_always_fits_the_terminal(columns: int, monkeypatch: pytes
     drawn = re.split("[\r\n]", COLOUR_CODE.sub("", terminal.getvalue()))
     assert max(map(len, drawn)) < columns
     assert any(text.startswith("epoch 2/5"[: max(1, columns - 3)]) for text in drawn)
+
+
+@given(
+    columns=st.integers(2, 200),
+    epochs=st.integers(1, 10**7),
+    figures=st.lists(st.floats(0, 1e300), min_size=4, max_size=4),
+    samples=st.integers(1, 10**9),
+    classifies=st.booleans(),
+    validates=st.booleans(),
+)
+def test_whatever_is_measured_no_line_is_wider_than_the_terminal(
+    columns: int, epochs: int, figures: list[float], samples: int, classifies: bool, validates: bool
+) -> None:
+    loss, accuracy, validation_loss, seconds = figures
+    run = make_run(epochs, samples, loss=loss, accuracy=min(accuracy, 1.0) if classifies else None)
+    terminal, clock = Terminal(), Clock()
+    with patch.dict(os.environ, {"COLUMNS": str(columns), "TERM": "xterm"}):
+        progress = TrainingProgress(terminal, clock=clock)
+        progress.on_train_begin(None, run)
+        for epoch in sorted({1, epochs // 2 or 1, epochs}):
+            run.epoch, run.batch, run.samples_done = epoch, 1, samples
+            clock.now += seconds
+            progress.on_batch_end(None, run)
+            run.history.loss.append(loss)
+            if validates:
+                run.history.validation_loss.append(validation_loss)
+                run.history.validation_accuracy.append(0.5)
+            progress.on_epoch_end(None, run)
+        progress.on_train_end(None, run)
+    assert max(map(len, re.split("[\r\n]", COLOUR_CODE.sub("", terminal.getvalue())))) < columns
 
 
 @pytest.mark.parametrize(
