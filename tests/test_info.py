@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ReLU, Sequential, info, storage
+from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info, storage
 from scratchnn import checkpoint as checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -291,3 +293,40 @@ def test_scaled_targets_are_told(command: Runner) -> None:
     model.fit(X, [1000.0 * a + b for a, b in X], epochs=1)
     model.save("model.pkl")
     assert "  scaling of targets: standard: each column to mean 0 and deviation 1\n" in command("model.pkl")[1]
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=20)
+    | st.binary(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+NUMBERS = st.integers(-3, 2**64) | PLAIN
+
+
+@given(
+    epochs=NUMBERS,
+    epoch=NUMBERS,
+    batch=NUMBERS,
+    order=PLAIN,
+    more=st.dictionaries(st.text(max_size=8), PLAIN, max_size=4),
+)
+def test_whatever_a_checkpoint_says_it_is_shown_or_refused(
+    epochs: Any, epoch: Any, batch: Any, order: Any, more: dict[str, Any]
+) -> None:
+    record = {
+        "settings": {"epochs": epochs, **more},
+        "state": {"run": {"epoch": epoch, "batch": batch}, "order": order},
+    }
+    storage.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
+    try:
+        facts, lines = info.look_at("run.ckpt")
+    except ModelFileError:
+        return
+    assert all(line.isprintable() and len(line) < 2500 for line in lines)
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert 0 <= facts["epoch"] < 2**63 and 0 <= facts["epochs"] < 2**63 and 0 <= facts["batch"] < 2**63
