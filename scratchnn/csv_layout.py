@@ -260,7 +260,8 @@ def is_clear(lines: Sequence[tuple[int, str]], options: CsvOptions) -> bool:
     if not records:
         return False
     sizes = {len(split[0][1]) for split in (head_records(lines[:10], d) for d in _DELIMITERS) if split}
-    if not {len(records[0][1]), *sizes} & {width, width + 1}:
+    blanks = next(len(text.split()) for _, text in lines if text.strip())
+    if not {len(records[0][1]), blanks, *sizes} & {width, width + 1}:
         return True  # to be refused
     header = _has_header(records, options)
     rows = records[1:] if header else records

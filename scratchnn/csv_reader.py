@@ -107,6 +107,7 @@ def read_csv_in_pieces(
         lines.put_back(head)
         if header:
             parser.read(iter(()), parser.squeezed(lines), header)
+        empty = True
         while True:
             problem = None
             try:
@@ -114,13 +115,16 @@ def read_csv_in_pieces(
             except DataError as error:
                 problem = error
             if parser.rows:
+                empty = False
                 yield parser.take(pixels)
             if problem is not None:
                 raise problem
             waited_for = next(lines, None)
             if waited_for is None:
-                return
+                break
             lines.put_back([waited_for])
+        if empty:
+            raise parser.nothing()
 
 
 def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int, str]]:
@@ -392,7 +396,7 @@ class _Parser:
     def table(self, keep_pixels: bool) -> CsvTable:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""
         if not self.rows:
-            raise self.file.problem("only a header line; expected rows below it", self.layout.first_line)
+            raise self.nothing()
         if self.layout.label is not None and not self.regression and self.classes is None:
             kinds = set(self.labels)
             if all(map(is_whole_number, kinds)):
@@ -406,6 +410,10 @@ class _Parser:
                     self.layout.column(self.layout.label),
                 )
         return self._table(self.pixels and (keep_pixels or self._pictures()))
+
+    def nothing(self) -> Exception:
+        """What is wrong with a file that has no rows."""
+        return self.file.problem("only a header line; expected rows below it", self.layout.first_line)
 
     def take(self, pixels: bool) -> CsvTable:
         """What was read since the last call, with labels as they are written or, if given, the classes."""

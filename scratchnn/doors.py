@@ -15,7 +15,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from .disk import same_file
 from .errors import ArgumentError
@@ -128,6 +128,13 @@ def _leave_by_return(command: Callable[[Sequence[str] | None], int], arguments: 
         return command(arguments)
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 0
+
+
+def standard_input() -> BinaryIO:
+    """Standard input, for reading bytes; ``OSError`` if it is closed."""
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def flush() -> None:

@@ -612,7 +612,9 @@ class Model(Computing):
     def predict(self, X: Any) -> list[Any]:
         """For each row of ``X`` (samples x features, raw) its class as given in training; for regression its value (a
         number, or a list where the model has several outputs). ``NotFittedError`` before ``fit``."""
-        outputs = self._raw_outputs(X)
+        return self._answers(self._raw_outputs(X))
+
+    def _answers(self, outputs: Rows) -> list[Any]:
         if self.task == "classification":
             return [self.classes[k] for k in self._decide(outputs)]
         outputs = self._require_target_scaling().undo(outputs)
@@ -621,7 +623,14 @@ class Model(Computing):
     @asking
     def predict_proba(self, X: Any) -> Rows:
         """For each row of ``X`` the probability of every class, in the order of ``classes``."""
+        return self._probabilities(self._raw_outputs(X))
+
+    def predict_with_proba(self, X: Any) -> tuple[list[Any], Rows]:
+        """What ``predict`` and ``predict_proba`` give, with the network run once."""
         outputs = self._raw_outputs(X)
+        return self._answers(outputs), self._probabilities(outputs)
+
+    def _probabilities(self, outputs: Rows) -> Rows:
         probabilities = self.loss.probabilities(outputs) if self.task == "classification" else None
         if probabilities is None:
             raise ArgumentError("predict_proba needs a classifier, this model does regression")

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, TextIO
 
 from . import doors
@@ -38,24 +36,52 @@ def _predict(arguments: Sequence[str] | None) -> int:
     model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:
         raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
-    data = _read(options, model)
+    if options.score and not model.classes and model.output_size > 1:
+        raise ArgumentError(f"--score compares with one label a row, this model predicts {model.output_size} numbers")
+    pieces = _pieces(options, model)
+    if options.rows != "-":
+        pieces = iter(list(pieces))  # a file with a bad row is refused before anything is written
+    score = _Score(bool(model.classes)) if options.score else None
     if options.output is None:
-        _write(_standard_output(), options, model, data)
+        _write(_standard_output(), options, model, pieces, score)
     else:
         text = io.StringIO()
-        _write(text, options, model, data)
+        _write(text, options, model, pieces, score)
         storage.write_atomically(options.output, text.getvalue().encode("utf-8"))
-    if options.score:
-        doors.complain(_score(model, data))
+    if score is not None:
+        doors.complain(str(score))
     return 0
 
 
-def _score(model: Any, data: Any) -> str:
-    if model.classes:
-        return f"accuracy: {model.score(data.X, data.y):.2%}"
-    if len(set(data.y)) < 2:
-        return "R2: undefined, as the labels do not differ"
-    return f"R2: {model.score(data.X, data.y):.4f}"
+class _Score:
+    """How well labels were met, in the memory of a few numbers however many rows there are."""
+
+    def __init__(self, classes: bool) -> None:
+        self.classes = classes
+        self.rows = 0
+        self.right = 0
+        self.residual = 0.0  # sum of squared differences between prediction and label
+        self.mean = 0.0  # of the labels; and their squared distances from it, by Welford's update
+        self.total = 0.0
+
+    def add(self, predictions: Sequence[Any], labels: Sequence[Any]) -> None:
+        """Count some rows in."""
+        for prediction, label in zip(predictions, labels):
+            self.rows += 1
+            if self.classes:
+                self.right += prediction == label
+            else:
+                self.residual += (prediction - label) * (prediction - label)
+                apart = label - self.mean
+                self.mean += apart / self.rows
+                self.total += apart * (label - self.mean)
+
+    def __str__(self) -> str:
+        if self.classes:
+            return f"accuracy: {self.right / self.rows:.2%}"
+        if not self.total:
+            return "R2: undefined, as the labels do not differ"
+        return f"R2: {1.0 - self.residual / self.total:.4f}"
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -79,60 +105,38 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _read(options: argparse.Namespace, model: Any) -> Any:
-    """The rows as a dataset; its labels are compared with the model's classes only if they are to be scored."""
-    if options.rows == "-":
-        with _standard_input() as path:
-            return _load(options, model, path)
-    return _load(options, model, options.rows)
+def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
+    """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
+    they are to be scored."""
+    from .datasets import Dataset, iter_csv
 
-
-def _load(options: argparse.Namespace, model: Any, path: str) -> Any:
-    from .datasets import Dataset, load_csv
-
+    pixels = model.scaling is not None and model.scaling.kind == "pixels"
     # What training knew of its file; classes only matter where labels are compared with them.
     trained_on = Dataset(
-        [],
+        [bytes(model.input_size) if pixels else [0.0] * model.input_size],
         [],
         classes=model.classes if options.score else [],
         feature_names=model.feature_names,
         label_name=model.label_name,
         label_position=model.label_position,
     )
-    data = load_csv(
-        path,
+    streamed = options.rows == "-"
+    for data in iter_csv(
+        doors.standard_input() if streamed else options.rows,
         options.label,
+        like=trained_on,
         header=options.header,
         delimiter=options.delimiter,
         regression=not model.classes,
         label_required=options.score,
-        width=model.input_size,
-        like=trained_on,
-    )
-    named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
-    if options.label is not None and data.label_position is None and named_or_numbered:
-        raise ArgumentError(
-            f"{path}: no label column {options.label}: all {data.width} columns are features of the model"
-        )
-    return data
-
-
-@contextmanager
-def _standard_input() -> Iterator[str]:
-    """A file with what comes from standard input; errors call it by that name."""
-    import shutil
-    import tempfile
-
-    if sys.stdin is None:
-        raise OSError("standard input is closed")
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "rows.csv")
-        with open(path, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        try:
-            yield path
-        except ValueError as error:
-            raise type(error)(str(error).replace(path, "standard input")) from None
+        max_bytes=sys.maxsize if streamed else None,  # nothing is kept of a stream
+    ):
+        named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
+        if options.label is not None and data.label_position is None and named_or_numbered:
+            raise ArgumentError(
+                f"{data.source}: no label column {options.label}: all {data.width} columns are features of the model"
+            )
+        yield data
 
 
 def _standard_output() -> TextIO:
@@ -145,21 +149,30 @@ def _standard_output() -> TextIO:
     return sys.stdout
 
 
-def _write(stream: TextIO, options: argparse.Namespace, model: Any, data: Any) -> None:
-    """Write a line a row, in blocks, so that a reader gets the first ones early."""
+def _write(
+    stream: TextIO, options: argparse.Namespace, model: Any, pieces: Iterator[Any], score: _Score | None
+) -> None:
+    """Write a line a row, and send them on before the next piece is waited for or when a reader has enough to do."""
     shown = printable if stream.isatty() else str  # a file or a program gets what it is, a person what can be read
-    if options.proba:
-        stream.write(_csv_line(["prediction", *map(str, model.classes)], shown))
-    for start in range(0, len(data.X), ROWS_AT_A_TIME):
-        rows = data.X[start : start + ROWS_AT_A_TIME]
-        if options.proba:
-            for prediction, probabilities in zip(model.predict(rows), model.predict_proba(rows)):
-                stream.write(_csv_line([str(prediction), *(f"{p:.6g}" for p in probabilities)], shown))
-        else:
-            for prediction in model.predict(rows):
-                fields = prediction if isinstance(prediction, list) else [prediction]
-                stream.write(_csv_line(map(str, fields), shown))
-        stream.flush()
+    header = ["prediction", *map(str, model.classes)] if options.proba else []
+    for data in pieces:
+        if header:
+            stream.write(_csv_line(header, shown))
+            header = []
+        for start in range(0, len(data.X), ROWS_AT_A_TIME):
+            rows = data.X[start : start + ROWS_AT_A_TIME]
+            if options.proba:
+                predictions, probabilities = model.predict_with_proba(rows)
+                for prediction, row in zip(predictions, probabilities):
+                    stream.write(_csv_line([str(prediction), *(f"{p:.6g}" for p in row)], shown))
+            else:
+                predictions = model.predict(rows)
+                for prediction in predictions:
+                    fields = prediction if isinstance(prediction, list) else [prediction]
+                    stream.write(_csv_line(map(str, fields), shown))
+            if score is not None:
+                score.add(predictions, data.y[start : start + ROWS_AT_A_TIME])
+            stream.flush()
 
 
 def _csv_line(fields: Iterable[str], shown: Callable[[str], str]) -> str:

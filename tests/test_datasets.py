@@ -516,7 +516,10 @@ ONE_COLUMN = (
             "an IDX file, as MNIST comes in; read it with load_idx",
         ),
         (bytes(range(1, 256)) * 9, "data.csv, line 3: not UTF-8 text (byte 0x80, 114 bytes into the line): "),
-        (gzip.compress(FLOWERS.encode(), mtime=0)[:-12], "data.csv: this gzip file is cut short; copy or download it again"),
+        (
+            gzip.compress(FLOWERS.encode(), mtime=0)[:-12],
+            "data.csv: this gzip file is cut short; copy or download it again",
+        ),
         (
             gzip.compress(FLOWERS.encode(), mtime=0)[:-8] + b"x" * 8,
             "data.csv: this gzip file is corrupt; copy or download it again",
