@@ -354,11 +354,31 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
 # --- the search --------------------------------------------------------------------------------------------
 
 
+def _require_executor(executor: Any) -> None:
+    """``ArgumentError`` for what does not hand out the futures of ``concurrent.futures``, such as a Dask client."""
+    from concurrent.futures import Executor
+
+    if isinstance(executor, type) and hasattr(executor, "submit"):
+        raise ArgumentError(f"executor must be running, got the class: hand over {executor.__name__}(...)")
+    foreign = hasattr(executor, "get_executor") and not isinstance(executor, Executor)
+    if foreign or not hasattr(executor, "submit"):
+        remedy = ": hand over its get_executor()" if foreign else ""
+        raise ArgumentError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}{remedy}")
+
+
 def _submit(executor: Any, jobs: Sequence[tuple[Any, ...]], numbers: dict[Any, int]) -> Exception | None:
     """Put each job's future into ``numbers``; returns why not all of them, if so."""
+    from concurrent.futures import Future
+
     try:
         for number, job in enumerate(jobs):
-            numbers[executor.submit(_run_fold, *job)] = number
+            future = executor.submit(_run_fold, *job)
+            if not isinstance(future, Future):
+                kind, came = type(executor).__name__, type(future).__name__
+                raise ArgumentError(f"executor must hand out futures of concurrent.futures, {kind} gave {came}")
+            numbers[future] = number
+    except ArgumentError:
+        raise
     except Exception as problem:  # it has been shut down, or a job has broken it
         return problem
     return None
@@ -444,8 +464,8 @@ class _Search:
 
     def run(self, executor: Any, progress: Progress | bool | None) -> SearchResult:
         """Cross-validate all candidates, then fit the best to all rows."""
-        if executor is not None and not hasattr(executor, "submit"):
-            raise ArgumentError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}")
+        if executor is not None:
+            _require_executor(executor)
         from .progress import step_listener
 
         total = len(self.candidates) * len(self.folds)

@@ -17,6 +17,7 @@ import pytest
 from scratchnn import (
     SGD,
     Adam,
+    ArgumentError,
     Callback,
     CosineSchedule,
     CrossEntropyLoss,
@@ -425,6 +426,45 @@ class Failing(Backwards):
         future: Future[Any] = Future()
         future.set_exception(self.kind("on purpose"))
         return future
+
+
+class ForeignFuture:
+    """What other schedulers hand out: it has some of the methods, and cannot be waited for as ours are."""
+
+    def result(self) -> None: ...
+
+    def add_done_callback(self, function: Callable[[Any], Any]) -> None: ...
+
+
+class Client:
+    """A client of a cluster, as Dask has it: it takes jobs by a protocol of its own, and gives an executor if asked."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, key: Any = None, pure: bool = True) -> Any:
+        return ForeignFuture()
+
+    def get_executor(self) -> Executor:
+        return Backwards()
+
+
+def test_a_client_of_a_cluster_is_told_to_hand_over_its_executor() -> None:
+    message = r"^executor must be a concurrent\.futures\.Executor, got Client: hand over its get_executor\(\)$"
+    with pytest.raises(ArgumentError, match=message):
+        grid_search(X, Y, GRID, fit=FIT, executor=Client())
+    result = grid_search(X, Y, GRID, fit=FIT, executor=Client().get_executor())
+    assert result.best.parameters == grid_search(X, Y, GRID, fit=FIT).best.parameters
+
+
+@pytest.mark.parametrize(
+    ("executor", "message"),
+    [
+        (type("Pool", (), {"submit": lambda self, *job: ForeignFuture()})(), "Pool gave ForeignFuture"),
+        (ThreadPoolExecutor, "executor must be running, got the class: hand over ThreadPoolExecutor"),
+        (3, "executor must be a concurrent.futures.Executor, got int"),
+    ],
+)
+def test_what_is_no_executor_is_said_to_be_none(executor: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        grid_search(X, Y, GRID, fit=FIT, executor=executor)
 
 
 @pytest.mark.parametrize(
