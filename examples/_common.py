@@ -13,7 +13,17 @@ from collections.abc import Callable, Sequence
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)  # so that a fresh clone needs no installation
 
-from scratchnn import DataError, Dataset, load_csv, load_digits, load_idx  # noqa: E402
+from scratchnn import (  # noqa: E402
+    ArgumentError,
+    DataError,
+    Dataset,
+    ModelFileError,
+    TrainingDiverged,
+    load_csv,
+    load_digits,
+    load_idx,
+)
+from scratchnn.escapes import printable  # noqa: E402
 
 QUICK_IMAGES = 300  # to learn from, in a shortened run
 HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
@@ -83,11 +93,14 @@ def picture(options: argparse.Namespace, name: str) -> str:
 
 
 def run(main: Callable[[], object]) -> None:
-    """Run an example from the command line: Ctrl-C, and files that cannot be used, end in one line and an exit code."""
+    """Run an example from the command line: Ctrl-C, and what cannot be used or learned, end in a line and an exit code.
+
+    Anything else is a bug, whose traceback is shown.
+    """
     try:
         main()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         sys.exit(130)  # what shells make of Ctrl-C: 128 and the number of the signal
-    except (DataError, OSError) as error:
-        sys.exit(f"error: {error}")  # the line goes to standard error, the code is 1
+    except (ArgumentError, DataError, ModelFileError, OSError, TrainingDiverged) as error:
+        sys.exit(f"error: {printable(' '.join(str(error).split()))}")  # the line goes to standard error, the code is 1

@@ -37,8 +37,10 @@ from operator import attrgetter  # noqa: E402
 from typing import Any  # noqa: E402
 
 from scratchnn import (  # noqa: E402
+    ArgumentError,
     Callback,
     CosineSchedule,
+    DataError,
     Dataset,
     Model,
     linalg,
@@ -90,11 +92,11 @@ class Data:
         self.X_test, self.y_test = self._checked(test)
         self.inputs = len(self.X[0])
         if len(self.X) < FEWEST:
-            raise ValueError(f"{name}: at least {FEWEST} training images are needed, got {len(self.X)}")
+            raise DataError(f"{name}: at least {FEWEST} training images are needed, got {len(self.X)}")
 
     def _checked(self, dataset: Dataset) -> tuple[list[bytes], list[int]]:
         if not len(dataset) or not self.classes or not all(type(row) is bytes for row in dataset.X):
-            raise ValueError(f"{self.name}: the benchmark needs rows of pixels, 0 to 255, with class labels")
+            raise DataError(f"{self.name}: the benchmark needs rows of pixels, 0 to 255, with class labels")
         numbers = {label: number for number, label in enumerate(self.classes)}
         return list(dataset.X), [numbers[label] for label in dataset.y]
 
@@ -888,7 +890,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = read_arguments(arguments)
     try:
         data = find_data(options.data)
-    except (OSError, ValueError) as error:
+    except (OSError, ArgumentError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     sizes = Sizes(min(options.images, len(data.X), 100 if options.quick else len(data.X)), options.quick)

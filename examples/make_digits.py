@@ -56,4 +56,7 @@ if __name__ == "__main__":
     folder = parser.parse_args().folder
     if not os.path.isdir(folder):
         parser.error(f"there is no folder {folder}")
-    main(folder)
+    try:
+        main(folder)
+    except (ImportError, OSError) as error:  # no scikit-learn, or no room
+        raise SystemExit(f"error: {error}") from None

@@ -7,9 +7,11 @@ format. Relies on nothing but the examples and the package.
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import runpy
 import struct
+import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import load_digits
+from scratchnn import ArgumentError, DataError, ModelFileError, TrainingDiverged, load_digits
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NAMES = {
@@ -318,6 +320,32 @@ def test_a_picture_that_cannot_be_written_ends_in_a_line(tmp_path: Path) -> None
     (tmp_path / "linear_regression_line.svg").mkdir()
     message = end_of("linear_regression", "--out", str(tmp_path))
     assert re.fullmatch(r"error: .*linear_regression_line\.svg.*", str(message))
+
+
+@pytest.mark.parametrize("kind", [ArgumentError, DataError, ModelFileError, OSError, TrainingDiverged])
+def test_what_cannot_be_used_or_learned_ends_an_example_in_one_printable_line(kind: type[Exception]) -> None:
+    def main() -> None:
+        raise kind("it is\nnot \x1b[2J fine")
+
+    with pytest.raises(SystemExit, match=r"^error: it is not \\x1b\[2J fine$"):
+        import_module("_common").run(main)
+
+
+def test_a_bug_in_an_example_is_no_error_of_the_user() -> None:
+    with pytest.raises(ZeroDivisionError):
+        import_module("_common").run(lambda: 1 // 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a device that is always full")
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_making_the_digits_without_room_ends_in_a_line(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    os.symlink("/dev/full", tmp_path / "digits_train.csv")
+    result = subprocess.run(
+        [sys.executable, str(EXAMPLES / "make_digits.py"), str(tmp_path)], capture_output=True, text=True
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
