@@ -22,7 +22,7 @@ def shown(value: Any, limit: int = 40) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     try:
         text = repr(value[:limit] if type(value) is str else value)
-    except ValueError:  # an int of more digits than Python writes
+    except (ValueError, RecursionError):  # an int of more digits than Python writes, lists in lists in lists
         return f"a number of {value.bit_length()} bits" if type(value) is int else f"a {type(value).__name__}"
     return shortened(" ".join(text.split()), limit)
 
@@ -62,7 +62,7 @@ def chosen(what: str, given: Any, known: Mapping[str, Any]) -> str:
     else:
         found = [name for name, kind in known.items() if kind is given and isinstance(given, type)]
     if not found:
-        raise ArgumentError(f"unknown {what} {given!r}: known are {', '.join(known)}")
+        raise ArgumentError(f"unknown {what} {shown(given)}: known are {', '.join(known)}")
     return found[0]
 
 

@@ -219,6 +219,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
             (s.Model, settings),
             (s.Model.from_layers, stack),
             (_fit, training),
+            (_fit, {"X": ROWS, "y": LABELS, "sample_weight": [1.0] * 4, "validation_split": 0.5, "verbose": 0}),
             (_regression, {"X": ROWS, "y": [0.5, 1.5, 2.5, 3.5]}),
             (fitted().predict, {"X": ROWS}),
             (fitted().predict_proba, {"X": ROWS}),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn.arguments import require_number, require_size
+from scratchnn.arguments import require_number, require_size, shown
 
 
 @pytest.mark.parametrize("value", [0.5, 1, Fraction(1, 2)])
@@ -44,3 +44,12 @@ def test_numpys_numbers() -> None:
 def test_sizes(value: Any) -> None:
     with pytest.raises(ValueError, match="size must be a whole number of at least 1, got"):
         require_size("size", value)
+
+
+def test_values_that_have_no_text_are_shown_all_the_same() -> None:
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert shown(deep) == "a list"
+    while deep:  # so that taking it down does not recurse
+        deep = deep[0]  # type: ignore[assignment]
