@@ -1,7 +1,7 @@
 """What stands between a user's words for a network and its layers: building, describing, and summing up.
 
-A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here are
-ever made from a file. Relies on ``layers`` and ``conv``.
+A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here,
+and those that the reader hands over, are ever made from a file. Relies on ``layers`` and ``conv``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .arguments import chosen, require_size, shown
+from .arguments import chosen, in_order, require_size, shown
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .errors import ArgumentError
 from .layers import (
@@ -115,21 +115,65 @@ def perceptron(sizes: Sequence[int], activation: Layer, dropout: float, init: st
 def layer_to_plain(layer: Layer) -> dict[str, Any]:
     """A layer as plain data: the name of its class and its arguments."""
     kind = type(layer).__name__
-    if LAYERS.get(kind) is not type(layer):
-        raise ArgumentError(f"only layers of scratchnn can be saved, not {kind}")
-    if isinstance(layer, Sequential):
+    if type(layer) is Sequential:
         return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
+    if LAYERS.get(kind) is not type(layer):
+        _check_own_layer(layer)
     return {"kind": kind, **layer.config()}
 
 
-def layer_from_plain(plain: dict[str, Any]) -> Layer:
-    """The layer that ``layer_to_plain`` described."""
+def layer_from_plain(plain: dict[str, Any], own: Mapping[str, type[Layer]] | None = None) -> Layer:
+    """The layer that ``layer_to_plain`` described; ``own`` are classes that are not scratchnn's, by their names."""
     arguments = dict(plain)
-    kind = choose("layer", arguments.pop("kind"), LAYERS)
+    kind = choose("layer", arguments.pop("kind"), {**LAYERS, **(own or {})})
     if kind is Sequential:
-        return Sequential([layer_from_plain(inner) for inner in arguments["layers"]])
+        return Sequential([layer_from_plain(inner, own) for inner in arguments["layers"]])
     layer: Layer = kind(**arguments)
     return layer
+
+
+def own_layers(layers: Any) -> dict[str, type[Layer]]:
+    """Classes of layers that are not scratchnn's, by their names; ``ArgumentError`` for what cannot be one of those."""
+    own: dict[str, type[Layer]] = {}
+    listed = in_order(layers)
+    for kind in [layers] if listed is None else listed:
+        if not isinstance(kind, type) or not issubclass(kind, Layer):
+            raise ArgumentError(f"layers must be classes of layers of your own, such as [Mine], got {shown(kind)}")
+        name = kind.__name__
+        if LAYERS.get(name) is kind:
+            continue
+        if name in LAYERS:
+            raise ArgumentError(f"a layer of your own cannot be called {name}: scratchnn has one of that name")
+        if own.setdefault(name, kind) is not kind:
+            raise ArgumentError(f"two classes of layers are called {name}: a file could not tell them apart")
+    return own
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is a number, a text, or lists and dicts of those: what a file holds."""
+    if type(value) is dict:
+        return all(type(name) is str for name in value) and all(map(_is_plain, value.values()))
+    return type(value) in (int, float, bool, str, type(None)) or (type(value) is list and all(map(_is_plain, value)))
+
+
+def _check_own_layer(layer: Layer) -> None:
+    """``ArgumentError`` unless a layer of one's own can be made again from what its ``config`` says."""
+    kind = type(layer)
+    own_layers([kind])
+    config = layer.config()
+    try:
+        again = kind(**config)
+        same = again.config() == config and again.parameter_shapes() == layer.parameter_shapes()
+        reason = "makes another layer"
+        if not _is_plain(config):
+            same, reason = False, "needs what a file does not hold"
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        same, reason = False, f"fails: {error}"
+    if not same:
+        raise ArgumentError(
+            f"{kind.__name__} cannot be saved: {kind.__name__}(**config()) {reason}; config must return its arguments, "
+            "as numbers, texts, lists and dicts of them"
+        )
 
 
 def gives_any_number(network: Sequential) -> bool:

@@ -8,6 +8,7 @@ may be missing or left over. Every error is a ``ValueError`` of one line. Relies
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from . import arguments
@@ -68,8 +69,9 @@ def brought_up_to_date(description: Any, version: int) -> Any:
     return description
 
 
-def check_description(description: Any) -> None:
-    """``ValueError`` unless this describes a model: all its parts, of the right types, within bounds."""
+def check_description(description: Any, own: Collection[str] = ()) -> None:
+    """``ValueError`` unless this describes a model: all its parts, of the right types, within bounds. ``own`` are the
+    names of layers that are not scratchnn's."""
     _require(type(description) is dict, f"a dict of parts was expected, got {shown(description)}")
     for name, types in _PARTS.items():
         _require(name in description, f"the part {name!r} is missing")
@@ -83,7 +85,7 @@ def check_description(description: Any) -> None:
     _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
     _require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
     _require(bool(description["layers"]), "a model needs at least one layer")
-    _check_layers(description["layers"], 0)
+    _check_layers(description["layers"], 0, own)
     _check_shape(description["input_shape"])
     _check_classes(description["classes"])
     _require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
@@ -96,11 +98,12 @@ def _require(fine: bool, otherwise: str) -> None:
         raise ValueError(otherwise)
 
 
-def _require_known(what: str, name: Any, known: Any) -> None:
-    _require(type(name) is str and name in known, f"unknown {what} {shown(name)}: known are {', '.join(known)}")
+def _require_known(what: str, name: Any, known: Any, hint: str = "") -> None:
+    fine = type(name) is str and name in known
+    _require(fine, f"unknown {what} {shown(name)}: {hint}known are {', '.join(known)}")
 
 
-def _check_layers(layers: list[Any], before: int) -> int:
+def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> int:
     """Check a list of layers, ``before`` of which were met elsewhere; returns how many there are now."""
     count = before
     for layer in layers:
@@ -108,14 +111,16 @@ def _check_layers(layers: list[Any], before: int) -> int:
         _require(count <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
         _require(type(layer) is dict, f"a layer is to be a dict, got {shown(layer)}")
         kind = layer.get("kind")
-        _require_known("layer", kind, LAYERS)
+        if type(kind) is str and kind in own:
+            continue  # its constructor knows its arguments, and nobody else
+        _require_known("layer", kind, LAYERS, "hand over one of your own, as in Model.load(path, layers=[Mine]); ")
         unknown = next((name for name in layer if name != "kind" and name not in ARGUMENTS[kind]), None)
         _require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
         for name, types in ARGUMENTS[kind].items():
             _require(name in layer, f"{name} of {kind} is missing")
             _check_argument(kind, name, layer[name], types)
         if kind == "Sequential":
-            count = _check_layers(layer["layers"], count)
+            count = _check_layers(layer["layers"], count, own)
     return count
 
 

@@ -54,7 +54,8 @@ class Layer(Computing):
     ``map``, ``hadamard`` and ``scale`` make most layers without weights; any other goes through lists of floats, with
     ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A layer with weights has ``parameters``, too, and its
     ``backward`` takes ``input_gradient=True``; one that holds other layers gives them in ``walk`` and passes ``build``
-    on to them. A model with a layer of your own cannot be saved.
+    on to them. A model with a layer of your own can be saved if ``config`` returns the layer's arguments, and is read
+    again by ``Model.load(path, layers=[Square])``.
 
         class Square(Layer):
             def forward(self, x):

@@ -21,6 +21,7 @@ from .architecture import (
     hidden_sizes,
     layer_from_plain,
     layer_to_plain,
+    own_layers,
     perceptron,
     summary_rows,
 )
@@ -268,13 +269,17 @@ class Model(Computing):
     def _count(self, parameters: Sequence[Parameter]) -> int:
         return sum(math.prod(self.ops.shape(p.value)) for p in parameters)
 
+    def _is_vector(self, parameter: Parameter) -> bool:
+        """Whether its numbers are shown as one list. Others may call a whole matrix bias, too."""
+        return parameter.name == "bias" and self.ops.shape(parameter.value)[0] == 1
+
     @property
     def weights(self) -> list[Any]:
         """A copy of all parameters in the order of the layers: weights as lists of rows, biases as lists of numbers."""
         values = []
         for parameter in self.network.parameters():
             rows = [list(row) for row in self.ops.to_rows(parameter.value)]
-            values.append(rows[0] if parameter.name == "bias" else rows)
+            values.append(rows[0] if self._is_vector(parameter) else rows)
         return values
 
     @weights.setter
@@ -287,7 +292,7 @@ class Model(Computing):
             raise ArgumentError(f"weights needs {len(parameters)} matrices and vectors, got {len(values)}")
         matrices = []
         for number, (parameter, value) in enumerate(zip(parameters, values)):
-            rows = as_rows([value] if parameter.name == "bias" else value, f"weights[{number}]")
+            rows = as_rows([value] if self._is_vector(parameter) else value, f"weights[{number}]")
             came, expected = (len(rows), len(rows[0])), self.ops.shape(parameter.value)
             if came != expected:
                 raise ArgumentError(f"weights[{number}] must be {expected[0]}x{expected[1]}, got {came[0]}x{came[1]}")
@@ -713,33 +718,45 @@ class Model(Computing):
             "frozen": self._frozen(),
         }
         # What could not be read again is not written, least of all over what can.
-        check_description(description)
+        check_description(description, own_layers([type(layer) for layer in self.network.in_line()]))
         check_fit(self.network, description)
         storage.save(path, description)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, engine: Any = DEFAULT_ENGINE, max_work: int | None = None) -> Model:
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        engine: Any = DEFAULT_ENGINE,
+        max_work: int | None = None,
+        layers: Sequence[type[Layer]] = (),
+    ) -> Model:
         """The model that ``save`` wrote; ``ModelFileError`` says in one line what is wrong with a file.
 
         Nothing in the file is run or imported, whoever wrote it; it holds plain data, all of which are checked.
         ``max_work`` is how many multiply-adds the prediction for one row may take. If it is not given, it is 67 million
         and 2 048 for each byte of weights: few networks need more, but a small file can describe one that never ends.
+        ``layers`` are classes of your own that the file may name: they are called with the arguments in the file, which
+        are plain data and otherwise anything, so their constructors have to look at them.
         """
         find_engine(engine)
+        own = own_layers(layers)
         if max_work is not None:
             max_work = require_size("max_work", max_work)
         version, description = storage.load_with_version(path)
         try:
-            return cls._from_description(brought_up_to_date(description, version), engine, max_work)
+            return cls._from_description(brought_up_to_date(description, version), engine, max_work, own)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             start = f"{shown_path(path)}: the parts of this model do not fit together: "
             raise ModelFileError(start + shortened(" ".join(str(error).split()), MESSAGE - len(start))) from None
 
     @classmethod
-    def _from_description(cls, description: Any, engine: Any, max_work: int | None) -> Model:
-        check_description(description)
+    def _from_description(
+        cls, description: Any, engine: Any, max_work: int | None, own: Mapping[str, type[Layer]]
+    ) -> Model:
+        check_description(description, own)
         plain = description["layers"]
-        network = Sequential([layer_from_plain(layer) for layer in plain])
+        network = Sequential([layer_from_plain(layer, own) for layer in plain])
         if [layer_to_plain(layer) for layer in network] != plain:
             raise ValueError("the arguments of the layers are not written as save writes them")
         check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them

@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import (
+    CrossEntropyLoss,
     Dropout,
+    EarlyStopping,
     Layer,
     LeakyReLU,
     Linear,
@@ -28,11 +30,13 @@ from scratchnn import (
     ReLU,
     Sequential,
     Softmax,
+    Tanh,
     description,
     storage,
 )
 from scratchnn.architecture import ARGUMENTS, LAYERS, layer_from_plain, layer_to_plain
 from scratchnn.conv import AvgPool2D, Conv2D, MaxPool2D
+from scratchnn.layers import Parameter
 from scratchnn.plain_pickle import dumps
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -279,7 +283,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a part with an endless name": (lambda d: d.update({"x" * 10_000: 1}), "there is an unknown part, 'xxx"),
     "layers of another type": (lambda d: d.update(layers={}), "layers is to be of type list, got a dict of 0"),
     "a layer that is none": (lambda d: d.update(layers=[5]), "a layer is to be a dict, got 5"),
-    "an unknown layer": (lambda d: d.update(layers=[{"kind": "Model"}]), "unknown layer 'Model': known are Linear"),
+    "an unknown layer": (lambda d: d.update(layers=[{"kind": "Model"}]), "unknown layer 'Model': .*known are Linear"),
     "a layer without a kind": (lambda d: d.update(layers=[{}]), "unknown layer None"),
     "a kind that cannot be hashed": (lambda d: d.update(layers=[{"kind": []}]), "unknown layer a list of 0"),
     "half a layer": (lambda d: d.update(layers=[{"kind": "Linear", "inputs": 2}]), "missing"),
@@ -686,12 +690,169 @@ def test_target_scaling_that_does_not_fit_is_refused(name: str, tmp_path: Path) 
 # --- what can be saved -------------------------------------------------------------------------------------
 
 
-def test_a_loss_or_layer_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
-    class Mine(Linear):
+class Steep(Layer):
+    """Multiplies by a number, and adds rows that it learns to the rows of a batch."""
+
+    def __init__(self, features: int, factor: float = 2.0) -> None:
+        if not 0.0 < factor < 10.0 or not isinstance(features, int):
+            raise ValueError("a factor between 0 and 10")
+        self.features, self.factor = features, factor
+        self.shift = Parameter("bias", [[0.0] * features, [0.0] * features])
+
+    def forward(self, x: Any) -> Any:
+        first, second = self.ops.to_rows(self.shift.value)
+        rows = [[v + a + b for v, a, b in zip(row, first, second)] for row in self.ops.to_rows(x)]
+        return self.ops.scale(self.ops.from_rows(rows), self.factor)
+
+    def backward(self, gradient: Any, input_gradient: bool = True) -> Any:
+        scaled = self.ops.scale(gradient, self.factor)
+        sums = self.ops.to_rows(self.ops.sum_rows(scaled))[0]
+        self.shift.gradient = self.ops.from_rows([sums, [2.0 * v for v in sums]])
+        return scaled
+
+    def parameters(self) -> list[Parameter]:
+        return [self.shift]
+
+    def config(self) -> dict[str, Any]:
+        return {"features": self.features, "factor": self.factor}
+
+
+def own_model(engine: str = "linalg") -> Model:
+    layers = [Linear(2, 3), Sequential([Steep(3, 0.5), Tanh()]), Steep(3), Linear(3, 2)]
+    return Model.from_layers(layers, engine=engine, seed=3)
+
+
+OWN_X, OWN_Y = [[i / 7, 1 - i / 5] for i in range(20)], [i % 2 for i in range(20)]
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_layers_of_ones_own_are_read_by_those_who_have_their_class(engine: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = own_model(engine)
+    model.network[2].trainable = False
+    model.fit(OWN_X, OWN_Y, epochs=3)
+    model.save(path)
+    again = Model.load(path, engine=engine, layers=[Steep])
+    assert again.weights == model.weights
+    assert again.predict_proba(OWN_X) == model.predict_proba(OWN_X)
+    assert not again.network[2].trainable
+    again.save(tmp_path / "again.pkl")
+    assert (tmp_path / "again.pkl").read_bytes() == path.read_bytes()
+    with pytest.raises(ModelFileError, match=r"unknown layer 'Steep': .* as in Model\.load\(path, layers=\[Mine\]\)"):
+        Model.load(path)
+    with pytest.raises(ModelFileError, match="unknown layer 'Steep'"):
+        Model.load(path, layers=[Mine])
+
+
+def test_a_matrix_that_is_called_bias_keeps_all_its_rows() -> None:
+    model = own_model()
+    model.fit(OWN_X, OWN_Y, epochs=1)
+    weights = model.weights
+    assert [len(weights[2]), len(weights[2][0])] == [2, 3]
+    assert weights[2][0] != weights[2][1]
+    other = own_model()
+    other.weights = weights
+    assert other.weights == weights
+    best = EarlyStopping("loss", patience=1)
+    other.fit(OWN_X, OWN_Y, epochs=2, callbacks=[best])
+    assert [len(matrix) for matrix in best.best_weights] == [len(matrix) for matrix in weights]
+
+
+class Mine(Layer):
+    pass
+
+
+class Forgetful(Steep):
+    def config(self) -> dict[str, Any]:
+        return {"features": self.features}
+
+
+class Growing(Steep):
+    def config(self) -> dict[str, Any]:
+        return {"features": self.features + 1, "factor": self.factor}
+
+
+class Secretive(Steep):
+    def config(self) -> dict[str, Any]:
+        return {}
+
+
+class Holding(Steep):
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "function": len}
+
+
+Impostor = type("Linear", (Steep,), {})
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (Growing(3), r"Growing cannot be saved: Growing\(\*\*config\(\)\) makes another layer; config must return"),
+        (Secretive(3), r"Secretive\(\*\*config\(\)\) fails: .*missing 1 required positional argument"),
+        (Holding(3), "Holding cannot be saved: .*function"),
+        (Impostor(3), "a layer of your own cannot be called Linear: scratchnn has one of that name"),
+    ],
+)
+def test_a_layer_that_could_not_be_made_again_is_not_saved(layer: Layer, reason: str, tmp_path: Path) -> None:
+    model = Model.from_layers([Linear(2, 3), layer, Linear(3, 2)])
+    with pytest.raises(ValueError, match=reason):
+        model.save(tmp_path / "model.pkl")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_argument_that_is_left_out_has_its_default() -> None:
+    """What config does not tell is not kept; the layer is at least one of its kind."""
+    assert layer_from_plain(layer_to_plain(Forgetful(3)), {"Forgetful": Forgetful}).config() == {"features": 3}
+
+
+def test_two_classes_of_one_name_are_not_saved(tmp_path: Path) -> None:
+    other = type("Steep", (Forgetful,), {})
+    model = Model.from_layers([Linear(2, 3), Steep(3), other(3), Linear(3, 2)])
+    with pytest.raises(ValueError, match="two classes of layers are called Steep"):
+        model.save(tmp_path / "model.pkl")
+
+
+@pytest.mark.parametrize("wrong", [5, "Steep", [Steep(3)], [int], [Impostor], {"Steep": Steep}, None])
+def test_classes_of_layers_are_asked_for(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"classes of layers|cannot be called Linear"):
+        Model.load(NEWEST, layers=wrong)
+
+
+def test_scratchnn_s_own_classes_may_be_handed_over_too() -> None:
+    assert Model.load(NEWEST, layers=[Linear, Steep, Steep]).classes
+
+
+OWN_BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "an argument that its constructor refuses": (lambda d: d["layers"][2].update(factor=99.0), "a factor between"),
+    "an argument of another type": (lambda d: d["layers"][2].update(factor="x"), "not supported between"),
+    "an argument too many": (lambda d: d["layers"][2].update(more=1), "unexpected keyword argument 'more'"),
+    "an argument too few": (lambda d: d["layers"][2].pop("features"), "missing 1 required positional argument"),
+    "a default left out": (lambda d: d["layers"][2].pop("factor"), "not written as save writes them"),
+    "another size": (lambda d: d["layers"][2].update(features=4), r"weights\[3\] is 2x3, the layers need 2x4"),
+    "a self": (lambda d: d["layers"][2].update(self=4), "multiple values for argument 'self'"),
+}
+
+
+@pytest.mark.parametrize(("damage", "reason"), OWN_BROKEN.values(), ids=OWN_BROKEN)
+def test_arguments_that_a_layer_of_ones_own_does_not_take_are_refused(
+    damage: Callable[[dict[str, Any]], Any], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    own_model().save(path)
+    description = storage.load(path)
+    damage(description)
+    storage.save(path, description)
+    with pytest.raises(ModelFileError, match=rf"model\.pkl: the parts of this model do not fit together: .*{reason}"):
+        Model.load(path, layers=[Steep])
+
+
+def test_a_loss_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
+    class MyLoss(CrossEntropyLoss):
         pass
 
-    model = Model.from_layers([Mine(2, 2)])
-    with pytest.raises(ValueError, match="only layers of scratchnn can be saved, not Mine"):
+    model = Model.from_layers([Linear(2, 2)], loss=MyLoss())
+    with pytest.raises(ValueError, match="only a model with a loss of scratchnn can be saved"):
         model.save(tmp_path / "model.pkl")
     assert os.listdir(tmp_path) == []
 
