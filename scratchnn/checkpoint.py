@@ -8,6 +8,7 @@ a lock keeps two runs from writing the same one.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from array import array
@@ -35,9 +36,12 @@ class Checkpoint:
         self.resume = resume
         storage.check_writable(path)
         self._lock = storage.Lock(path)
+        self._overtaken = False  # another run has written to it
+        self._ours: Any = None  # which file this run has read or written last
 
     def __enter__(self) -> Checkpoint:
         self._lock.__enter__()
+        self._ours = self._which()
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -73,8 +77,20 @@ class Checkpoint:
 
     def save(self, settings: dict[str, Any], state: dict[str, Any]) -> None:
         """Replace the file by this state; ``OSError`` if it cannot be written, or if another run has it by now."""
-        self._lock.hold()
+        removed = self._lock.hold()
+        self._overtaken = self._overtaken or (removed and self._which() != self._ours)
+        if self._overtaken:
+            raise OSError(errno.EEXIST, "another run has written to it meanwhile", self.path)
         storage.save_record(self.path, FORMAT, VERSION, {"settings": settings, "state": state})
+        self._ours = self._which()
+
+    def _which(self) -> Any:
+        """What tells this file from one that is put in its place; None if there is none."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:

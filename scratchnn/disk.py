@@ -275,14 +275,15 @@ class Lock:
             os.register_at_fork(after_in_child=lambda: _forget(this()))
         return self
 
-    def hold(self) -> None:
-        """Make sure that nobody else has the lock: put its file back if that was removed.
+    def hold(self) -> bool:
+        """Make sure that nobody else has the lock; whether its file had been removed, and had to be put back.
 
         Raises ``BlockingIOError`` if somebody else has taken the lock since then, now and at every later call.
         """
         if self._lost is None and self._descriptor < 0:
             raise OSError(errno.EBADF, "the lock is not held by this process", self.name)
-        if self._lost is None and not is_current(self._descriptor, self.path):
+        removed = self._lost is None and not is_current(self._descriptor, self.path)
+        if removed:
             try:
                 descriptor = self._take()
             except BlockingIOError as error:
@@ -292,6 +293,7 @@ class Lock:
                 self._descriptor = descriptor
         if self._lost is not None:
             raise self._lost.with_traceback(None)
+        return removed
 
     def _take(self) -> int:
         """A descriptor of the locked file."""

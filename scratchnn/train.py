@@ -57,7 +57,7 @@ def _train(arguments: Sequence[str] | None) -> int:
         doors.say(model.summary())
     with Interruption(sigterm=True) as interruption:
         history = _fit(options, model, training, validation, interruption)
-        model.save(options.save)
+        _save(options, model)
     if interruption.asked:
         return _interrupted(options, interruption.asked)
     try:
@@ -74,6 +74,18 @@ def _train(arguments: Sequence[str] | None) -> int:
     if warning:
         doors.complain(f"{warning}; a smaller --lr may help")
     return 0
+
+
+def _save(options: argparse.Namespace, model: Any) -> None:
+    """Save the model; where that fails, say where what was learned is all the same."""
+    try:
+        model.save(options.save)
+    except OSError:
+        if options.checkpoint and os.path.exists(options.checkpoint):
+            doors.complain(
+                f"what was learned is in {options.checkpoint}: --resume and another --save get it from there"
+            )
+        raise
 
 
 def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:

@@ -293,3 +293,32 @@ def test_a_run_that_lost_its_lock_leaves_the_file_to_the_other(tmp_path: Path) -
     assert path.read_bytes() == b"what the other run wrote"
     assert model.weights == fit().weights
     assert os.listdir(tmp_path) == ["run"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_run_that_was_overtaken_by_another_leaves_its_results_alone(tmp_path: Path) -> None:
+    """Somebody removes the lock file and starts a second run, which comes to its end before the first writes again."""
+    path = tmp_path / "run"
+    written: list[bytes] = []
+
+    class OtherRun(Callback):
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            if (run.epoch, run.batch) == (2, 2):
+                (tmp_path / ".run.lock").unlink()
+                Model(64, 5, 10).fit(X, Y, epochs=1, checkpoint=path)
+                written.append(path.read_bytes())
+
+    with pytest.warns(RuntimeWarning, match="run: another run has written to it meanwhile; training goes on") as caught:
+        model = fit(OtherRun(), checkpoint=path, checkpoint_every=1)
+    assert len(caught) == 1
+    assert [path.read_bytes()] == written
+    assert model.weights == fit().weights
+    assert os.listdir(tmp_path) == ["run"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
+def test_a_removed_lock_alone_costs_nothing(tmp_path: Path) -> None:
+    remove = Spy(lambda: (tmp_path / ".run.lock").unlink(), second_batch)
+    weights = fit(remove, checkpoint=tmp_path / "run", checkpoint_every=1).weights
+    assert fit(Spy(raising, never), checkpoint=tmp_path / "run", checkpoint_every=1, resume=True).weights == weights
+    assert os.listdir(tmp_path) == ["run"]

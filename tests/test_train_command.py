@@ -677,17 +677,23 @@ def test_ctrl_c_is_as_before_when_the_command_is_done(flowers: Path, command: Ru
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to a single process")
-def test_a_process_stops_cleanly_on_ctrl_c(flowers: Path) -> None:
-    with start(flowers, "--epochs", 1_000_000, "--hidden", 4, stdout=subprocess.DEVNULL) as process:
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to a single process")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("checkpoint", [(), ("--checkpoint", "run")])
+def test_a_process_stops_cleanly_on_a_signal(
+    number: signal.Signals, checkpoint: tuple[str, ...], flowers: Path
+) -> None:
+    with start(flowers, "--epochs", 10**6, "--hidden", 4, *checkpoint, stdout=subprocess.DEVNULL) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("epoch ")  # training is under way
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest = process.stderr.read()
-    assert process.returncode == 130
-    assert rest.endswith("interrupted: what was learned so far is saved in model.pkl\n")
+    assert process.returncode == 128 + number
+    told = "interrupted: what was learned so far is saved in model.pkl\n"
+    assert rest.endswith(told + ("go on from there with the same command and --resume\n" if checkpoint else ""))
     assert "Traceback" not in rest
     assert Model.load("model.pkl").classes == ["daisy", "rose", "tulip"]
+    assert sorted(os.listdir()) == sorted(["flowers.csv", "model.pkl", *checkpoint[1:]])
 
 
 def test_ctrl_c_without_a_checkpoint_in_place_does_not_promise_one(
@@ -721,6 +727,22 @@ def test_a_checkpoint_in_the_place_of_the_model_is_refused(checkpoint: str, flow
     code, _, err = command(flowers, "--checkpoint", checkpoint)
     assert (code, err) == (2, f"error: {message}\n")
     assert Path("model.pkl").read_bytes() == b"an older model"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_no_room_for_the_model_leaves_it_in_the_checkpoint(flowers: Path, command: Runner) -> None:
+    code, _, err = command(flowers, "--epochs", 2, "--quiet", "--checkpoint", "run", "--save", "/dev/full")
+    assert code == 2
+    assert err.splitlines() == [
+        "what was learned is in run: --resume and another --save get it from there",
+        "error: /dev/full: cannot be written: No space left on device",
+    ]
+    assert command(flowers, "--epochs", 2, "--quiet", "--checkpoint", "run", "--resume")[0] == 0
+    resumed = Path("model.pkl").read_bytes()
+    command(flowers, "--epochs", 2, "--quiet")
+    assert Path("model.pkl").read_bytes() == resumed
+    code, _, err = command(flowers, "--epochs", 2, "--quiet", "--save", "/dev/full")
+    assert (code, err) == (2, "error: /dev/full: cannot be written: No space left on device\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs limits on the size of files")
