@@ -23,7 +23,7 @@ from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
 from .errors import ArgumentError, DataError
 from .escapes import printable
-from .idx_reader import read_idx_images, read_idx_labels
+from .idx_reader import is_idx, read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
 from .shuffle import shuffle
 from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
@@ -266,6 +266,39 @@ def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: i
             f"and {os.fspath(labels_path)} holds {len(labels)} labels; expected one label an image"
         )
     return Dataset(list(rows), labels, classes=sorted(set(labels)), source=os.fspath(images_path))
+
+
+_IMAGE_FILES = {False: ("train-images",), True: ("t10k-images", "test-images")}  # by whether they are for tests
+
+
+def images_in(path: str, *, test: bool = False) -> str | None:
+    """The IDX file of images that a path stands for: itself, or in a folder as ``datasets mnist`` leaves it the one for
+    training or, with ``test``, for tests. None if there is none."""
+    if os.path.isdir(path):
+        names = sorted(name for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz")))
+        return next((os.path.join(path, name) for name in names if name.startswith(_IMAGE_FILES[test])), None)
+    return path if os.path.isfile(path) and is_idx(path) else None
+
+
+def load_images(images_path: str, *, like: Dataset | None = None, labelled: bool = True) -> Dataset:
+    """Images as ``load_idx`` reads them, which have to fit the training data ``like``: images of as many pixels, labels
+    among its classes. Without ``labelled``, no labels are read."""
+    if not labelled:
+        data = Dataset(list(read_idx_images(images_path, None)), [], source=os.fspath(images_path))
+    else:
+        data = load_idx(images_path)
+        if not data.y:
+            raise DataError(
+                f"{images_path}: no labels: they are looked for in a file named after this, with labels for images"
+            )
+    if like is None:
+        return data
+    if data.width != like.width:
+        raise DataError(f"{images_path}: expected images of {like.width} pixels, got {data.width}")
+    unknown = sorted(set(data.y) - set(like.classes)) if like.classes else []
+    if unknown:
+        raise DataError(f"{images_path}: the label {unknown[0]} is not among the training classes")
+    return data
 
 
 def _labels_beside(images_path: str) -> str | None:

@@ -9,6 +9,7 @@ datasets.py; relies on data_file.py.
 from __future__ import annotations
 
 from .data_file import CHUNK_BYTES, DataFile, Path
+from .errors import DataError
 
 _UNSIGNED_BYTES = 0x08
 _MOST_DIMENSIONS = 8
@@ -46,6 +47,16 @@ def _nothing_more(file: DataFile) -> None:
 
 def _cut_short(file: DataFile, expected: int, got: int, what: str) -> Exception:
     return file.problem(f"cut short: expected {expected} {what}, got {got}")
+
+
+def is_idx(path: Path) -> bool:
+    """Whether a file begins as an IDX file of several dimensions does."""
+    try:
+        with DataFile(path) as file:
+            magic = file.read(4)
+    except DataError:
+        return False
+    return magic[:3] == bytes([0, 0, _UNSIGNED_BYTES]) and 2 <= magic[3] <= _MOST_DIMENSIONS
 
 
 def read_idx_images(path: Path, max_bytes: int | None) -> list[bytes]:

@@ -90,7 +90,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Write the model's prediction for each row of a CSV file to standard output.",
     )
     parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")
-    parser.add_argument("rows", metavar="CSV", help="the rows, with or without a label column; - for standard input")
+    parser.add_argument(
+        "rows",
+        metavar="CSV",
+        help="the rows, with or without a label column; - for standard input; or images as IDX files",
+    )
     parser.add_argument("--proba", action="store_true", help="every class's probability, as CSV under a header line")
     parser.add_argument("--score", action="store_true", help="say on standard error how well labels were met")
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
@@ -108,7 +112,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
     they are to be scored."""
-    from .datasets import Dataset, iter_csv
+    from .datasets import Dataset, images_in, iter_csv, load_images
 
     pixels = model.scaling is not None and model.scaling.kind == "pixels"
     # What training knew of its file; classes only matter where labels are compared with them.
@@ -120,6 +124,10 @@ def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
         label_name=model.label_name,
         label_position=model.label_position,
     )
+    images = None if options.rows == "-" else images_in(options.rows, test=True) or images_in(options.rows)
+    if images is not None:
+        yield load_images(images, like=trained_on, labelled=options.score)
+        return
     streamed = options.rows == "-"
     for data in iter_csv(
         doors.standard_input() if streamed else options.rows,

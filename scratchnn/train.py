@@ -17,7 +17,7 @@ from typing import Any
 
 from . import doors
 from .disk import same_file
-from .errors import DataError
+from .errors import ArgumentError, DataError
 from .escapes import printable
 from .interruption import Interruption
 from .progress import TrainingProgress
@@ -28,6 +28,7 @@ HIDDEN = 64
 MOMENTUM = 0.9
 REGRESSION_CLIP_NORM = 1.0  # a number to be predicted may be large, and so is the first error then
 TEST_FRACTION = 0.2
+ABOUT_CSV = ("label", "delimiter", "header", "regression")
 LABEL_RULE = "; default: one called label, class, target, species or y, else the only one of text, else the first"
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
@@ -43,12 +44,15 @@ def _train(arguments: Sequence[str] | None) -> int:
     _check_names(options)
     from . import storage
 
-    doors.spare_inputs(options.save, options.csv, options.test)
+    inputs = [*_files(options.csv), *_files(options.test)]
+    doors.spare_inputs(options.save, *inputs)
     storage.check_writable(options.save)
     if options.checkpoint:
-        doors.spare_inputs(options.checkpoint, options.csv, options.test)
+        doors.spare_inputs(options.checkpoint, *inputs)
         storage.check_writable(options.checkpoint)
     training, validation, test = _read(options)
+    for note in _notes(options, training):
+        doors.complain(f"note: {note}")
     chatty = not (options.quiet or options.json)
     if chatty:
         doors.say(_describe_data(options, training, validation, test))
@@ -115,8 +119,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data")
-    group.add_argument("csv", metavar="CSV", nargs="?", help="rows to learn from; default: the digits shipped")
+    group.add_argument(
+        "csv",
+        metavar="CSV",
+        nargs="?",
+        help="rows to learn from, - for standard input, or a folder with MNIST's files; default: the digits shipped",
+    )
     group.add_argument("--test", metavar="CSV", help="rows to test on; default: a stratified fifth is held out")
+    group.add_argument(
+        "--test-fraction",
+        metavar="FRACTION",
+        type=doors.number(above=0, below=1),
+        help=f"part of the rows to hold out for the test ({TEST_FRACTION:g})",
+    )
     group.add_argument("--regression", action="store_true", help="learn a number instead of a class")
     group.add_argument("--scaling", default="auto", help="of the features: auto (default), pixels, standard or none")
     group.add_argument("--class-weight", choices=["balanced"], help="balanced: rare classes count as much")
@@ -228,9 +243,13 @@ def _patience(text: str) -> int:
 def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """What is wrong with the options as a whole, found before any file is read."""
     if options.csv is None:
-        for name in ("test", "label", "delimiter", "header", "regression"):
-            if getattr(options, name) not in (None, False) or (name == "header" and options.header is not None):
-                parser.error(f"--{name} is about a CSV file, and none was given to learn from")
+        told = _told(options, "test", "test_fraction", *ABOUT_CSV)
+        if told:
+            parser.error(f"{told} is about a CSV file, and none was given to learn from")
+    if options.test is not None and options.test_fraction is not None:
+        parser.error("--test-fraction holds out rows of the training file, and --test names another file to test on")
+    if options.csv == options.test == "-":
+        parser.error("standard input cannot hold both the rows to learn from and those to test on")
     if options.optimizer.lower() == "adam" and (options.momentum or options.nesterov):
         parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
     if options.nesterov and options.momentum == 0:
@@ -243,6 +262,15 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--save and --checkpoint name one file, and each needs a file of its own")
     if options.regression and options.class_weight:
         parser.error("--class-weight is for classes, and --regression has none")
+
+
+def _told(options: argparse.Namespace, *names: str) -> str:
+    """The first of some options that was given, or ""."""
+    for name in names:
+        value = getattr(options, name)
+        if value is not None and not (name == "regression" and value is False):
+            return f"--{name.replace('_', '-')}"
+    return ""
 
 
 def _check_names(options: argparse.Namespace) -> None:
@@ -264,17 +292,18 @@ def _check_names(options: argparse.Namespace) -> None:
 
 def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
-    from .datasets import load_csv, load_digits
+    from .datasets import load_digits
 
     if options.csv is None:
         training, test = load_digits()
     else:
-        told = {"header": options.header, "delimiter": options.delimiter, "regression": options.regression}
-        training = load_csv(options.csv, options.label, **told)
-        if options.test is None:
-            training, test = _split(options, training, TEST_FRACTION)
-        else:
-            test = load_csv(options.test, options.label, like=training, **told)
+        training, test = _load(options, options.csv), None
+        if options.test is not None:
+            test = _load(options, options.test, training)
+        elif options.test_fraction is None and os.path.isdir(options.csv):
+            test = _test_images(options.csv, training)
+        if test is None:
+            training, test = _split(options, training, options.test_fraction or TEST_FRACTION)
     fraction = options.validation_split
     if fraction is None:
         fraction = EARLY_STOPPING_FRACTION if options.early_stopping else 0.0
@@ -282,6 +311,67 @@ def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
         return training, None, test
     training, validation = _split(options, training, fraction)
     return training, validation, test
+
+
+def _load(options: argparse.Namespace, path: str, training: Any = None) -> Any:
+    """The rows of a CSV file, of standard input, or of IDX files; with ``training``, those to test on."""
+    from .datasets import images_in, load_csv, load_images
+
+    images = images_in(path, test=training is not None) or images_in(path)
+    if images is None:
+        return load_csv(
+            doors.standard_input() if path == "-" else path,
+            options.label,
+            header=options.header,
+            delimiter=options.delimiter,
+            regression=options.regression,
+            like=training,
+        )
+    told = _told(options, *ABOUT_CSV)
+    if told:
+        raise ArgumentError(f"{told} is about CSV files, and {path} holds images with labels in a file of their own")
+    return load_images(images, like=training)
+
+
+def _test_images(folder: str, training: Any) -> Any:
+    """The images for tests that a folder holds beside those for training; None if it has none."""
+    from .datasets import images_in, load_images
+
+    images = images_in(folder, test=True)
+    return None if images is None else load_images(images, like=training)
+
+
+def _files(path: str | None) -> list[str]:
+    """The files that a path stands for, which are not to be written over."""
+    if path is None or path == "-":
+        return []
+    if not os.path.isdir(path):
+        return [path]
+    return [os.path.join(path, name) for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz"))]
+
+
+def _notes(options: argparse.Namespace, training: Any) -> list[str]:
+    """What a reader of the data should know before it is learned from, though it may be meant."""
+    from .csv_layout import LABEL_NAMES, is_number, is_whole_number
+
+    classes = training.classes
+    if options.regression:
+        named = training.label_name is not None and training.label_name.lower() in LABEL_NAMES
+        if options.label is None and not named:
+            column = _label_column(training)
+            return [f"the number to be predicted is taken from {column}; --label takes another by its name or position"]
+        return []
+    texts = [str(name) for name in classes]
+    many = 10 * len(classes) > len(training) and (len(classes) > 20 or 2 * len(classes) > len(training))
+    whole = all(map(is_whole_number, texts))
+    decimal = not whole and all(is_number(text) and any(map(str.isdigit, text)) for text in texts)
+    if not decimal and not (whole and many):
+        return []
+    kind = "decimal numbers" if decimal else "whole numbers"
+    return [
+        f"{_label_column(training)} holds {len(classes)} different {kind}, each now a class of its own; this looks "
+        "like numbers to be predicted, which --regression does"
+    ]
 
 
 def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
@@ -410,20 +500,20 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
     rows = f"{len(training):,} rows to learn from"
     if validation is not None:
         rows += f", {len(validation):,} to validate with"
-    rows += f", {len(test):,} to test on" + (" (held out)" if options.csv and options.test is None else "")
+    rows += f", {len(test):,} to test on" + (" (held out)" if test.source == training.source else "")
     lines = [printable(_shown(training.source)), f"  {rows}", f"  {len(training.X[0]):,} features"]
     if options.regression:
         lines[-1] += f", to predict the number {printable(training.label_name or 'in the label column')}"
     else:
         lines[-1] += f", {len(training.classes)} classes: {doors.few(training.classes)}"
     lines.append(f"  label: {_label_column(training)}")
-    if 2 * len(training.classes) > len(training) and not isinstance(training.classes[0], str):
-        lines.append("  more than half as many classes as rows: numbers to be predicted need --regression")
     return "\n".join(lines) + "\n"
 
 
 def _label_column(data: Any) -> str:
     """The label's column as messages about files call it: counted from 1, with its name if it has one."""
+    if data.label_position is None:
+        return "in the file beside the images"
     name = "" if data.label_name is None else f" ({data.label_name!r})"
     return f"column {data.label_position + 1}{name}"
 
@@ -441,7 +531,8 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
         lines = ["", *_describe_run(options, results), *lines]
         import shlex
 
-        files = shlex.join([options.save, _shown(test.source)])
+        rows = _shown(test.source) if os.path.exists(test.source) else "-"  # standard input is no file
+        files = shlex.join([options.save, rows])
         lines.append(f"try it: {doors.spelled('predict')} {printable(files)}")
     return "\n".join(lines)
 
@@ -476,7 +567,10 @@ def _warning(results: dict[str, Any]) -> str:
 
 
 def _shown(path: str) -> str:
-    """A path as short as it can be and still be typed: from here, for a file below this folder."""
+    """A path as short as it can be and still be typed: from here, for a file below this folder. What is no path, as
+    "standard input", stays as it is."""
+    if not os.path.exists(path):
+        return path
     path = os.path.abspath(path)
     below = os.path.join(os.getcwd(), "")
     return path[len(below) :] if path.startswith(below) else path
