@@ -25,7 +25,17 @@ from .architecture import (
     perceptron,
     summary_rows,
 )
-from .arguments import MESSAGE, MOST_NUMBERS, chosen, in_order, require_number, require_size, shortened, shown_path
+from .arguments import (
+    MESSAGE,
+    MOST_NUMBERS,
+    chosen,
+    in_order,
+    require_number,
+    require_size,
+    shortened,
+    shown,
+    shown_path,
+)
 from .callbacks import History
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
@@ -54,6 +64,8 @@ from .training import (
     sample_weights,
 )
 from .turns import Turns, asking, changing
+
+_OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
@@ -238,6 +250,7 @@ class Model(Computing):
         self.history = History()  # of the last fit
         self.stop_training = False
         self._turns = Turns()
+        self._parts: tuple[Any, Optimizer] | None = None  # of the last partial_fit: settings and optimizer
         # Two generators, so that the starting weights do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
@@ -351,19 +364,19 @@ class Model(Computing):
             return scaling  # an autoencoder gives back what it is given: its inputs, as it sees them
         return Scaling.fit_targets(targets, weights)
 
-    def _fitting_classes(self, labels: Sequence[Label]) -> list[Label]:
+    def _fitting_classes(self, labels: Sequence[Label], name: str = "y") -> list[Label]:
         """The classes of the labels. Labels that are numbers from 0 on may leave some of the outputs' classes out."""
         found = find_classes(labels)
         expected = max(self.output_size, 2)
         if len(found) < 2:
-            raise DataError(f"y has a single class, {found[0]!r}: at least two are needed to learn from")
+            raise DataError(f"{name} has a single class, {found[0]!r}: at least two are needed to learn from")
         if len(found) == expected:
             return found
         numbers = all(isinstance(c, int) and 0 <= c < expected for c in found)
         if numbers and len(found) < expected:
             return list(range(expected))
         raise DataError(
-            f"y has {len(found)} classes, but the model has outputs for {expected}: set output_size={len(found)}"
+            f"{name} has {len(found)} classes, but the model has outputs for {expected}: set output_size={len(found)}"
         )
 
     def _targets(self, y: Any, classes: Sequence[Label], name: str, length: int) -> list[Target]:
@@ -459,6 +472,8 @@ class Model(Computing):
             rows = as_rows(X, "X", self.input_size)
             sgd_settings = {"momentum": momentum, "nesterov": nesterov}
             rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
+            if not rule.going_on:
+                self._parts = None
             looking_on: list[Any] = []
             verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
             if show_training_info or verbose:
@@ -494,6 +509,56 @@ class Model(Computing):
                 self.network.eval()
                 # What suited the training rows is not kept: a model predicts the same before and after it was saved.
                 self._use(self._own_engine)
+
+    @changing
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, **settings: Any) -> History:
+        """Train one epoch on rows that are a part of all: call it again with the next part.
+
+        A classifier that has not been fitted yet is told all its ``classes`` here if the first rows do not have each;
+        later calls may repeat them. Scaling is learned from the rows of the first call. ``settings`` are those of
+        ``fit`` but for what is about a whole run (epochs, schedule, checkpoints). Momentum goes on from call to call as
+        long as the optimizer's settings stay the same; ``fit`` does not take it up. Errors are those of ``fit``.
+        """
+        whole = ("epochs", "schedule", "checkpoint", "checkpoint_every", "resume", "stop_on_sigterm")
+        odd = [name for name in whole if name in settings]
+        if odd:
+            raise ArgumentError(f"{' and '.join(odd)}: partial_fit trains one epoch on a part of the rows, use fit")
+        known, parts = self.classes, self._parts
+        told = self._told_classes(classes)
+        rule = self._optimizer_of_parts(settings)
+        settings = {**settings, **dict.fromkeys(_OF_OPTIMIZER), "optimizer": rule}
+        try:
+            self.classes, rule.going_on = told, True
+            return self.fit(X, y, epochs=1, schedule=None, **settings)
+        except BaseException:
+            self.classes = self.classes if self.scaling else known  # without scaling it was refused
+            self._parts = parts
+            raise
+        finally:
+            rule.going_on = False
+
+    def _told_classes(self, classes: Any) -> list[Label]:
+        """The classes of a model that is told them, or knows them, or neither."""
+        if classes is None:
+            return self.classes
+        if self.task == "regression":
+            raise ArgumentError("classes are for a classifier, this model does regression")
+        told = self._fitting_classes(as_labels(classes, "classes"), "classes")
+        if self.classes and told != self.classes:
+            raise ArgumentError(f"classes are {shown(self.classes)} since the first rows, got {shown(told)}")
+        return told
+
+    def _optimizer_of_parts(self, settings: Mapping[str, Any]) -> Optimizer:
+        """The optimizer of the last part, or a new one if these settings are other ones, or other layers learn."""
+        usual: Any = Model.fit
+        chosen = {name: settings.get(name, usual.__wrapped__.__kwdefaults__[name]) for name in _OF_OPTIMIZER}
+        described = chosen, self._frozen()
+        if self._parts is None or self._parts[0] != described:
+            sgd_settings = {name: chosen[name] for name in ("momentum", "nesterov")}
+            rule = make_optimizer(chosen["optimizer"], chosen["lr"], sgd_settings, chosen["weight_decay"])
+            rule.reset()
+            self._parts = described, rule
+        return self._parts[1]
 
     def _set_aside(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float

@@ -34,6 +34,7 @@ class Optimizer(Computing):
     """What every update rule can do."""
 
     steps = 0  # taken so far, where a rule counts them
+    going_on = False  # whether it remembers what it learned in the last run
 
     def __init__(self, lr: float) -> None:
         self.lr = require_number("lr", lr, 0.0, above=True)
@@ -44,6 +45,16 @@ class Optimizer(Computing):
     def step(self, parameters: Sequence[Any]) -> None:
         """Change every parameter's value by its gradient, which ``backward`` has left in it."""
         raise NotImplementedError
+
+    def begin(self, ops: Any) -> None:
+        """Get ready for a run on an engine. Momentum belongs to one run (it may even come from another network), unless
+        it is said to be ``going_on``."""
+        if self.going_on:
+            matrices = [ops.from_rows(self.ops.to_rows(matrix)) for matrix in self.matrices()]
+            self.restore(matrices, self.floats(), self.steps)
+        else:
+            self.reset()
+        self.ops = ops
 
     def reset(self) -> None:
         """Forget what earlier steps left behind (momentum)."""

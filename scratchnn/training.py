@@ -261,8 +261,7 @@ class Training:
             classifies=self.model.task == "classification",
             validates=validate is not None,
         )
-        self.optimizer.ops = self.model.ops
-        self.optimizer.reset()  # momentum belongs to one run: it may even come from another network
+        self.optimizer.begin(self.model.ops)
         self.model.stop_training = False
         self._rng = rng
         self._order: list[int] = []
