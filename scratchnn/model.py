@@ -234,11 +234,7 @@ class Model(Computing):
         choose("target_scaling", target_scaling, dict.fromkeys(Scaling.TARGET_KINDS))
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")
-        if seed is not None:
-            seed = require_size("seed", seed, 0)
-            if seed >= MOST_SEEDS:
-                raise ArgumentError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
-        self.seed = seed
+        seed = self._checked_seed(seed)
         self.scaling_kind = scaling
         self.scaling: Scaling | None = None  # learned by the first fit
         self.target_scaling_kind = target_scaling
@@ -251,16 +247,31 @@ class Model(Computing):
         self.stop_training = False
         self._turns = Turns()
         self._parts: tuple[Any, Optimizer] | None = None  # of the last partial_fit: settings and optimizer
-        # Two generators, so that the starting weights do not depend on how often rows were shuffled.
+        # Weights have a generator of their own, so that they do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
-        self._order_rng = Random() if seed is None else Random(f"order {seed}")
         network.build(shape)
         network.initialise(self._weight_rng if drawn else None)
         network.use(self.ops)
-        for position, layer in enumerate(network.walk()):
+        for layer in network.walk():
+            layer.in_model = True
+        self.reseed(seed)
+
+    @staticmethod
+    def _checked_seed(seed: int | None) -> int | None:
+        if seed is not None:
+            seed = require_size("seed", seed, 0)
+            if seed >= MOST_SEEDS:
+                raise ArgumentError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
+        return seed
+
+    @changing
+    def reseed(self, seed: int | None) -> None:
+        """From here on draw the order of rows, and what Dropout layers drop, from this seed; weights stay."""
+        self.seed = seed = self._checked_seed(seed)
+        self._order_rng = Random() if seed is None else Random(f"order {seed}")
+        for position, layer in enumerate(self.network.walk()):
             # A stream for each place: what one layer draws depends neither on the others nor on weights being drawn.
             layer.draw_from(Random() if seed is None else Random(f"layer {position} {seed}"))
-            layer.in_model = True
 
     # --- what it is ----------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import doors
+from .arguments import shown_path
 from .disk import same_file
 from .errors import ArgumentError, DataError
 from .escapes import printable
@@ -28,6 +29,7 @@ HIDDEN = 64
 MOMENTUM = 0.9
 REGRESSION_CLIP_NORM = 1.0  # a number to be predicted may be large, and so is the first error then
 TEST_FRACTION = 0.2
+ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
 ABOUT_CSV = ("label", "delimiter", "header", "regression")
 LABEL_RULE = "; default: one called label, class, target, species or y, else the only one of text, else the first"
 EARLY_STOPPING_FRACTION = 0.1
@@ -50,13 +52,14 @@ def _train(arguments: Sequence[str] | None) -> int:
     if options.checkpoint:
         doors.spare_inputs(options.checkpoint, *inputs)
         storage.check_writable(options.checkpoint)
-    training, validation, test = _read(options)
+    begun = _begun_model(options)
+    training, validation, test = _read(options, begun)
     for note in _notes(options, training):
         doors.complain(f"note: {note}")
     chatty = not (options.quiet or options.json)
     if chatty:
         doors.say(_describe_data(options, training, validation, test))
-    model = _build(options, training)
+    model = begun or _build(options, training)
     if chatty:
         doors.say(model.summary())
     with Interruption(sigterm=True) as interruption:
@@ -113,6 +116,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_training(parser)
     _add_output(parser)
     options = parser.parse_args(arguments)
+    # The same without defaults: what was really said about the network, which a model to go on from may contradict.
+    options.said = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(ABOUT_MODEL)))
     _check_together(parser, options)
     return options
 
@@ -160,6 +165,7 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         help="part of the hidden neurons to leave out at random while training",
     )
+    group.add_argument("--from", dest="start", metavar="MODEL", help="go on with a saved model, not a new network")
     group.add_argument("--engine", help="what computes: lanes (fast, the default) or linalg (readable)")
 
 
@@ -290,16 +296,82 @@ def _check_names(options: argparse.Namespace) -> None:
 # Data, network, training
 
 
-def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
+def _begun_model(options: argparse.Namespace) -> Any:
+    """The model to go on from, or None; the options become those that it was made with."""
+    if options.start is None:
+        return None
+    from .engine import DEFAULT_ENGINE
+    from .model import Model
+
+    model, said = Model.load(options.start, engine=options.engine or DEFAULT_ENGINE), options.said
+    for name, value in _facts(model).items():
+        told = None if getattr(said, name) is None else getattr(options, name)
+        if told not in (None, value) and not (name == "scaling" and told == model.scaling_kind):
+            there = f"{name} {_spelled(value)}" if value is not None else f"layers that --{name} cannot describe"
+            raise ArgumentError(
+                f"--{name} {_spelled(told)}: the model in {shown_path(options.start)} has {there}; leave the option "
+                "out, or train a new model without --from"
+            )
+    options.regression = model.task == "regression"
+    if said.regression and not options.regression:
+        raise ArgumentError(f"--regression: the model in {shown_path(options.start)} tells classes apart")
+    if said.seed is None:
+        options.seed = model.seed or 0  # so that the rows held out are those that it has not learned from
+    else:
+        model.reseed(options.seed)
+    return model
+
+
+def _facts(model: Any) -> dict[str, Any]:
+    """What the options would say about a network; None for what they cannot."""
+    from .architecture import ACTIVATIONS
+    from .layers import Dropout, Linear
+
+    layers = list(model.network.in_line())
+    names = {kind: name for name, kind in ACTIVATIONS.items()}
+    perceptron = all(isinstance(layer, (Linear, Dropout)) or type(layer) in names for layer in layers)
+    sizes = [layer.outputs for layer in layers if isinstance(layer, Linear)][:-1]
+    activations = {names[type(layer)] for layer in layers if type(layer) in names}
+    rates = {layer.rate for layer in layers if isinstance(layer, Dropout)} or {0.0}
+    scaling = model.scaling_kind if model.scaling is None else model.scaling.kind
+    return {
+        "hidden": sizes if perceptron else None,
+        "activation": activations.pop() if perceptron and len(activations) == 1 else None,
+        "dropout": rates.pop() if perceptron and len(rates) == 1 else None,
+        "scaling": scaling,
+    }
+
+
+def _spelled(value: Any) -> str:
+    """A value as an option has it."""
+    return (",".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
+def _trained_on(model: Any) -> Any:
+    """What a model knows of the data that it has learned from."""
+    from .datasets import Dataset
+
+    pixels = model.scaling is not None and model.scaling.kind == "pixels"
+    return Dataset(
+        [bytes(model.input_size) if pixels else [0.0] * model.input_size],
+        [],
+        classes=model.classes,
+        feature_names=model.feature_names,
+        label_name=model.label_name,
+        label_position=model.label_position,
+    )
+
+
+def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
     from .datasets import load_digits
 
     if options.csv is None:
         training, test = load_digits()
     else:
-        training, test = _load(options, options.csv), None
+        training, test = _load(options, options.csv, begun and _trained_on(begun)), None
         if options.test is not None:
-            test = _load(options, options.test, training)
+            test = _load(options, options.test, training, test=True)
         elif options.test_fraction is None and os.path.isdir(options.csv):
             test = _test_images(options.csv, training)
         if test is None:
@@ -313,11 +385,11 @@ def _read(options: argparse.Namespace) -> tuple[Any, Any, Any]:
     return training, validation, test
 
 
-def _load(options: argparse.Namespace, path: str, training: Any = None) -> Any:
-    """The rows of a CSV file, of standard input, or of IDX files; with ``training``, those to test on."""
+def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool = False) -> Any:
+    """The rows of a CSV file, of standard input, or of IDX files, in which they are to be tested on or not."""
     from .datasets import images_in, load_csv, load_images
 
-    images = images_in(path, test=training is not None) or images_in(path)
+    images = images_in(path, test=test) or images_in(path)
     if images is None:
         return load_csv(
             doors.standard_input() if path == "-" else path,
@@ -325,12 +397,12 @@ def _load(options: argparse.Namespace, path: str, training: Any = None) -> Any:
             header=options.header,
             delimiter=options.delimiter,
             regression=options.regression,
-            like=training,
+            like=like,
         )
     told = _told(options, *ABOUT_CSV)
     if told:
         raise ArgumentError(f"{told} is about CSV files, and {path} holds images with labels in a file of their own")
-    return load_images(images, like=training)
+    return load_images(images, like=like)
 
 
 def _test_images(folder: str, training: Any) -> Any:
