@@ -466,6 +466,8 @@ class Model(Computing):
         with the model's seed and with every class in proportion. ``optimizer`` and ``schedule`` ("cosine", "step",
         "plateau") may be names, classes or objects. ``sample_weight`` is one number a row, ``class_weight`` a dict of
         class: weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
+        Weights are 1 on average. As a few heavy rows would act as a larger learning rate, steps are shorter the more
+        weights differ, about 1 / (mean w²) times as long (see ``training.step_share``).
         ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs (not given: every epoch,
         and on a terminal about 30 in all); ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps
         the history as ``model.history``, too.

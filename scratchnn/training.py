@@ -110,6 +110,21 @@ def _in_units_of_the_largest(weights: Sequence[float]) -> list[float]:
     return [w / largest for w in weights]
 
 
+def step_share(weights: Sequence[float] | None, batch_size: int) -> float:
+    """How long steps are where samples have weights (1 on average): 1 / (1 + (mean w² - 1) · (n - b) / (n - 1)).
+
+    Drawing b of n weighted samples gives a gradient as noisy as that of fewer equal ones, of which mean w² is the
+    measure: n / mean w² is Kish's effective sample size (Survey Sampling, 1965, section 11.7). As smaller batches need
+    smaller steps, heavy weights would else act as a learning rate that is too large: where a class has 1 sample in 50,
+    "balanced" weighs it 25 and the others 0.5, and steps are 1/13 as long. A batch of all samples has no such noise.
+    """
+    if weights is None:
+        return 1.0
+    count = len(weights)
+    spread = math.fsum(w * w for w in weights) / count - 1.0
+    return 1.0 / (1.0 + max(spread, 0.0) * (count - batch_size) / max(count - 1, 1))
+
+
 def _class_weights(
     labels: Sequence[Label], classes: Sequence[Label], class_weight: Mapping[Label, float] | str
 ) -> dict[Label, float]:
@@ -266,6 +281,7 @@ class Training:
         self._rng = rng
         self._order: list[int] = []
         self._data = data
+        self._step_share = step_share(data.weights, batch_size)
         self._last_batch: Sequence[int] = ()
         self._last_loss = math.nan
         if self.schedule:
@@ -474,7 +490,10 @@ class Training:
         if network.trainable_parameters() != self.parameters:
             raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
         self._good = self._values()
-        network.backward(ops.from_rows(loss.backward()), input_gradient=False)
+        gradient, share = loss.backward(), self._step_share
+        if share != 1.0:
+            gradient = [[share * g for g in row] for row in gradient]
+        network.backward(ops.from_rows(gradient), input_gradient=False)
         if self.clip_norm is not None:
             clip_gradient_norm(self.parameters, self.clip_norm, ops)
         self.optimizer.step(self.parameters)

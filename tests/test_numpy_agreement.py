@@ -165,12 +165,15 @@ def train_reference(
     x, y = np.array(x, dtype=float), np.array(y)
     parameters = [np.array(w) for w in weights]
     w = np.ones(len(x)) if sample_weight is None else np.array(sample_weight) * len(x) / np.sum(sample_weight)
+    # Steps are shorter the more weights differ, but for batches of all rows.
+    share = 1.0 / (1.0 + ((w**2).mean() - 1.0) * (len(x) - batch_size) / (len(x) - 1))
     losses, step = [], rule()
     for epoch in range(EPOCHS):
         for first in range(0, len(x), batch_size):
             part = slice(first, first + batch_size)
             value, gradients = loss_and_gradients(parameters, activation, loss, x[part], y[part], w[part])
             losses.append(float(value))
+            gradients = [share * g for g in gradients]
             if clip_norm is not None:
                 gradients = clip(gradients, clip_norm)
             step(parameters, gradients, lr(epoch))

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import SGD, Adam, Callback, CosineSchedule, Linear, Model, ReduceOnPlateau, StepSchedule
+from scratchnn import (
+    SGD,
+    Adam,
+    Callback,
+    CosineSchedule,
+    CrossEntropyLoss,
+    Linear,
+    Model,
+    ReduceOnPlateau,
+    StepSchedule,
+)
 from scratchnn.layers import Layer
 from scratchnn.training import make_optimizer, sample_weights
 
@@ -304,3 +315,57 @@ def test_equal_weights_are_as_good_as_none() -> None:
     plain.fit(X, Y, epochs=3, lr=0.02)
     for a, b in zip(weighted.weights, plain.weights):
         assert a == [pytest.approx(v, rel=1e-9, abs=1e-12) for v in b]
+
+
+def frauds() -> tuple[list[list[float]], list[int]]:
+    """One row in fifty is of class 1, and lies apart in two of thirty columns."""
+    rng = Random(11)
+    labels = [int(i % 50 == 0) for i in range(2000)]
+    return [[rng.gauss(2.0 * k if j < 2 else 0.0, 1.0) for j in range(30)] for k in labels], labels
+
+
+@pytest.mark.parametrize("how", [{"lr": 0.1, "momentum": 0.9}, {"lr": 0.1}, {"optimizer": "adam"}])
+def test_weights_are_no_larger_learning_rate(how: dict[str, Any]) -> None:
+    rows, labels = frauds()
+    model = Model(30, 50, 2, seed=1)
+    history = model.fit(rows, labels, epochs=6, class_weight="balanced", **how)
+    assert max(history.loss) < 1.0
+    assert model.score(rows, labels) > 0.85
+    found = [k == 1 for k, label in zip(model.predict(rows), labels) if label]
+    assert sum(found) > 0.9 * len(found)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 6])
+def test_steps_are_shorter_the_more_weights_differ(batch_size: int) -> None:
+    """The first step of plain SGD goes along the weighted gradient, and is the whole of it in a full batch."""
+    rows, labels = X[:6], Y[:6]
+    given = [3.0, 1.0, 1.0, 0.0, 1.0, 0.0]
+    mean = sum(given) / 6
+    square = sum((w / mean) ** 2 for w in given) / 6
+    share = 1 / (1 + (square - 1) * (6 - batch_size) / 5)
+    assert share == 1.0 if batch_size == 6 else share < 1.0
+
+    class Once(Callback):
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            model.stop_training = True
+
+    how: dict[str, Any] = {"epochs": 1, "shuffle": False, "lr": 0.3, "callbacks": [Once()]}
+    weighted, by_hand = (Model(2, [], 2, scaling="none", engine="linalg") for _ in range(2))
+    weighted.fit(rows, labels, batch_size=batch_size, sample_weight=given, **how)
+    part = rows[:batch_size]
+    outputs = by_hand.network.forward(part)
+    loss = CrossEntropyLoss()
+    loss.forward(outputs, labels[:batch_size], [w / mean for w in given[:batch_size]])
+    by_hand.network.backward(loss.backward())
+    for parameter, value in zip(by_hand.network.parameters(), (weighted.network[0].weight, weighted.network[0].bias)):
+        for row, gradients, after in zip(parameter.value, parameter.gradient, value.value):
+            assert after == pytest.approx([v - 0.3 * share * g for v, g in zip(row, gradients)], rel=1e-12, abs=1e-15)
+
+
+def test_equal_weights_change_nothing() -> None:
+    runs = []
+    for equal in (None, [1.0] * 4, [7.0] * 4):
+        model = Model(2, 3, 2)
+        model.fit([[0.0, 1.0], [1.0, 0.0], [0.5, -1.0], [-1.0, 0.5]], [0, 1, 0, 1], epochs=3, sample_weight=equal)
+        runs.append(model.weights)
+    assert runs[0] == runs[1] == runs[2]
