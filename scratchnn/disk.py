@@ -33,9 +33,11 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     # Permission bits do not tell the whole truth (read-only file systems): try, where the file would be written.
     try:
         descriptor, part = _create_beside(os.path.realpath(name), 0o666)
-        with suppress(FileNotFoundError):  # somebody cleared up in between
+        try:
             os.close(descriptor)
-            os.unlink(part)
+        finally:
+            with suppress(FileNotFoundError):  # somebody cleared up in between
+                os.unlink(part)
     except OSError as error:
         raise OSError(f"{name}: cannot be written: {error.strerror or error}") from None
 

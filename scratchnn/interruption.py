@@ -42,7 +42,8 @@ class Interruption:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
+        # Ctrl-C last: from then on it may break in anywhere, and SIGTERM must not be left without its usual handler.
+        for number, handler in reversed(list(self._before.items())):
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: object) -> None:

@@ -676,5 +676,79 @@ def killed_and_resumed(folder: Path, kills: int) -> str:
     return f"{done} kills over {runs} runs, each ended byte for byte like one that was let alone"
 
 
+WITHIN = ("training.py", "optim.py", "callbacks.py", "checkpoint.py", "storage.py", "disk.py", "interruption.py")
+
+
+def _interrupted_at_line(fit: Callable[[], object], number: int) -> tuple[bool, str]:
+    """Run ``fit`` and press Ctrl-C before the ``number``-th line of the files in ``WITHIN``.
+
+    Gives (whether it has so many lines, what was said where it was stopped).
+    """
+    left, said = number, ""
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal left
+        if os.path.basename(frame.f_code.co_filename) not in WITHIN:
+            return None
+        if event == "line":
+            left -= 1
+            if left == -1:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        sys.settrace(trace)
+        fit()
+    except KeyboardInterrupt as stop:
+        said = str(stop)
+    finally:
+        sys.settrace(None)
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)], f"line {number}"
+    return left < 0, said
+
+
+def _stands(path: Path) -> str:
+    """Where the run of a checkpoint stands, in the words of an interrupt."""
+    state = storage.load_record(path, "scratchnn checkpoint", range(9))["state"]["run"]
+    return f"training was stopped after epoch {state['epoch']}, batch {state['batch']}; "
+
+
+def interrupted_at_every_line(folder: Path, step: int = 1) -> str:
+    """Ctrl-C before each line of a run with a checkpoint, in the middle of an update, of a save, of taking the lock."""
+    X, y = [[float(i % 7), float(i * 3 % 11)] for i in range(12)], [0, 1] * 6
+    path = folder / "run"
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def fit() -> list[Any]:
+        model = Model(2, 3, 2, dropout=0.2, engine="linalg", seed=3)
+        settings: dict[str, Any] = {"momentum": 0.9, "schedule": "cosine", "validation_data": (X, y)}
+        model.fit(X, y, epochs=2, batch_size=4, checkpoint=path, resume=True, stop_on_sigterm=True, **settings)
+        return model.weights
+
+    whole = fit()
+    path.unlink()
+    number = kept = 0
+    litter = []  # of the lines that look, before the run begins, whether the place can be written
+    while True:
+        reached, said = _interrupted_at_line(fit, number)
+        if not reached:
+            break
+        kept += bool(said)
+        assert not said or said.startswith(_stands(path)), f"line {number}: {said}"
+        assert fit() == whole, f"line {number}: resumed to something else"
+        path.unlink()
+        for name in os.listdir(folder):
+            assert name.endswith(".part"), f"line {number}: {name} is left"
+            (folder / name).unlink()
+            litter.append(number)
+        number += step
+    assert kept > 0.6 * number / step, f"only {kept} of {number // step} left a checkpoint"
+    assert len(litter) <= 6, f"litter at lines {litter}"
+    return (
+        f"{number // step} interrupts, {kept} of a run with a checkpoint then; all ended with the bits of one let alone"
+    )
+
+
 if __name__ == "__main__":
     sys.stdout.write(globals()[sys.argv[1]](Path(sys.argv[2]), **json.loads(sys.argv[3])) + "\n")

@@ -42,6 +42,7 @@ CHECKS = [
     Check("kill before every line of a save", ordeals.killed_at_every_line),
     Check("kill -9 while saving", ordeals.killed, count=200),
     Check("kill -9 while training, then resume", ordeals.killed_and_resumed, kills=100),
+    Check("Ctrl-C before every line of a run", ordeals.interrupted_at_every_line),
     Check("disk full while saving, at every byte", ordeals.full_disk),
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),

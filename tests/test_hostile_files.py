@@ -33,6 +33,7 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.mutated_idx, {"count": 200}),
     (ordeals.absurd_windows, {"count": 120}),
     (ordeals.odd_commands, {"count": 300}),
+    (ordeals.interrupted_at_every_line, {"step": 97}),
     (misuse.every_name, {"every": 29}),
 ]
 
