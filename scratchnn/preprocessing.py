@@ -21,6 +21,7 @@ Label = Union[int, str, float, bool]
 _LABEL_TYPES = {int, str, float, bool}
 
 _NUMBERS = {float, int, bool}
+_FLOATS = "df"  # type codes of arrays
 _UNORDERED_OR_TEXT = (str, dict, set, frozenset)  # can be gone through, but are no sequence of numbers
 
 
@@ -28,9 +29,10 @@ _UNORDERED_OR_TEXT = (str, dict, set, frozenset)  # can be gone through, but are
 
 
 def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
-    """The rows of ``X`` as a list of ``bytes`` and lists of numbers, all of one width and finite.
+    """The rows of ``X`` as a list of ``bytes``, arrays of floats and lists of numbers, all of one width and finite.
 
-    Rows that are ``bytes`` stay so; nothing is copied that need not be. ``width`` is the number of columns expected.
+    Rows that are ``bytes`` or arrays of floats stay so; nothing is copied that need not be. ``width`` is the number of
+    columns expected.
     Raises ``DataError`` naming the row and column, what was expected and what came.
     """
     if isinstance(X, (bytes, bytearray)):
@@ -79,6 +81,8 @@ def _short(value: object) -> str:
 def _as_row(row: Any, number: int, name: str) -> Row:
     if isinstance(row, bytearray) or (isinstance(row, array) and row.typecode == "B"):
         return bytes(row)
+    if type(row) is array and row.typecode in _FLOATS and math.isfinite(sum(row)):
+        return row
     if hasattr(row, "tolist"):
         row = row.tolist()
     if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
@@ -264,7 +268,9 @@ class Scaling:
         if self.kind == "none":
             return rows, 1.0
         means, deviations = self.means, self.deviations
-        return [[(v - m) / d for v, m, d in zip(row, means, deviations)] for row in rows], 1.0
+        scaled = ([(v - m) / d for v, m, d in zip(row, means, deviations)] for row in rows)
+        # What came as arrays, to take a quarter of the memory, is not made lists of.
+        return ([array("d", row) for row in scaled] if type(rows[0]) is array else list(scaled)), 1.0
 
     def transform(self, rows: Sequence[Row]) -> list[list[float]]:
         """Scaled rows as lists of floats."""

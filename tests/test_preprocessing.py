@@ -60,7 +60,7 @@ class Frame:
     ids=lambda rows: type(rows).__name__,
 )
 def test_rows_may_come_in_many_kinds(rows: Any) -> None:
-    assert as_rows(rows) == [[1.0, 2.5], [3.0, 4.0]]
+    assert list(map(list, as_rows(rows))) == [[1.0, 2.5], [3.0, 4.0]]
 
 
 def test_rows_may_come_one_by_one() -> None:
