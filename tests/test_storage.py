@@ -233,6 +233,24 @@ def test_a_model_of_every_version_predicts_what_it_always_did(version: int, tmp_
     assert (tmp_path / "again.pkl").read_bytes() == NEWEST.read_bytes()  # on every machine and every Python
 
 
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_what_came_with_version_3_is_read_as_it_was_written(engine: str, tmp_path: Path) -> None:
+    """A regression with standardised targets, a seed and a frozen layer."""
+    expected = json.loads((GOLDEN / "regression_expected.json").read_text())
+    path = GOLDEN / "regression_version_3.pkl"
+    model = Model.load(path, engine=engine)
+    tolerance = {"abs": 1e-9} if engine == "linalg" else {"rel": 1e-3, "abs": 1e-2}
+    for row, values in zip(model.predict(expected["rows"]), expected["predictions"]):
+        assert row == pytest.approx(values, **tolerance)
+    assert model.seed == expected["seed"] == 1 << 70
+    assert [layer.trainable for layer in model.network] == [False, *[True] * 6]
+    assert model.target_scaling is not None
+    assert model.target_scaling.kind == "standard"
+    model.save(tmp_path / "again.pkl")
+    if storage.VERSION == 3:
+        assert (tmp_path / "again.pkl").read_bytes() == path.read_bytes()
+
+
 def test_damage_to_an_old_file_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
     """A few bytes of version 1, such as the length of a frame, carry nothing: with those the model is whole."""
     path, data = tmp_path / "model.pkl", (GOLDEN / "model_version_1.pkl").read_bytes()
