@@ -17,12 +17,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx, storage
+from scratchnn.datasets import Dataset, iter_csv
 
 from . import hostile_pickles
 
@@ -516,6 +517,57 @@ def mutated_csv(folder: Path, count: int = 10_000, seed: int = 0) -> str:
                 lambda label=label, n=number: load_csv(path, label, regression=n % 7 == 0), f"table {number}: {file!r}"
             )
     return f"{read} read, {count - read} refused"
+
+
+class Arriving(io.RawIOBase):
+    """A stream whose bytes arrive in given pieces."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.pieces = iter(pieces)
+        self.given = b""
+
+    def read1(self, size: int = -1) -> bytes:
+        if not self.given:
+            self.given = next(self.pieces, b"")
+        piece, self.given = self.given[:size], self.given[size:]
+        return piece
+
+    read = read1  # type: ignore[assignment]
+
+
+def csv_in_pieces(folder: Path, count: int = 10_000, seed: int = 0) -> str:
+    """Damaged tables that arrive in pieces of any size: the same rows and the same refusal as in one piece."""
+    rng = Random(seed)
+    knowing = [(2, 2, ["a", "b"]), (2, 1, []), (2, 2, ["pixel0", "pixel1"]), (64, 0, [])]  # in the order of TABLES
+    refused = rows = 0
+    for number in range(count):
+        kind = rng.randrange(len(TABLES))
+        width, position, names = knowing[kind]
+        file = scribble(TABLES[kind][0] * rng.randrange(1, 3), rng) if number % 3 else TABLES[kind][0]
+        zipped = number % 7 == 0
+        file = damage(gzip.compress(file, mtime=0), rng) if zipped else file
+        like = Dataset([bytes(width)], [], feature_names=names, label_position=position)
+        cuts = sorted(rng.randrange(len(file) + 1) for _ in range(rng.randrange(9)))
+        answers = []
+        for pieces in ([file], [file[a:b] for a, b in zip([0, *cuts], [*cuts, len(file)]) if a < b]):
+            read: list[list[float]] = []
+            problem = ""
+            try:
+                for data in iter_csv(Arriving(pieces), like=like, label_required=False):
+                    read += map(list, data.X)
+            except DataError as error:
+                problem = str(error)
+            answers.append((read, problem))
+        (whole, first), (parts, second) = answers
+        if zipped and first and second:
+            # What a damaged gzip file still gives before it is found out depends on how much of it came at once.
+            shorter = min(len(whole), len(parts))
+            whole, parts, second = whole[:shorter], parts[:shorter], first
+        assert (whole, first) == (parts, second), f"table {number}: {file!r} cut at {cuts}"
+        assert "\n" not in first
+        refused += bool(first)
+        rows += len(whole)
+    return f"{rows} rows given, {refused} of {count} streams refused in the end"
 
 
 def mutated_idx(folder: Path, count: int = 10_000, seed: int = 0) -> str:

@@ -45,6 +45,7 @@ CHECKS = [
     Check("Ctrl-C before every line of a run", ordeals.interrupted_at_every_line),
     Check("disk full while saving, at every byte", ordeals.full_disk),
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
+    Check("mutated CSV that arrives in pieces", ordeals.csv_in_pieces, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),
     Check("absurd windows in a model file", ordeals.absurd_windows, count=5_000),
     Check("commands with odd options and files", ordeals.odd_commands, count=10_000),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import io
+import socket
 import sys
+import threading
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import doors, train
+from scratchnn import datasets, doors, train
 from scratchnn.escapes import printable, printable_lines
 from scratchnn.progress import ByteProgress, LiveLine
 
@@ -84,6 +87,35 @@ def test_class_names_and_paths_cannot_draw_on_the_terminal_of_who_trains(
         assert all(line.isprintable() for line in text.split("\n"))
     assert not [line for line in captured.out.split("\n") if line.startswith("model saved in /etc")]
     assert r"\x1b[2J\x1b[H b\nmodel saved" in captured.out
+
+
+def test_a_server_s_status_line_is_shown_in_printable_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = b"HTTP/1.0 503 \x1b[2J\x9b1m gone\x07\r\nContent-Length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        mirror = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert datasets.main(["mnist", "--to", str(tmp_path), "--mirror", mirror, "--quiet"]) == 2
+        with suppress(OSError):  # some systems only shut down what is connected; closing it then wakes the thread
+            server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert r"503 \x1b[2J\x9b1m gone\x07" in err
 
 
 def test_the_doors_print_through_one_place() -> None:

@@ -30,6 +30,7 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.killed, {"count": 5}),
     (ordeals.full_disk, {"step": 60}),
     (ordeals.mutated_csv, {"count": 400}),
+    (ordeals.csv_in_pieces, {"count": 400}),
     (ordeals.mutated_idx, {"count": 200}),
     (ordeals.absurd_windows, {"count": 120}),
     (ordeals.odd_commands, {"count": 300}),
