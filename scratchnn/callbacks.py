@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+from copy import copy
+from math import isfinite
 from typing import Any
 
-from .arguments import require_number
+from .arguments import require_number, shown
 from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
@@ -98,15 +100,57 @@ class Run:
         plain = {name: getattr(self, name) for name in names}
         return {**plain, "loss_shares": shares, "history": self.history.to_dict()}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up what ``state`` gave."""
-        for name, value in state.items():
-            if name == "history":
-                vars(self.history).update({key: list(values) for key, values in value.items()})
-            elif name == "loss_shares":
-                self.loss_shares = unpack_matrix(value[0])[0] if value else []
-            else:
-                setattr(self, name, value)
+    def at(self, state: Any, batch_size: int, *, between_epochs: bool) -> Run:
+        """This run where ``state`` says that it stood, in an epoch or between two; ``ValueError`` if it cannot have."""
+        counts = ("epoch", "batch", "samples_done", "correct")
+        _require(type(state) is dict and state.keys() == self.state().keys(), "the run has other parts")
+        _require(all(type(state[name]) is int for name in counts), f"{' and '.join(counts)} are to be whole numbers")
+        _require(type(state["lr"]) is float, "the run's learning rate is to be a number")
+        there = copy(self)
+        there.epoch, there.batch, there.samples_done, there.correct = (state[name] for name in counts)
+        there.lr = state["lr"]
+        least, most = (
+            (0 if there.epoch == 0 else self.batches, self.batches) if between_epochs else (1, self.batches - 1)
+        )
+        _require(0 <= there.epoch <= self.epochs, f"the run stands in epoch {shown(there.epoch)} of {self.epochs}")
+        _require(there.epoch > 0 or between_epochs, "the run stands in an epoch before the first")
+        _require(
+            least <= there.batch <= (most if there.epoch else 0),
+            f"the run stands after batch {shown(there.batch)} of {self.batches}",
+        )
+        done = min(there.batch * batch_size, self.samples)
+        _require(there.samples_done == done, f"{shown(there.samples_done)} rows were learned from, expected {done}")
+        right = range(done + 1) if self.classifies else range(1)
+        _require(there.correct in right, f"{shown(there.correct)} rows were right, of {done}")
+        there._take_losses(state, there.epoch if between_epochs else there.epoch - 1, between_epochs)
+        return there
+
+    def _take_losses(self, state: dict[str, Any], epochs: int, between_epochs: bool) -> None:
+        """The losses of this epoch's batches, and the history of so many epochs."""
+        shares, history = state["loss_shares"], state["history"]
+        _require(type(shares) is list and len(shares) == (self.batch > 0), "losses of the batches are to be one row")
+        self.loss_shares = unpack_matrix(shares[0])[0] if shares else []
+        _require(len(self.loss_shares) == self.batch, f"{len(self.loss_shares)} losses of {self.batch} batches")
+        self.history = History()
+        lists = vars(self.history)
+        _require(type(history) is dict and history.keys() == lists.keys(), "the history has other lists")
+        for name, values in history.items():
+            there = not ("accuracy" in name and not self.classifies or "validation" in name and not self.validates)
+            expected = epochs if there else 0
+            _require(type(values) is list and len(values) == expected, f"{name} of {expected} epochs was expected")
+            finite = all(type(v) is float and (isfinite(v) or name == "validation_loss") for v in values)
+            _require(finite, f"{name} is to be finite numbers")
+            _require("accuracy" not in name or all(0.0 <= v <= 1.0 for v in values), f"{name} is to be from 0 to 1")
+            lists[name] = list(values)
+        if between_epochs and epochs:
+            _require(self.history.loss[-1] == self.loss, "the last loss is not the mean of its epoch's")
+            _require(not self.classifies or self.history.accuracy[-1] == self.accuracy, "the last accuracy is another")
+
+    def go_on_from(self, there: Run) -> None:
+        """Stand where the other one does, which ``at`` made."""
+        for name in ("epoch", "batch", "samples_done", "correct", "lr", "loss_shares"):
+            setattr(self, name, getattr(there, name))
+        vars(self.history).update(vars(there.history))
 
     def count(self, loss: float, samples: int, correct: int | None) -> None:
         """Take one trained batch into account."""
@@ -124,6 +168,11 @@ class Run:
     def accuracy(self) -> float | None:
         """The fraction of samples classified rightly so far in this epoch; None for regression."""
         return self.correct / self.samples_done if self.classifies and self.samples_done else None
+
+
+def _require(fine: bool, otherwise: str) -> None:
+    if not fine:
+        raise ValueError(otherwise)
 
 
 class Callback:
@@ -144,6 +193,10 @@ class Callback:
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to know, as plain data: it goes into checkpoints."""
         return {}
+
+    def check_state(self, state: dict[str, Any], model: Any, run: Run) -> None:
+        """``ValueError`` unless this callback can have given ``state`` where ``run`` stands: before ``restore``, and
+        before anything else of a checkpoint is believed. A file can say anything."""
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` gave, after ``on_train_begin``."""
@@ -171,6 +224,18 @@ class _Watching(Callback):
 
     def state(self) -> dict[str, Any]:
         return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def check_state(self, state: dict[str, Any], model: Any, run: Run) -> None:
+        name = type(self).__name__
+        _require(state.keys() == self.state().keys(), f"{name} has other parts")
+        best, epoch = state["best"], state["best_epoch"]
+        _require(type(epoch) is int, f"the best epoch of {name} cannot be {shown(epoch)}")
+        values = getattr(run.history, self.monitor)
+        if best is None:
+            _require(epoch == 0, f"{name} has a best epoch, {shown(epoch)}, without its {self.monitor}")
+        else:
+            fine = type(best) is float and 1 <= epoch <= len(values) and values[epoch - 1] == best
+            _require(fine, f"{name} has {shown(best)} as best, which is not the {self.monitor} of epoch {shown(epoch)}")
 
     def restore(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch = state["best"], state["best_epoch"]
@@ -226,9 +291,28 @@ class EarlyStopping(_Watching):
         flat = None if best is None else [not isinstance(v[0], list) for v in best]
         return {**super().state(), "stopped": self.stopped, "best_weights": packed, "flat": flat}
 
+    def check_state(self, state: dict[str, Any], model: Any, run: Run) -> None:
+        super().check_state(state, model, run)
+        packed, flat, stopped = state["best_weights"], state["flat"], state["stopped"]
+        _require(type(stopped) is bool, f"EarlyStopping stopped: {shown(stopped)} is neither True nor False")
+        _require(not stopped or len(run.history) - state["best_epoch"] > 0, "EarlyStopping stopped at the best epoch")
+        _require((packed is None) == (flat is None), "the best weights are there in part")
+        wanted = self.restore_best and state["best"] is not None
+        _require((packed is not None) == wanted, f"the best weights are {'missing' if wanted else 'not asked for'}")
+        if packed is not None:
+            now = [v if isinstance(v[0], list) else [v] for v in model.weights]
+            flatness = [not isinstance(v[0], list) for v in model.weights]
+            _require(type(packed) is list and len(packed) == len(now), f"{len(now)} best weights were expected")
+            _require(
+                flat == flatness and {*map(type, flat)} <= {bool}, "best weights that are other rows than the model's"
+            )
+            shapes = [(len(rows), len(rows[0])) for rows in map(unpack_matrix, packed)]
+            _require(shapes == [(len(rows), len(rows[0])) for rows in now], "best weights of other shapes")
+
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)
         self.stopped = state["stopped"]
+        self.best_weights = None
         if state["best_weights"] is not None:
             matrices = map(unpack_matrix, state["best_weights"])
             self.best_weights = [rows[0] if flat else rows for rows, flat in zip(matrices, state["flat"])]

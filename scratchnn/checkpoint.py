@@ -18,13 +18,14 @@ from random import Random
 from typing import Any
 
 from . import storage
-from .arguments import require_size
+from .arguments import MESSAGE, require_size, shortened, shown, shown_path
 from .disk import same_file
 from .errors import ArgumentError, ModelFileError
+from .escapes import printable
 from .storage import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
-VERSION = 2
+VERSION = 3
 
 
 class Checkpoint:
@@ -38,6 +39,7 @@ class Checkpoint:
         self._lock = storage.Lock(path)
         self._overtaken = False  # another run has written to it
         self._ours: Any = None  # which file this run has read or written last
+        self._together = False  # what ``load`` gave was written as one
 
     def __enter__(self) -> Checkpoint:
         self._lock.__enter__()
@@ -64,16 +66,28 @@ class Checkpoint:
         if not self.resume or not os.path.exists(self.path):
             return None
         record = storage.load_record(self.path, FORMAT, (VERSION,))
-        if type(record) is not dict or set(record) != {"settings", "state"} or type(record["settings"]) is not dict:
-            raise ModelFileError(f"{self.path}: not a whole checkpoint")
+        parts = {"settings", "state", "sha256"}
+        if type(record) is not dict or set(record) != parts or type(record["settings"]) is not dict:
+            raise self.misfit("it has parts missing, or unknown ones")
         difference = _difference(record["settings"], settings)
         if difference:
-            raise ArgumentError(
-                f"{self.path}: cannot resume what another run wrote: {difference}; "
-                "go back to what it had, or start anew without resume"
-            )
+            start = f"{shown_path(self.path)}: cannot resume what another run wrote: "
+            end = "; go back to what it had, or start anew without resume"
+            raise ArgumentError(start + shortened(difference, MESSAGE - len(start + end)) + end)
+        self._together = record["sha256"] == _digest(record["settings"], record["state"])
         state: dict[str, Any] = record["state"]
         return state
+
+    def require_together(self) -> None:
+        """``ValueError`` unless the parts that ``load`` gave were written together. Before this, look for what is wrong
+        with one of them: that says more."""
+        if not self._together:
+            raise ValueError("they were not written together")
+
+    def misfit(self, reason: object) -> ModelFileError:
+        """The error for a file that is whole, and still does not say where this run stands."""
+        start = f"{shown_path(self.path)}: the parts of this checkpoint do not fit: "
+        return ModelFileError(start + shortened(" ".join(str(reason).split()), MESSAGE - len(start)))
 
     def save(self, settings: dict[str, Any], state: dict[str, Any]) -> None:
         """Replace the file by this state; ``OSError`` if it cannot be written, or if another run has it by now."""
@@ -81,7 +95,8 @@ class Checkpoint:
         self._overtaken = self._overtaken or (removed and self._which() != self._ours)
         if self._overtaken:
             raise OSError(errno.EEXIST, "another run has written to it meanwhile", self.path)
-        storage.save_record(self.path, FORMAT, VERSION, {"settings": settings, "state": state})
+        record = {"settings": settings, "state": state, "sha256": _digest(settings, state)}
+        storage.save_record(self.path, FORMAT, VERSION, record)
         self._ours = self._which()
 
     def _which(self) -> Any:
@@ -91,6 +106,11 @@ class Checkpoint:
         except OSError:
             return None
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _digest(settings: dict[str, Any], state: Any) -> str:
+    """A SHA-256 over all that a run is made of: its parts belong together, whoever put them into a file."""
+    return storage.digest([settings, state])
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
@@ -121,7 +141,7 @@ def _change(name: str, before: Any, now: Any) -> str:
         key = next((key for key in {**now[1], **before[1]} if before[1].get(key) != now[1].get(key)), "class")
         name = key if name == "optimizer" else f"{name}'s {key}"
         before, now = before[1].get(key), now[1].get(key)
-    return f"{name} was {_shown(before)}, is now {_shown(now)}"
+    return f"{printable(name[:40])} was {_shown(before)}, is now {_shown(now)}"
 
 
 def _layers(network: Any) -> list[str]:
@@ -140,7 +160,7 @@ def _shown(value: Any) -> str:
     """A setting for a message; of an optimizer or a schedule its class."""
     if type(value) is list:
         value = ", ".join(str(part) for part in value if type(part) is not dict)
-    return str(value)[:80] if value not in (None, "") else "none"
+    return printable(str(value)[:80]) if value not in (None, "") else "none"
 
 
 def fingerprint(rows: Sequence[Any], targets: Sequence[Any], weights: Sequence[float] | None) -> str:
@@ -170,13 +190,18 @@ def pack_order(order: Sequence[int]) -> bytes:
     return _little_endian(array("I", order))
 
 
-def unpack_order(data: bytes) -> list[int]:
-    """What ``pack_order`` packed."""
+def unpack_order(data: Any, count: int) -> list[int]:
+    """What ``pack_order`` packed, if that is an order of ``count`` rows, or none; ``ValueError`` otherwise."""
     numbers = array("I")
+    if type(data) is not bytes or len(data) not in (0, numbers.itemsize * count):
+        raise ValueError(f"the order of {count} rows cannot be {shown(data)}")
     numbers.frombytes(data)
     if sys.byteorder == "big":
         numbers.byteswap()
-    return numbers.tolist()
+    order = numbers.tolist()
+    if order and sorted(order) != list(range(count)):
+        raise ValueError(f"the order of {count} rows has some twice, or others")
+    return order
 
 
 def pack(matrix: Any, ops: Any) -> dict[str, Any]:
@@ -185,8 +210,10 @@ def pack(matrix: Any, ops: Any) -> dict[str, Any]:
     return {"form": form, **pack_matrix(ops.to_rows(matrix))}
 
 
-def unpack(packed: dict[str, Any], ops: Any) -> Any:
-    """The matrix that ``pack`` packed, the same in every bit."""
+def unpack(packed: Any, ops: Any) -> Any:
+    """The matrix that ``pack`` packed, the same in every bit; ``ValueError`` for anything else."""
+    if type(packed) is not dict or set(packed) != {"form", "shape", "doubles"} or type(packed["form"]) is not dict:
+        raise ValueError(f"a matrix is to have a form, a shape and doubles, got {shown(packed)}")
     rows = unpack_matrix({"shape": packed["shape"], "doubles": packed["doubles"]})
     return ops.in_form(rows, packed["form"])
 

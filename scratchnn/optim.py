@@ -67,8 +67,16 @@ class Optimizer(Computing):
         """What it remembers as rows of floats, whatever the engine."""
         return []
 
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
+        """(shapes of ``matrices``, shapes of ``floats``, ``steps``) after so many steps; a checkpoint has to agree.
+
+        ``shapes`` are those of the parameters. None: a rule of one's own, which does not say.
+        """
+        return None
+
     def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
-        """Take up what ``matrices`` and ``floats`` gave, after so many steps."""
+        """Take up what ``matrices`` and ``floats`` gave, after so many steps. ``ValueError`` for what they cannot
+        have given."""
 
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
@@ -119,6 +127,9 @@ class SGD(Optimizer):
 
     def matrices(self) -> list[Matrix]:
         return self.velocities
+
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
+        return (shapes if self.momentum and steps else []), [], 0
 
     def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
         self.velocities = list(matrices)
@@ -174,8 +185,13 @@ class Adam(Optimizer):
     def floats(self) -> list[Rows]:
         return [*self.means, *self.squares]
 
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
+        return [], (shapes * 2 if steps else []), steps
+
     def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
         half = len(floats) // 2
+        if any(min(row) < 0.0 for rows in floats[half:] for row in rows):
+            raise ValueError("means of squares below 0")
         self.steps, self.means, self.squares = steps, list(floats[:half]), list(floats[half:])
 
     def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:

@@ -33,6 +33,7 @@ __all__ = [
     "Lock",
     "begins_like",
     "check_writable",
+    "digest",
     "load",
     "load_record",
     "load_with_version",
@@ -147,6 +148,11 @@ def save_record(path: str | os.PathLike[str], format_name: str, version: int, re
     except plain_pickle.NotPlainData as error:
         raise ModelFileError(f"{shown_path(path)}: cannot be saved: {error}") from None
     write_atomically(path, _file_of(format_name, version, payload))
+
+
+def digest(record: Any) -> str:
+    """A SHA-256 of plain data: the same for the same data, and for no other."""
+    return str(sha256(plain_pickle.dumps(record)).hexdigest())
 
 
 def load_record(

@@ -1,7 +1,8 @@
 """The training loop that ``Model.fit`` runs: epochs, shuffled batches, forward, backward, step.
 
 ``Training`` holds what one run needs, all of it checked before the first batch; ``Model`` prepares the data and owns
-the network. Relies on ``optim`` for the update rules, on ``callbacks`` for those who look on, and on ``shuffle``.
+the network. Relies on ``optim`` for the update rules, on ``callbacks`` for those who look on, on ``shuffle``, and on
+``standing`` for what a checkpoint says.
 """
 
 from __future__ import annotations
@@ -16,20 +17,13 @@ from typing import Any
 
 from .arguments import chosen, require_number, require_size
 from .callbacks import BestWeights, Callback, History, Run
-from .checkpoint import (
-    Checkpoint,
-    generator_state,
-    pack,
-    pack_order,
-    set_generator_state,
-    unpack,
-    unpack_order,
-)
+from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
 from .errors import ArgumentError, DataError, ModelFileError, TrainingDiverged
 from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm, make_schedule
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
-from .storage import pack_matrix, unpack_matrix
+from .standing import Standing
+from .storage import pack_matrix
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
@@ -289,8 +283,8 @@ class Training:
         with self.interruption or nullcontext(), self.checkpoint or nullcontext():
             try:
                 self._tell_beginning(run)
+                self._resume(run, batch_size)
                 self.model.history = run.history
-                self._resume(run, data)
                 begin()
                 self._first = self._good = self._values()
                 while run.epoch < self.epochs or self._order:
@@ -390,7 +384,11 @@ class Training:
         if not self.checkpoint:
             return
         try:
-            self.checkpoint.save(self.settings, self._state(run))
+            state = self._state(run)
+        except ModelFileError as error:  # the weights are finite: what the optimizer remembers of gradients is not
+            raise self._diverged(run, run.batch, f"in what the optimizer remembers, {error}") from None
+        try:
+            self.checkpoint.save(self.settings, state)
         except OSError as error:
             before, self._trouble = self._trouble, error.strerror or str(error)
             if self._trouble != before:
@@ -439,39 +437,51 @@ class Training:
         # A frozen one is still made of the numbers that the run began with, not of those the engine made of them.
         return {"form": {}, **pack_matrix(ops.to_rows(parameter.value))}
 
-    def _resume(self, run: Run, data: TrainingData) -> None:
+    def _resume(self, run: Run, batch_size: int) -> None:
         """Go on from where the checkpoint says, if there is one."""
         state = self.checkpoint.load(self.settings) if self.checkpoint else None
         if state is None:
             return
         try:
-            self._restore(state, run)
+            self._restore(state, run, batch_size)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             assert self.checkpoint is not None
-            raise ModelFileError(f"{self.checkpoint.path}: the parts of this checkpoint do not fit: {error}") from None
+            raise self.checkpoint.misfit(error) from None
 
-    def _restore(self, state: dict[str, Any], run: Run) -> None:
-        ops = self.model.ops
-        weights = [unpack(packed, ops) for packed in state["weights"]]
+    def _restore(self, state: Any, run: Run, batch_size: int) -> None:
+        """First everything is checked, and then everything is set: what matters beyond the run comes last."""
         parameters = self.model.network.parameters()
-        shapes = [ops.shape(parameter.value) for parameter in parameters]
-        if [ops.shape(value) for value in weights] != shapes:
-            raise ValueError(f"weights of {list(map(ops.shape, weights))}, expected {shapes}")
-        run.restore(state["run"])
-        self._order = unpack_order(state["order"])
+        standing = Standing(state, run, batch_size, parameters, self.parameters)
+        weights, memory = standing.weights(self.model.ops), standing.memory(self.optimizer)
+        schedule, lr = standing.schedule(self.schedule, run.first_lr)
+        generators = standing.generators(self._generators())
+        callbacks = standing.callbacks(self._remembering, self.model)
+        assert self.checkpoint is not None
+        self.checkpoint.require_together()
+        self.optimizer.restore(*memory)
+        self._restore_callbacks(callbacks)
+        self.optimizer.lr = lr
+        if self.schedule:
+            vars(self.schedule).update(schedule)
+        run.go_on_from(standing.run)
+        self._order = standing.order
+        for rng, saved in zip(self._generators(), generators):
+            set_generator_state(rng, saved)
         for parameter, value in zip(parameters, weights):
             parameter.value = value
-        momentum = [unpack(packed, ops) for packed in state["momentum"]]
-        self.optimizer.restore(momentum, list(map(unpack_matrix, state["floats"])), state["steps"])
-        self.optimizer.lr = state["lr"]
-        if self.schedule:
-            vars(self.schedule).update(state["schedule"])
-        for rng, saved in zip(self._generators(), state["generators"]):
-            set_generator_state(rng, saved)
-        for callback, saved in zip(self._remembering, state["callbacks"]):
-            callback.restore(saved)
         if any(getattr(callback, "stopped", False) for callback in self.callbacks):
             self.model.stop_training, run.epoch = True, self.epochs
+
+    def _restore_callbacks(self, states: Sequence[Any]) -> None:
+        """One of somebody's own checks what it is given when it takes it up: then all forget again."""
+        begun = [callback.state() for callback in self._remembering]
+        for number, (callback, state) in enumerate(zip(self._remembering, states)):
+            try:
+                callback.restore(state)
+            except Exception:
+                for other, before in zip(self._remembering[:number], begun):
+                    other.restore(before)
+                raise
 
     def _batch(self, data: TrainingData, indices: Sequence[int], run: Run) -> None:
         targets, weights = data.wanted(indices)

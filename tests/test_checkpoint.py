@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scratchnn import (
+    Adam,
     ArgumentError,
     BestWeights,
     Callback,
@@ -32,6 +33,8 @@ from scratchnn import (
     load_digits,
     storage,
 )
+from scratchnn.optim import Schedule
+from scratchnn.plain_pickle import dumps, loads
 from tests import ordeals
 
 TRAIN, TEST = load_digits()
@@ -272,6 +275,304 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     storage.save_record(tmp_path / "run", "scratchnn checkpoint", checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match=r"the parts of this checkpoint do not fit: weights of .*, expected "):
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
+
+
+# --- whatever a file says ----------------------------------------------------------------------------------
+
+
+class Remembers(Callback):
+    """A callback of one's own."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        self.batches += 1
+        model.stop_training = self.batches == 8 and not self.resumed
+
+    resumed = False
+
+    def state(self) -> dict[str, Any]:
+        return {"batches": self.batches}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.resumed = True
+        self.batches = state["batches"]
+
+
+def watched(model: Model, path: Path, **more: Any) -> Any:
+    """A run of 5 batches an epoch, which stops after 8 batches in all and then goes on to 15."""
+    callbacks = [Remembers(), EarlyStopping(patience=2)]
+    return model.fit(
+        X,
+        Y,
+        epochs=EPOCHS,
+        momentum=0.9,
+        schedule=ReduceOnPlateau(patience=0),
+        validation_data=HELD_OUT,
+        callbacks=callbacks,
+        checkpoint=path,
+        **more,
+    )
+
+
+def in_run(**change: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda state: state["run"].update(change)
+
+
+def in_history(**change: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda state: state["run"]["history"].update(change)
+
+
+def in_stopping(**change: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda state: state["callbacks"][1].update(change)
+
+
+def in_weights(**change: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda state: state["weights"][0].update(change)
+
+
+UNTRUE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "a part missing": (lambda s: s.pop("lr"), "the state of a run has parts missing, or unknown ones"),
+    "a part too many": (lambda s: s.update(stop_training=True), "the state of a run has parts missing, or unknown"),
+    "an epoch long before the first": (in_run(epoch=-(10**15)), "the run stands in epoch -1000000000000000 of 3"),
+    "an epoch beyond the last": (in_run(epoch=4), "the run stands in epoch 4 of 3"),
+    "an epoch that is true": (in_run(epoch=True), "epoch and batch and .* are to be whole numbers"),
+    "no epoch": (in_run(epoch=None), "epoch and batch and .* are to be whole numbers"),
+    "an attribute of the run": (in_run(samples=1), "the run has other parts"),
+    "a batch beyond the last": (in_run(batch=5), "the run stands after batch 5 of 5"),
+    "a batch before the first": (in_run(batch=0), "the run stands after batch 0 of 5"),
+    "rows that were not there": (in_run(samples_done=97), "97 rows were learned from, expected 96"),
+    "more rows right than there were": (in_run(correct=97), "97 rows were right, of 96"),
+    "fewer than none": (in_run(correct=-1), "-1 rows were right, of 96"),
+    "another learning rate": (lambda s: (s.update(lr=0.5), s["run"].update(lr=0.5)), "a learning rate of 0.5, where"),
+    "a learning rate of two minds": (in_run(lr=0.5), r"a learning rate of 0\.1$"),
+    "a learning rate that is no number": (lambda s: s.update(lr=float("nan")), "a learning rate of nan"),
+    "a learning rate that is text": (in_run(lr="0.1"), "the run's learning rate is to be a number"),
+    "losses of no batch": (in_run(loss_shares=[]), "losses of the batches are to be one row"),
+    "losses of fewer batches": (
+        lambda s: s["run"].update(loss_shares=[storage.pack_matrix([[1.0]])]),
+        "1 losses of 3 batches",
+    ),
+    "no history": (in_run(history=None), "the history has other lists"),
+    "an unknown list": (in_history(x=[]), "the history has other lists"),
+    "an epoch too many": (in_history(loss=[1.0, 1.0]), "loss of 1 epochs was expected"),
+    "a loss that is none": (in_history(loss=[float("nan")]), "loss is to be finite numbers"),
+    "a loss that is text": (in_history(loss=["1"]), "loss is to be finite numbers"),
+    "an accuracy above 1": (in_history(accuracy=[1.5]), "accuracy is to be from 0 to 1"),
+    "no validation": (in_history(validation_loss=[]), "validation_loss of 1 epochs was expected"),
+    "an order of other rows": (lambda s: s.update(order=bytes(640)), "the order of 160 rows has some twice, or others"),
+    "an order of fewer rows": (lambda s: s.update(order=s["order"][4:]), "the order of 160 rows cannot be"),
+    "an order that is text": (lambda s: s.update(order="0"), "the order of 160 rows cannot be '0'"),
+    "no order": (lambda s: s.update(order=b""), "the run stands after batch 3 of 5"),
+    "fewer weights": (lambda s: s["weights"].pop(), "weights of 5, expected 6"),
+    "weights that are none": (lambda s: s.update(weights={}), "weights is to be a list, got {}"),
+    "weights of another shape": (in_weights(shape=[20, 64]), r"weights\[0\] is 20x64, the layers need 64x20"),
+    "weights that are not finite": (in_weights(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
+    "weights without a form": (in_weights(form=None), "a matrix is to have a form, a shape and doubles"),
+    "a form that is none": (in_weights(form={"unit": "1"}), ""),
+    "momentum of one matrix": (
+        lambda s: s["momentum"].pop(),
+        "momentum of SGD: 5 matrices, expected 6",
+    ),
+    "no momentum": (lambda s: s.update(momentum=[]), "momentum of SGD: 0 matrices, expected 6"),
+    "means of gradients": (
+        lambda s: s.update(floats=[storage.pack_matrix([[1.0]])]),
+        "floats of SGD: 1 matrices, expected 0",
+    ),
+    "steps that were not counted": (lambda s: s.update(steps=8), "steps of SGD: 8, expected 0"),
+    "a schedule that waited": (lambda s: s["schedule"].update(waited=7), "the schedule stands elsewhere"),
+    "a schedule with another best": (lambda s: s["schedule"].update(best=-1.0), "the schedule stands elsewhere"),
+    "a schedule with another base": (lambda s: s["schedule"].update(base=9.0), "the schedule stands elsewhere"),
+    "a schedule with a method": (lambda s: s["schedule"].update(after_epoch=1), "the schedule stands elsewhere"),
+    "no schedule": (lambda s: s.update(schedule=[]), r"the schedule is to be a dict, got \[\]"),
+    "a generator too few": (lambda s: s["generators"].pop(), "generators of 2, expected 3"),
+    "a generator of another kind": (lambda s: s["generators"][0].__setitem__(0, 2), "generator 0 is of another kind"),
+    "a generator with too few words": (lambda s: s["generators"][1][1].pop(), "generator 1 has too few numbers"),
+    "a generator far out": (
+        lambda s: s["generators"][1][1].__setitem__(-1, 10**9),
+        "generator 1 has numbers that it cannot have",
+    ),
+    "a generator of zeros": (
+        lambda s: s["generators"][0].__setitem__(1, [0] * 625),
+        "generator 0 has numbers that it cannot have",
+    ),
+    "a generator with a word of 33 bits": (
+        lambda s: s["generators"][2][1].__setitem__(5, 1 << 32),
+        "generator 2 has numbers that it cannot have",
+    ),
+    "a generator that put text by": (lambda s: s["generators"][2].__setitem__(2, "x"), "generator 2 cannot be 'x'"),
+    "a callback too many": (lambda s: s["callbacks"].append({}), "callbacks of 3, expected 2"),
+    "a callback that is none": (lambda s: s["callbacks"].__setitem__(0, 5), "the state of Remembers is to be a dict"),
+    "a callback of one's own that knows nothing": (lambda s: s["callbacks"][0].clear(), "'batches'"),
+    "a best that never was": (in_stopping(best=1e-9), "EarlyStopping has 1e-09 as best, which is not the validation_l"),
+    "a best epoch to come": (in_stopping(best_epoch=2), "which is not the validation_loss of epoch 2"),
+    "no best, but its epoch": (in_stopping(best=None), "EarlyStopping has a best epoch, 1, without its validation"),
+    "a best epoch that is text": (in_stopping(best_epoch="1"), "the best epoch of EarlyStopping cannot be '1'"),
+    "stopped at once": (in_stopping(stopped=True), "EarlyStopping stopped at the best epoch"),
+    "stopped, perhaps": (in_stopping(stopped=1), "EarlyStopping stopped: 1 is neither True nor False"),
+    "no best weights": (in_stopping(best_weights=None, flat=None), "the best weights are missing"),
+    "half of the best weights": (in_stopping(flat=None), "the best weights are there in part"),
+    "fewer best weights": (lambda s: s["callbacks"][1]["best_weights"].pop(), "6 best weights were expected"),
+    "best weights of another shape": (
+        lambda s: s["callbacks"][1]["best_weights"][0].update(shape=[20, 64]),
+        "best weights of other shapes",
+    ),
+    "best weights laid out otherwise": (in_stopping(flat=[True] * 6), "best weights that are other rows than the mo"),
+}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], list[Any]]:
+    """(the record of a run that was stopped, the weights of one that was not)."""
+    path = tmp_path_factory.mktemp("stopped") / "run"
+    watched(settings("lanes"), path)
+    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    model = settings("lanes")
+    watched(model, path, resume=True)
+    return record, model.weights
+
+
+@pytest.mark.parametrize(("change", "reason"), UNTRUE.values(), ids=UNTRUE)
+def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
+    change: Callable[[dict[str, Any]], Any], reason: str, stopped: tuple[dict[str, Any], list[Any]], tmp_path: Path
+) -> None:
+    """Also if its digest is right: whoever writes a file can see to that."""
+    path, record = tmp_path / "run", loads(dumps(stopped[0]))
+    change(record["state"])
+    record["sha256"] = checkpoint._digest(record["settings"], record["state"])
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    model = settings("lanes")
+    before = model.weights, model._order_rng.getstate()
+    with pytest.raises(ModelFileError, match=rf"run: the parts of this checkpoint do not fit: .*{reason}") as caught:
+        watched(model, path, resume=True)
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+    assert (model.weights, model._order_rng.getstate()) == before
+    assert not model.stop_training
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: s.update(steps=5), "steps of Adam: 5, expected 15"),
+        (lambda s: s["floats"].pop(), "floats of Adam: 11 matrices, expected 12"),
+        (lambda s: s["floats"].reverse(), r"floats\[0\] of Adam is 1x10, the layers need 64x20"),
+        (lambda s: s.update(momentum=s["weights"]), "momentum of Adam: 6 matrices, expected 0"),
+        (lambda s: s["floats"][6].update(storage.pack_matrix([[-1.0] * 20] * 64)), "means of squares below 0"),
+        (lambda s: s["floats"][0].update(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
+    ],
+)
+def test_what_adam_cannot_remember_is_refused(change: Callable[[Any], Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path)
+    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    change(record["state"])
+    record["sha256"] = checkpoint._digest(record["settings"], record["state"])
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ModelFileError, match=reason):
+        fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path, resume=True)
+
+
+def test_a_memory_of_gradients_that_is_infinite_is_divergence(tmp_path: Path) -> None:
+    """Their squares overflow long before they do, and weights stay where they are."""
+
+    class Steep(Callback):
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            if run.batch == 3:
+                optimizer.squares[0][0][0] = float("inf")
+
+    optimizer = Adam()
+    with pytest.raises(TrainingDiverged, match=r"epoch 1, batch 5: in what the optimizer remembers, .* not finite"):
+        settings("linalg").fit(X, Y, epochs=2, optimizer=optimizer, callbacks=[Steep()], checkpoint=tmp_path / "run")
+
+
+def test_parts_of_two_checkpoints_are_not_one(stopped: tuple[dict[str, Any], list[Any]], tmp_path: Path) -> None:
+    """Each by itself could be true: only that they were written together tells."""
+    path = tmp_path / "run"
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, stopped[0])
+    model = settings("lanes")
+    watched(model, path, resume=True)
+    assert model.weights == stopped[1]
+    record = loads(dumps(stopped[0]))
+    record["state"]["weights"], record["state"]["momentum"] = record["state"]["momentum"], record["state"]["weights"]
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ModelFileError, match="the parts of this checkpoint do not fit: they were not written together"):
+        watched(settings("lanes"), path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("settings_of", "named"),
+    [
+        (lambda s: s.update({"x" * 1000: 1}), "xxx"),
+        (lambda s: s.update({"a\nb\x1b[2J": 1}), r"a\\nb\\x1b\[2J was 1, is now none"),
+        (lambda s: s.update(network="a" * 100_000 + "("), "layer 0 was none, is now Linear"),
+        (lambda s: s.update(network=[[["Linear(" * 1000]]]), "layer"),
+        (lambda s: s.update(loss="x\ny" * 1000), r"loss was x\\ny"),
+        (lambda s: s.update(optimizer=["SGD", {"y" * 1000: "z" * 1000}]), "lr was none, is now 0.1"),
+        (lambda s: s.update(optimizer=["SGD", {}]), "lr was none, is now 0.1"),
+        (lambda s: s.update(seed=10**600), "seed was 1000"),
+        (lambda s: s.clear(), "was none"),
+    ],
+)
+def test_settings_of_a_stranger_are_named_in_a_line(
+    settings_of: Callable[[dict[str, Any]], Any],
+    named: str,
+    stopped: tuple[dict[str, Any], list[Any]],
+    tmp_path: Path,
+) -> None:
+    path, record = tmp_path / "run", loads(dumps(stopped[0]))
+    settings_of(record["settings"])
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ValueError, match=f"run: cannot resume what another run wrote: .*(?:{named})") as caught:
+        watched(settings("lanes"), path, resume=True)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "record", [None, [], {}, {"settings": {}, "state": {}}, {"settings": 1, "state": 2, "sha256": 3}]
+)
+def test_a_record_that_is_no_checkpoint(record: Any, tmp_path: Path) -> None:
+    storage.save_record(tmp_path / "run", checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ModelFileError, match="run: the parts of this checkpoint do not fit: it has parts missing"):
+        watched(settings("lanes"), tmp_path / "run", resume=True)
+
+
+class Mean(Schedule):
+    """A schedule of one's own."""
+
+    def rate(self, epoch: int) -> float:
+        return self.base / epoch
+
+
+def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+
+    def go(resume: bool, stop: bool = False) -> Any:
+        model = settings("lanes")
+        model.fit(
+            X, Y, epochs=3, schedule=Mean(), callbacks=[Once(7 if stop else None)], checkpoint=path, resume=resume
+        )
+        return model.weights
+
+    class Once(Callback):
+        def __init__(self, after: int | None) -> None:
+            self.after, self.batches = after, 0
+
+        def on_batch_end(self, model: Any, run: Any) -> None:
+            self.batches += 1
+            model.stop_training = self.batches == self.after
+
+    whole = go(False)
+    go(False, stop=True)
+    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    assert go(True) == whole
+    record["state"]["schedule"]["rate"] = 1.0
+    record["sha256"] = checkpoint._digest(record["settings"], record["state"])
+    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ModelFileError, match="'rate' of a schedule is no state of it"):
+        go(True)
 
 
 def test_settings_that_make_no_sense() -> None:

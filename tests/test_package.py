@@ -24,7 +24,18 @@ PACKAGE = ROOT / "scratchnn"
 FLOORS: dict[int, set[str]] = {
     4: {"__main__", "train", "predict", "info"},
     3: {"model", "search", "training"},
-    2: {"layers", "conv", "losses", "optim", "gradcheck", "callbacks", "checkpoint", "architecture", "description"},
+    2: {
+        "layers",
+        "conv",
+        "losses",
+        "optim",
+        "gradcheck",
+        "callbacks",
+        "checkpoint",
+        "standing",
+        "architecture",
+        "description",
+    },
     1: {
         "preprocessing",
         "datasets",

@@ -1,0 +1,149 @@
+"""Where a run stands that is to be resumed: what a checkpoint says of it, all of it checked before any of it is set.
+
+Whoever wrote the file may have written anything, or taken it apart and put it together again. So every part is compared
+with what is known of the run without the file: its epochs, batches and rows, the shapes of its weights, what its
+optimizer remembers after so many steps, how many generators and callbacks it has, and the parts with each other. Every
+error is a ``ValueError`` of one line. Relies on ``callbacks`` and ``checkpoint``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from copy import copy
+from random import Random
+from typing import Any
+
+from .arguments import shown
+from .callbacks import History, Run
+from .checkpoint import generator_state, unpack, unpack_order
+from .optim import SCHEDULES, Optimizer, Schedule
+from .storage import unpack_matrix
+
+PARTS = {"run", "order", "weights", "momentum", "floats", "steps", "lr", "schedule", "generators", "callbacks"}
+
+Shapes = list[tuple[int, int]]
+
+
+class Standing:
+    """What a checkpoint's ``state`` says, unpacked; ``ValueError`` if it cannot be what such a run has left.
+
+    ``run`` is the run at its beginning, with ``batch_size`` rows a batch; ``parameters`` are all of the network's,
+    ``learning`` those of them that training changes.
+    """
+
+    def __init__(
+        self, state: Any, run: Run, batch_size: int, parameters: Sequence[Any], learning: Sequence[Any]
+    ) -> None:
+        require(type(state) is dict and set(state) == PARTS, "the state of a run has parts missing, or unknown ones")
+        self._state = state
+        self.order = unpack_order(state["order"], run.samples)
+        self.run = run.at(state["run"], batch_size, between_epochs=not self.order)
+        self.steps_taken = self.run.batch + run.batches * max(self.run.epoch - 1, 0)
+        self._learning = {id(parameter) for parameter in learning}
+        self._parameters = parameters
+
+    def weights(self, ops: Any) -> list[Any]:
+        """The values of all parameters."""
+        packed, values = _listed(self._state, "weights", len(self._parameters)), []
+        for number, (parameter, part) in enumerate(zip(self._parameters, packed)):
+            values.append(unpack(part, ops))
+            _require_shape(f"weights[{number}]", ops.shape(values[-1]), ops.shape(parameter.value))
+            frozen = id(parameter) not in self._learning
+            require(not (frozen and part["form"]), f"weights[{number}] is frozen and has a form of its own")
+        return values
+
+    def memory(self, optimizer: Optimizer) -> tuple[list[Any], list[list[list[float]]], int]:
+        """What the optimizer remembers: its matrices, its floats, and how many steps it has counted."""
+        ops = optimizer.ops
+        momentum = [unpack(part, ops) for part in _listed(self._state, "momentum")]
+        floats = [unpack_matrix(part) for part in _listed(self._state, "floats")]
+        shapes = [ops.shape(p.value) for p in self._parameters if id(p) in self._learning]
+        expected = optimizer.remembers(shapes, self.steps_taken)
+        came = [ops.shape(m) for m in momentum], [(len(rows), len(rows[0])) for rows in floats], self._state["steps"]
+        if expected is not None:
+            name = type(optimizer).__name__
+            for what, there, wanted in zip(("momentum", "floats"), came, expected):
+                require(len(there) == len(wanted), f"{what} of {name}: {len(there)} matrices, expected {len(wanted)}")
+                for number, pair in enumerate(zip(there, wanted)):
+                    _require_shape(f"{what}[{number}] of {name}", *pair)
+            require(came[2] == expected[2], f"steps of {name}: {shown(came[2])}, expected {expected[2]}")
+        require(type(came[2]) is int and came[2] >= 0, f"{shown(came[2])} steps of an optimizer")
+        return momentum, floats, came[2]
+
+    def schedule(self, schedule: Schedule | None, first: float) -> tuple[dict[str, Any], float]:
+        """The attributes of a schedule that has started at the learning rate ``first``, and where it has led to."""
+        saved, lr = self._state["schedule"], self._state["lr"]
+        require(type(saved) is dict, f"the schedule is to be a dict, got {shown(saved)}")
+        require(type(lr) is float and 0.0 <= lr < math.inf and lr == self.run.lr, f"a learning rate of {shown(lr)}")
+        if schedule is None or type(schedule) in SCHEDULES.values():
+            wanted, rate = _followed(schedule, self.run.history, first)
+            fine = saved.keys() == wanted.keys() and all(_alike(saved[name], wanted[name]) for name in wanted)
+            require(fine, "the schedule stands elsewhere than its losses have led it")
+            require(_alike(lr, rate), f"a learning rate of {shown(lr)}, where the schedule has led to {rate:g}")
+        else:
+            hidden = next((name for name in saved if hasattr(type(schedule), name)), None)
+            require(hidden is None, f"{shown(hidden)} of a schedule is no state of it")
+        return dict(saved), lr
+
+    def generators(self, generators: Sequence[Random]) -> list[Any]:
+        """The states of all generators."""
+        states = _listed(self._state, "generators", len(generators))
+        for number, (state, rng) in enumerate(zip(states, generators)):
+            _check_generator(f"generator {number}", state, generator_state(rng))
+        return states
+
+    def callbacks(self, callbacks: Sequence[Any], model: Any) -> list[Any]:
+        """The states of the callbacks that have one."""
+        states = _listed(self._state, "callbacks", len(callbacks))
+        for callback, state in zip(callbacks, states):
+            name = type(callback).__name__
+            require(type(state) is dict, f"the state of {name} is to be a dict, got {shown(state)}")
+            if hasattr(callback, "check_state"):
+                callback.check_state(state, model, self.run)
+        return states
+
+
+def require(fine: bool, otherwise: str) -> None:
+    """``ValueError`` with this text, unless it is fine."""
+    if not fine:
+        raise ValueError(otherwise)
+
+
+def _listed(state: dict[str, Any], name: str, count: int | None = None) -> list[Any]:
+    values = state[name]
+    require(type(values) is list, f"{name} is to be a list, got {shown(values)}")
+    require(count is None or len(values) == count, f"{name} of {len(values)}, expected {count}")
+    return values  # type: ignore[no-any-return]
+
+
+def _require_shape(what: str, came: tuple[int, int], expected: tuple[int, int]) -> None:
+    require(came == expected, f"{what} is {came[0]}x{came[1]}, the layers need {expected[0]}x{expected[1]}")
+
+
+def _followed(schedule: Schedule | None, history: History, first: float) -> tuple[dict[str, Any], float]:
+    """(its attributes, the learning rate) after a schedule that has just started saw the losses of a history."""
+    if schedule is None:
+        return {}, first
+    there, optimizer = copy(schedule), Optimizer(first)
+    for epoch, loss in enumerate(history.validation_loss or history.loss, 1):
+        there.after_epoch(optimizer, epoch, loss)
+    return vars(there), optimizer.lr
+
+
+def _alike(came: Any, expected: Any) -> bool:
+    """The same, but that on another machine a cosine may be rounded otherwise."""
+    close = (
+        type(expected) is float and type(came) is float and math.isclose(came, expected, rel_tol=1e-9, abs_tol=1e-15)
+    )
+    return type(came) is type(expected) and (came == expected or close)
+
+
+def _check_generator(what: str, came: Any, now: Sequence[Any]) -> None:
+    """The state of a Mersenne Twister: 624 words and a position among them, and a number put by, or none."""
+    require(type(came) is list and len(came) == 3 and came[0] == now[0], f"{what} is of another kind")
+    words, put_by = came[1], came[2]
+    require(type(words) is list and len(words) == len(now[1]), f"{what} has too few numbers, or too many")
+    fine = all(type(word) is int and 0 <= word < 1 << 32 for word in words) and words[-1] < len(words)
+    require(fine and any(words[:-1]), f"{what} has numbers that it cannot have")
+    require(put_by is None or (type(put_by) is float and math.isfinite(put_by)), f"{what} cannot be {shown(put_by)}")
