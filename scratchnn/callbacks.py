@@ -62,8 +62,8 @@ class History:
         return losses.index(min(losses)) + 1 if losses else None
 
     def to_dict(self) -> dict[str, list[float]]:
-        """The same lists in a dict."""
-        return {name: list(values) for name, values in vars(self).items()}
+        """The lists that have entries, in a dict; all are as long as there were epochs, as a table needs them."""
+        return {name: list(values) for name, values in vars(self).items() if values}
 
     def __repr__(self) -> str:
         last = f", last loss {self.loss[-1]:.4f}" if self.loss else ""
@@ -98,7 +98,7 @@ class Run:
         names = ("epoch", "batch", "samples_done", "correct", "lr")
         shares = [pack_matrix([self.loss_shares])] if self.loss_shares else []
         plain = {name: getattr(self, name) for name in names}
-        return {**plain, "loss_shares": shares, "history": self.history.to_dict()}
+        return {**plain, "loss_shares": shares, "history": {k: list(v) for k, v in vars(self.history).items()}}
 
     def at(self, state: Any, batch_size: int, *, between_epochs: bool) -> Run:
         """This run where ``state`` says that it stood, in an epoch or between two; ``ValueError`` if it cannot have."""

@@ -312,47 +312,82 @@ def _labels_beside(images_path: str) -> str | None:
 
 
 def train_test_split(
-    X: Sequence[Any], y: Sequence[Any], *, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
-) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+    X: Any, y: Any, *, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
+) -> tuple[Any, Any, Any, Any]:
     """Part rows and labels at random: ``X_train, X_test, y_train, y_test``.
 
-    X: any rows, y: a label each. The test gets ``test_fraction`` of the rows, rounded up. With ``stratify``, every
-    class is in both parts in the same proportion, as nearly as whole rows allow; a class with a single row stays in
-    training. (Labels that are floats are values, not classes, and are never stratified.) The same seed gives the
-    same parts, in the same order.
+    X: any rows, y: a label each (or a row each: one-hot, or of one number). Lists come back for sequences; arrays,
+    DataFrames, Series and sparse matrices come back as such. The test gets ``test_fraction`` of the rows, rounded up.
+    With ``stratify``, every class is in both parts in the same proportion, as nearly as whole rows allow; a class with
+    a single row stays in training. (Labels that are floats are values, not classes, and are never stratified.) The same
+    seed gives the same parts, in the same order.
 
-    Raises ``DataError`` for lengths that differ, fewer than two rows, or labels that cannot be told apart;
-    ``ValueError`` for a fraction that is not between 0 and 1.
+    Raises ``DataError`` for lengths that differ, fewer than two rows, labels that cannot be told apart, or that all
+    occur only once, so that a test would have none; ``ValueError`` for a fraction that is not between 0 and 1.
     """
     if not isinstance(test_fraction, (int, float)) or not 0 < test_fraction < 1:
         raise ArgumentError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
     require_size("seed", seed, 0)
-    for name, values in (("X", X), ("y", y)):
-        if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
-            raise DataError(f"{name} must be a list, got {type(values).__name__}")
-    if len(X) != len(y):
-        raise DataError(f"X and y must have the same length, got {len(X)} rows and {len(y)} labels")
-    if len(X) < 2:
-        raise DataError(f"at least two rows are needed for a training and a test part, got {len(X)}")
+    count, labels = _row_count(X, "X"), _row_count(y, "y")
+    if count != labels:
+        raise DataError(f"X and y must have the same length, got {count} rows and {labels} labels")
+    if count < 2:
+        raise DataError(f"at least two rows are needed for a training and a test part, got {count}")
     rng = Random(seed)
     groups: dict[Any, list[int]] = {}
     try:
-        stratify = stratify and not any(isinstance(label, float) for label in y)
-        for index, label in enumerate(y):
-            groups.setdefault(label if stratify else None, []).append(index)
+        classes = _classes_of(y) if stratify else None
+        for index, label in enumerate(classes or [None] * count):
+            groups.setdefault(label, []).append(index)
     except TypeError:
         raise DataError("labels must be numbers or strings to be stratified; or pass stratify=False") from None
     # 1e-9: 0.07 * 100 is a little more than 7 in floating point, and 7 rows are meant.
-    wanted = min(max(ceil(len(X) * test_fraction - 1e-9), 1), len(X) - 1)
+    wanted = min(max(ceil(count * test_fraction - 1e-9), 1), count - 1)
     train: list[int] = []
     test: list[int] = []
     for members, share in zip(groups.values(), _shares([len(group) for group in groups.values()], wanted)):
         shuffle(members, rng=rng)
         test.extend(members[:share])
         train.extend(members[share:])
+    if not test:
+        raise DataError(
+            f"none of {count} rows can be held out for a test: every label occurs only once, and stays in training; or "
+            "pass stratify=False"
+        )
     shuffle(train, rng=rng)
     shuffle(test, rng=rng)
-    return [X[i] for i in train], [X[i] for i in test], [y[i] for i in train], [y[i] for i in test]
+    return _rows_at(X, train), _rows_at(X, test), _rows_at(y, train), _rows_at(y, test)
+
+
+def _row_count(values: Any, name: str) -> int:
+    if getattr(values, "shape", None) and hasattr(values, "tocsr"):  # a sparse matrix has no len()
+        return int(values.shape[0])
+    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
+        raise DataError(f"{name} must be a list, got {type(values).__name__}")
+    return len(values)
+
+
+def _rows_at(values: Any, indices: list[int]) -> Any:
+    """Some rows of what keeps its kind: a DataFrame or Series, a sparse matrix, an array; of others a list."""
+    if hasattr(values, "iloc"):
+        return values.iloc[indices]
+    if hasattr(values, "tocsr"):
+        return values.tocsr()[indices]
+    if hasattr(values, "__array_interface__"):
+        return values[indices]
+    return [values[i] for i in indices]
+
+
+def _classes_of(y: Any) -> list[Any] | None:
+    """A key for each label's class, to stratify by; None for values that are no classes."""
+    values = y.to_numpy() if hasattr(y, "to_numpy") else y
+    labels = list(values.tolist() if hasattr(values, "tolist") else values)
+    if all(isinstance(label, (list, tuple)) for label in labels):
+        labels = [label[0] if len(label) == 1 else tuple(label) for label in labels]
+        rows = [label for label in labels if isinstance(label, tuple)]
+        if any(v not in (0, 1) for row in rows for v in row):
+            return None
+    return None if any(isinstance(label, float) for label in labels) else labels
 
 
 def _shares(sizes: list[int], wanted: int) -> list[int]:

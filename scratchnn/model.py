@@ -358,7 +358,7 @@ class Model(Computing):
             self.classes = self.classes or self._fitting_classes(labels)
         targets = self._targets(y, self.classes, "y", len(rows))
         weights = sample_weights(labels, self.classes, sample_weight, class_weight)
-        self.scaling = self.scaling or Scaling.fit(rows, self.scaling_kind)
+        self.scaling = self.scaling or Scaling.fit(rows, self.scaling_kind, weights)
         self.target_scaling = self.target_scaling or self._fit_targets(self.scaling, rows, targets, weights)
         return targets, weights
 
@@ -587,11 +587,11 @@ class Model(Computing):
         else:
             y = as_targets(y, self.output_size, "y", len(rows))
             groups = ["all"] * len(rows)
+        if 1 < len(rows) == len(set(groups)):
+            raise DataError(f"validation_split: none of {len(rows)} rows can be held out, every label occurs only once")
         learned, held_out, _, _ = train_test_split(
             range(len(rows)), groups, test_fraction=fraction, seed=self.seed or 0, stratify=True
         )
-        if not held_out:
-            raise DataError(f"validation_split: none of {len(rows)} rows can be held out, every label occurs only once")
         if sample_weight is not None:
             sample_weight = as_targets(sample_weight, 1, "sample_weight", len(rows))
             sample_weight = [sample_weight[i][0] for i in learned]
@@ -738,19 +738,15 @@ class Model(Computing):
 
     @asking
     def score(self, X: Any, y: Any) -> float:
-        """The fraction of rows classified rightly; for regression R² = 1 - residual / total sum of squares."""
+        """The fraction of rows classified rightly; for regression R² = 1 - residual / total sum of squares, of several
+        outputs the mean of their R²."""
         data = self._evaluation_data(X, y, "")
         if self.task == "classification":
             accuracy: float | None = self._answer(self._evaluate, data)[1]
             assert accuracy is not None
             return accuracy
         outputs: Rows = self._require_target_scaling().undo(self._answer(self._outputs, data.prepared))
-        residual = math.fsum((o - t) ** 2 for row, target in zip(outputs, data.targets) for o, t in zip(row, target))
-        means = [linalg.mean(column) for column in zip(*data.targets)]
-        total = math.fsum((t - m) ** 2 for target in data.targets for t, m in zip(target, means))
-        if not total:
-            return 1.0 if not residual else 0.0
-        return 1.0 - residual / total
+        return linalg.mean([_r_squared(*columns) for columns in zip(zip(*outputs), zip(*data.targets))])
 
     @staticmethod
     def get_accuracy(predictions: Any, y: Any) -> float:
@@ -861,3 +857,13 @@ class Model(Computing):
         model.label_position = description["label_position"]
         network.eval()
         return model
+
+
+def _r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
+    """The coefficient of determination of one column; for targets that are all the same 1 if they are hit, else 0."""
+    mean = linalg.mean(targets)
+    residual = math.fsum((o - t) ** 2 for o, t in zip(outputs, targets))
+    total = math.fsum((t - mean) ** 2 for t in targets)
+    if not total:
+        return 0.0 if residual else 1.0
+    return 1.0 - residual / total

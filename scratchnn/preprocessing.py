@@ -181,7 +181,15 @@ def find_classes(labels: Sequence[Label]) -> list[Label]:
             f"a class label must be a whole number or a string, got {fraction!r}; "
             "for numbers to be predicted use regression"
         )
-    return sorted({int(v) if isinstance(v, float) else v for v in labels})
+    classes: list[Label] = sorted({int(v) if isinstance(v, float) else v for v in labels})
+    for label in (classes[0], classes[-1]) if classes else ():
+        if not isinstance(label, str) and not -(1 << 63) <= label < 1 << 63:
+            odd = next(i for i, v in enumerate(labels) if v == label)
+            raise DataError(
+                f"label {odd} is a number of {int(label).bit_length()} bits, which no model file holds: take labels of "
+                "up to 64 bits, or texts"
+            )
+    return classes
 
 
 def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str = "y") -> list[int]:
@@ -232,10 +240,11 @@ class Scaling:
         self.deviations = deviations or []
 
     @classmethod
-    def fit(cls, rows: Sequence[Row], kind: str = "auto") -> Scaling:
+    def fit(cls, rows: Sequence[Row], kind: str = "auto", weights: Sequence[float] | None = None) -> Scaling:
         """Learn from training rows. "auto" chooses: rows of ``bytes``, or at least 16 columns of whole numbers from 0
         to 255 that reach beyond 100, are pixels; at least 16 columns within [-1, 1] that are wide apart on the whole,
-        but some hardly ever, are pictures already scaled, and left alone; all others are standardised."""
+        but some hardly ever, are pictures already scaled, and left alone; all others are standardised. ``weights``,
+        one a row, say how much each counts in means and deviations."""
         if kind not in cls.KINDS:
             raise ArgumentError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
@@ -244,7 +253,8 @@ class Scaling:
             raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
         if kind != "standard":
             return cls(kind)
-        pairs = [_mean_and_deviation(column, f"X: column {number}") for number, column in enumerate(zip(*rows))]
+        columns = enumerate(zip(*rows))
+        pairs = [_mean_and_deviation(column, f"X: column {number}", weights) for number, column in columns]
         return cls(kind, [mean for mean, _ in pairs], [deviation for _, deviation in pairs])
 
     @staticmethod

@@ -448,13 +448,13 @@ def _notes(options: argparse.Namespace, training: Any) -> list[str]:
 
 def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
     """Two parts of the rows, none of them empty; ``DataError`` where the labels leave nothing for the second."""
-    larger, smaller = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
-    if not len(smaller):  # every class keeps a row to learn from
+    if not options.regression and 1 < len(data) == len(set(data.y)):  # every class keeps a row to learn from
         raise DataError(
             f"{data.source}: every label in {_label_column(data)} occurs only once among {len(data)} rows, so none can "
             "be held out; to predict numbers add --regression, and name their column with --label"
         )
-    return larger, smaller
+    parts: tuple[Any, Any] = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
+    return parts
 
 
 def _build(options: argparse.Namespace, training: Any) -> Any:
@@ -564,7 +564,9 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         else:
             results[f"{name}_loss"] = loss
             results[f"{name}_accuracy"] = accuracy
-    results.update(history=history.to_dict(), seed=options.seed, model=options.save)
+    results.update(
+        history={name: list(values) for name, values in vars(history).items()}, seed=options.seed, model=options.save
+    )
     return results
 
 

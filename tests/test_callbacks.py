@@ -389,3 +389,13 @@ def test_the_best_epoch_has_the_lowest_validation_loss(losses: list[float], best
     history = History()
     history.validation_loss += losses
     assert history.best_epoch == best
+
+
+@pytest.mark.parametrize("validates", [False, True])
+def test_a_history_becomes_a_table(validates: bool) -> None:
+    pd = pytest.importorskip("pandas")
+    for model, y in ((classifier(), Y), (Model(2, 3, 1, task="regression"), [0.5, 1.5, 2.5, 3.5])):
+        history = model.fit(X, y, epochs=3, validation_data=(X, y) if validates else None)
+        table = pd.DataFrame(history.to_dict())
+        assert table.shape == (3, 2 + validates + (model.task == "classification") * (1 + validates))
+        assert table["loss"].tolist() == history.loss

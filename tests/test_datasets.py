@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import data_file, datasets
-from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, train_test_split
+from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, one_hot, train_test_split
 from scratchnn.errors import DataError
 from scratchnn.pixel_text import PixelText
 
@@ -851,9 +851,14 @@ def test_split_is_stratified_and_loses_nothing() -> None:
 )
 def test_split_properties(y: list[str], fraction: float, seed: int) -> None:
     X = list(range(len(y)))
+    if len(set(y)) == len(y):
+        with pytest.raises(DataError, match="every label occurs only once"):
+            train_test_split(X, y, test_fraction=fraction, seed=seed)
+        return
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_fraction=fraction, seed=seed)
     assert sorted(X_train + X_test) == X
     assert set(y_train) == set(y)  # no class is missing from training
+    assert X_test
     assert [y[i] for i in X_train] == y_train
     assert [y[i] for i in X_test] == y_test
     counts, sizes = Counter(y_test), Counter(y)
@@ -887,12 +892,52 @@ def test_split_takes_values_and_unstratified_labels() -> None:
         ([1, 2], [1, 2], {"test_fraction": 0}, "test_fraction must be between 0 and 1, got 0"),
         ([1, 2], [1, 2], {"test_fraction": 1.0}, "test_fraction must be between 0 and 1, got 1.0"),
         ([1, 2], [1, 2], {"test_fraction": float("nan")}, "test_fraction must be between 0 and 1, got nan"),
-        ([1, 2], [[1], [2]], {}, "labels must be numbers or strings to be stratified"),
+        ([1, 2], [{1}, {2}], {}, "labels must be numbers or strings to be stratified"),
+        ([1, 2], [{1: 2}, 3], {}, "labels must be numbers or strings to be stratified"),
+        ([1, 2], [0, 1], {}, "none of 2 rows can be held out for a test: every label occurs only once"),
+        ([1, 2, 3], ["a", "b", "c"], {}, "none of 3 rows can be held out for a test: .*; or pass stratify=False"),
     ],
 )
 def test_split_misused(X: Any, y: Any, options: dict[str, Any], expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         train_test_split(X, y, **options)
+
+
+def test_split_of_rows_of_one_number_or_one_hot_is_that_of_their_labels() -> None:
+    X, y = list(range(60)), [i % 3 for i in range(60)]
+    plain = train_test_split(X, y, seed=4)
+    for label_rows in ([[k] for k in y], one_hot(y), [tuple(map(int, row)) for row in one_hot(y)]):
+        parts = train_test_split(X, label_rows, seed=4)
+        assert parts[:2] == plain[:2]
+        assert parts[3] == [label_rows[i] for i in parts[1]]
+    values = [[i / 7, i / 3] for i in X]
+    assert train_test_split(X, values, seed=4) == train_test_split(X, values, seed=4, stratify=False)
+
+
+def test_split_keeps_arrays_frames_and_sparse_matrices() -> None:
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = [[float(i), i % 7] for i in range(40)], [i % 2 for i in range(40)]
+    plain = train_test_split(X, y, seed=2)
+    frame, series = pd.DataFrame(X, columns=["a", "b"], index=range(100, 140)), pd.Series(y, index=range(50, 90))
+    kinds = [
+        (np.array(X), np.array(y), np.ndarray, np.ndarray, lambda part: part.tolist()),
+        (frame, series, pd.DataFrame, pd.Series, lambda part: part.to_numpy().tolist()),
+        (
+            frame,
+            pd.DataFrame({"label": y}),
+            pd.DataFrame,
+            pd.DataFrame,
+            lambda part: part.to_numpy().squeeze().tolist(),
+        ),
+    ]
+    for rows, labels, row_kind, label_kind, listed in kinds:
+        parts = train_test_split(rows, labels, seed=2)
+        assert [type(part) for part in parts] == [row_kind, row_kind, label_kind, label_kind]
+        assert [listed(part) for part in parts] == list(plain)
+    for kind in (sparse.csr_matrix, sparse.csc_matrix, sparse.coo_array):
+        parts = train_test_split(kind(X), y, seed=2)
+        assert [part.toarray().tolist() for part in parts[:2]] == list(plain[:2])
 
 
 def test_dataset_splits_into_datasets(write: Any) -> None:

@@ -243,6 +243,16 @@ def test_the_score_of_a_regression_is_r_squared() -> None:
     assert model.score(LINE_X, LINE_Y) == pytest.approx(1 - residual / sum((t - mean) ** 2 for t in LINE_Y))
 
 
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_score_of_several_values_is_scikit_learn_s(constant: bool) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    pairs = [[a, 5.0 if constant else 1000.0 - a * a] for a in LINE_Y]
+    model = Model(2, 8, 2, task="regression")
+    model.fit(LINE_X, pairs, epochs=3)
+    assert model.score(LINE_X, pairs) == pytest.approx(metrics.r2_score(pairs, model.predict(LINE_X)))
+    assert model.score(LINE_X, model.predict(LINE_X)) == 1.0
+
+
 def test_a_regression_may_have_several_values() -> None:
     pairs = [[a, 10.0 - a] for a in LINE_Y]
     model = Model(2, 8, 2, task="regression")

@@ -216,6 +216,17 @@ def test_fractions_are_no_classes() -> None:
         find_classes([1.0, 1.5])
 
 
+@pytest.mark.parametrize("label", [1 << 63, -(1 << 63) - 1, 10**30, 1e300])
+def test_labels_that_no_model_file_holds_are_no_classes(label: Any) -> None:
+    with pytest.raises(DataError, match=r"^label 1 is a number of \d+ bits, which no model file holds"):
+        find_classes([0, label, 1])
+    assert find_classes([(1 << 63) - 1, -(1 << 63)]) == [-(1 << 63), (1 << 63) - 1]
+    model = Model(1, 2, 2)
+    with pytest.raises(DataError, match="no model file holds"):
+        model.fit([[0.0], [1.0]], [0, label])
+    assert model.classes == []
+
+
 def test_labels_become_positions_among_the_classes() -> None:
     assert class_numbers(["b", "a", "b"], ["a", "b"]) == [1, 0, 1]
     assert class_numbers([2.0, 1], [1, 2]) == [1, 0]
@@ -332,6 +343,26 @@ def test_many_rows_are_judged_by_some_of_them() -> None:
     rng = Random(9)
     seldom = [[*row[:16], float(rng.random() < 0.002)] for row in PICTURES * 20]
     assert Scaling.fit(seldom).kind == "none"
+
+
+@given(st.lists(st.tuples(NUMBERS, st.integers(0, 3)), min_size=2, max_size=20))
+def test_a_weight_of_k_counts_like_k_rows(pairs: list[tuple[float, int]]) -> None:
+    repeated = [[v] for v, count in pairs for _ in range(count)]
+    if len(repeated) < 2:
+        return
+    weighted = Scaling.fit([[v] for v, _ in pairs], "standard", [float(count) for _, count in pairs])
+    plain = Scaling.fit(repeated, "standard")
+    size = max(abs(v) for (v,) in repeated)
+    assert weighted.means == [pytest.approx(plain.means[0], rel=1e-9, abs=1e-9 * size)]
+    if min(repeated) != max(repeated) and plain.deviations[0] > 1e-6 * size:
+        assert weighted.deviations == pytest.approx(plain.deviations, rel=1e-6)
+
+
+def test_a_model_scales_its_features_by_weighted_rows() -> None:
+    model = Model(1, [], 2)
+    model.fit([[0.0], [10.0], [70.0]], [0, 1, 1], sample_weight=[1.0, 3.0, 0.0], epochs=1)
+    assert model.scaling is not None
+    assert (model.scaling.means, model.scaling.deviations) == ([7.5], [pytest.approx(math.sqrt(18.75))])
 
 
 def test_pixels_become_numbers_from_0_to_1() -> None:
