@@ -239,6 +239,8 @@ class Training:
         if checkpoint is not None:
             checkpoint.keep_apart(callback.path for callback in callbacks if isinstance(callback, BestWeights))
         self.parameters = model.network.trainable_parameters()
+        self._leaves = list(model.network.in_line())
+        self._trainable = [layer.trainable for layer in self._leaves]
         if not self.parameters and model.network.parameters():
             raise ArgumentError(
                 "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
@@ -497,7 +499,7 @@ class Training:
         network, ops, loss = self.model.network, self.model.ops, self.model.fitted_loss
         outputs = ops.to_rows(network.forward(x))
         value = self._finite_loss(loss, outputs, targets, weights)
-        if network.trainable_parameters() != self.parameters:
+        if [layer.trainable for layer in self._leaves] != self._trainable:
             raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
         self._good = self._values()
         gradient, share = loss.backward(), self._step_share
