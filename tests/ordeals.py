@@ -612,7 +612,7 @@ WILD_TABLES = [
     "größe,naïve,art\n1,2,Möwe\n2,1,鷹\n1,1,Möwe\n0,2,鷹\n".encode() * 3,
 ]
 NUMBERS = ("0", "1", "2", "0.5", "-1", "1e-300", "1e60", "1e308", "1e309", "nan", "inf", "x", "", "9" * 5000)
-FILES = ("table.csv", "other.csv", "model.pkl", "run.ckpt", "nowhere/x", ".", "", "new.pkl", "/dev/null")
+FILES = ("table.csv", "other.csv", "model.pkl", "run.ckpt", "nowhere/x", ".", "", "new.pkl", "/dev/null", "-", "--what")
 COMMON = {
     "--label": ("0", "1", "-1", "y", "art", "7", ""),
     "--delimiter": (",", ";", "tab", "xy"),
@@ -623,10 +623,14 @@ COMMON = {
 ODD_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         **COMMON,
-        **{f"--{name}": ("0.3", *NUMBERS) for name in ("validation-split", "dropout", "lr", "momentum")},
+        **{
+            f"--{name}": ("0.3", *NUMBERS)
+            for name in ("validation-split", "test-fraction", "dropout", "lr", "momentum")
+        },
         **{f"--{name}": ("0.01", *NUMBERS) for name in ("weight-decay", "clip-norm")},
         **{f"--{name}": ("2", *NUMBERS) for name in ("batch-size", "early-stopping", "seed", "checkpoint-every")},
         "--test": ("table.csv", *FILES),
+        "--from": ("model.pkl", *FILES),
         "--save": ("new.pkl", *FILES),
         "--checkpoint": ("run.ckpt", *FILES),
         **{f"--{name}": () for name in ("regression", "nesterov", "resume", "quiet", "json")},
@@ -638,8 +642,14 @@ ODD_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "--optimizer": ("adam", "sgd", "x"),
         "--schedule": ("step", "cosine", "plateau", "none", "x"),
     },
-    "predict": {**COMMON, "--proba": (), "--score": (), "--output": ("new.csv", *FILES), "--what": ()},
-    "info": {"--json": (), "--what": ()},
+    "predict": {
+        **COMMON,
+        "--proba": (),
+        "--score": (),
+        "--output": ("new.csv", *FILES),
+        "--max-work": ("1000000", *NUMBERS),
+    },
+    "info": {"--json": ()},
 }
 
 
@@ -684,8 +694,10 @@ def _done_or_refused(words: list[str], number: int) -> bool:
     from scratchnn.__main__ import main
 
     out, err = io.StringIO(), io.StringIO()
+    keyboard, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(GOOD_TABLE))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(words)
+    sys.stdin = keyboard
     told = err.getvalue()
     what = f"command {number}, {words}: exit code {code}\n{told}"
     assert code in (0, 2) and "Traceback" not in told, what

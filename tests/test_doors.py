@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from scratchnn import (
     lane_matrix,
     plain_pickle,
 )
+from scratchnn.__main__ import main
+
+from . import ordeals
 
 
 def failing(error: BaseException) -> Callable[[object], int]:
@@ -75,9 +79,11 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 # Where a bare ValueError is right: checks of the package's own work, and of what is read from a file, where the caller
 # makes a ModelFileError of it. Wherever else a caller's argument is wrong, it is an ArgumentError or a DataError.
 OWN_WORK = {
-    *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle"),
+    *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle", "standing"),
     *("windows.require_inputs", "windows.require_outputs", "windows.require_weight"),
     *("description._require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
+    *("optim.restore", "checkpoint.unpack", "checkpoint.unpack_order", "checkpoint.require_together"),
+    "callbacks._require",
 }
 
 
@@ -95,5 +101,15 @@ def bare_errors(path: Path) -> Iterator[str]:
 def test_arguments_that_make_no_sense_are_told_from_bugs() -> None:
     files = sorted(Path(scratchnn.__file__).parent.glob("*.py"))
     found = {name for path in files if path.stem not in OWN_WORK for name in bare_errors(path)}
-    assert found <= OWN_WORK
+    assert found <= OWN_WORK, (
+        "for a caller's mistake raise ArgumentError or DataError; what checks own work is named above"
+    )
     assert set(bare_errors(Path(disk.__file__).parent / "losses.py"))  # the search does find some
+
+
+@pytest.mark.parametrize("command", ordeals.ODD_OPTIONS)
+def test_every_option_is_tried_with_odd_values(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``ordeals.odd_commands`` gives the options that ``--help`` lists all sorts of values."""
+    assert main([command, "--help"]) == 0
+    listed = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help", "--version"}
+    assert listed == {*ordeals.ODD_OPTIONS[command], *(["--epochs"] if command == "train" else [])}
