@@ -135,7 +135,7 @@ class Run:
         lists = vars(self.history)
         _require(type(history) is dict and history.keys() == lists.keys(), "the history has other lists")
         for name, values in history.items():
-            there = not ("accuracy" in name and not self.classifies or "validation" in name and not self.validates)
+            there = not (("accuracy" in name and not self.classifies) or ("validation" in name and not self.validates))
             expected = epochs if there else 0
             _require(type(values) is list and len(values) == expected, f"{name} of {expected} epochs was expected")
             finite = all(type(v) is float and (isfinite(v) or name == "validation_loss") for v in values)

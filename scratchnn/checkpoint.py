@@ -12,7 +12,7 @@ import errno
 import os
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from random import Random
 from typing import Any
@@ -60,23 +60,28 @@ class Checkpoint:
         due."""
         return self.every is not None and batch % self.every == 0
 
-    def load(self, settings: dict[str, Any]) -> dict[str, Any] | None:
-        """The state to go on from, or None to start anew; ``ValueError`` names what differs from the run that wrote
-        it."""
+    def load(self, settings_for: Callable[[Any], list[dict[str, Any]]]) -> tuple[dict[str, Any], int] | None:
+        """(state to go on from, number), or None to start anew; ``ValueError`` names what differs from the run that
+        wrote it.
+
+        A run may go on for more epochs than were asked for at first. ``settings_for`` is told how many these were, and
+        gives the settings that this run would have had then; number says which of them fit.
+        """
         if not self.resume or not os.path.exists(self.path):
             return None
         record = storage.load_record(self.path, FORMAT, (VERSION,))
         parts = {"settings", "state", "sha256"}
         if type(record) is not dict or set(record) != parts or type(record["settings"]) is not dict:
             raise self.misfit("it has parts missing, or unknown ones")
-        difference = _difference(record["settings"], settings)
-        if difference:
+        before = record["settings"]
+        differences = [_difference(before, settings) for settings in settings_for(before.get("epochs"))]
+        if all(differences):
+            difference = differences[-1]  # the one that took most into account
             start = f"{shown_path(self.path)}: cannot resume what another run wrote: "
             end = "; go back to what it had, or start anew without resume"
             raise ArgumentError(start + shortened(difference, MESSAGE - len(start + end)) + end)
         self._together = record["sha256"] == _digest(record["settings"], record["state"])
-        state: dict[str, Any] = record["state"]
-        return state
+        return record["state"], differences.index("")
 
     def require_together(self) -> None:
         """``ValueError`` unless the parts that ``load`` gave were written together. Before this, look for what is wrong

@@ -19,15 +19,28 @@ Matrix = Any
 Rows = list[list[float]]
 
 
-def _as_call(thing: Any) -> str:
-    """The call that makes an optimizer or a schedule, such as Adam(lr=0.003), without arguments that are the default.
+def _arguments(thing: Any) -> dict[str, tuple[Any, Any]]:
+    """(value, default) of each argument that made an optimizer or a schedule.
 
     Arguments that are not kept under their own names, as a class of one's own may do, are left out."""
     import inspect  # which takes long to import, and few ever ask
 
     kept, arguments = vars(thing), inspect.signature(type(thing)).parameters.values()
-    told = [(a.name, kept[a.name]) for a in arguments if a.name in kept and kept[a.name] != a.default]
+    return {a.name: (kept[a.name], a.default) for a in arguments if a.name in kept}
+
+
+def _as_call(thing: Any) -> str:
+    """The call that makes an optimizer or a schedule, such as Adam(lr=0.003), without arguments that have defaults."""
+    told = [(name, value) for name, (value, default) in _arguments(thing).items() if value != default]
     return f"{type(thing).__name__}({', '.join(f'{name}={value!r}' for name, value in told)})"
+
+
+def described(thing: Any) -> list[Any]:
+    """The class and the arguments of an optimizer or a schedule: its settings. All else that it keeps is what it has
+    learned on the way. [] for None."""
+    if thing is None:
+        return []
+    return [type(thing).__name__, {name: value for name, (value, _) in _arguments(thing).items()}]
 
 
 class Optimizer(Computing):

@@ -17,7 +17,7 @@ from typing import Any
 from .arguments import shown
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
-from .optim import SCHEDULES, Optimizer, Schedule
+from .optim import SCHEDULES, Optimizer, Schedule, described
 from .storage import unpack_matrix
 
 PARTS = {"run", "order", "weights", "momentum", "floats", "steps", "lr", "schedule", "generators", "callbacks"}
@@ -71,8 +71,9 @@ class Standing:
         require(type(came[2]) is int and came[2] >= 0, f"{shown(came[2])} steps of an optimizer")
         return momentum, floats, came[2]
 
-    def schedule(self, schedule: Schedule | None, first: float) -> tuple[dict[str, Any], float]:
-        """The attributes of a schedule that has started at the learning rate ``first``, and where it has led to."""
+    def schedule(self, schedule: Schedule | None, now: Schedule | None, first: float) -> tuple[dict[str, Any], float]:
+        """The attributes of a schedule that has started at the learning rate ``first``, and where it has led to; of the
+        schedule ``now``, if the run goes on for more epochs and that is another one."""
         saved, lr = self._state["schedule"], self._state["lr"]
         require(type(saved) is dict, f"the schedule is to be a dict, got {shown(saved)}")
         require(type(lr) is float and 0.0 <= lr < math.inf and lr == self.run.lr, f"a learning rate of {shown(lr)}")
@@ -81,6 +82,8 @@ class Standing:
             fine = saved.keys() == wanted.keys() and all(_alike(saved[name], wanted[name]) for name in wanted)
             require(fine, "the schedule stands elsewhere than its losses have led it")
             require(_alike(lr, rate), f"a learning rate of {shown(lr)}, where the schedule has led to {rate:g}")
+            if described(schedule) != described(now):
+                return _followed(now, self.run.history, first)
         else:
             hidden = next((name for name in saved if hasattr(type(schedule), name)), None)
             require(hidden is None, f"{shown(hidden)} of a schedule is no state of it")
@@ -122,10 +125,11 @@ def _require_shape(what: str, came: tuple[int, int], expected: tuple[int, int]) 
 
 
 def _followed(schedule: Schedule | None, history: History, first: float) -> tuple[dict[str, Any], float]:
-    """(its attributes, the learning rate) after a schedule that has just started saw the losses of a history."""
+    """(attributes, learning rate) of a schedule that started at the rate ``first`` and saw the losses of a history."""
     if schedule is None:
         return {}, first
     there, optimizer = copy(schedule), Optimizer(first)
+    there.start(optimizer)
     for epoch, loss in enumerate(history.validation_loss or history.loss, 1):
         there.after_epoch(optimizer, epoch, loss)
     return vars(there), optimizer.lr

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from . import plain_pickle
 from .arguments import shown_path
 from .disk import Lock, check_writable, write_atomically
-from .errors import ModelFileError
+from .errors import ArgumentError, ModelFileError
 
 # hashlib loads all of OpenSSL: three megabytes and three milliseconds, for a sum that these modules have built in.
 try:
@@ -39,6 +39,7 @@ __all__ = [
     "load_with_version",
     "pack_matrix",
     "packed_shape",
+    "require_plain",
     "save",
     "save_record",
     "sha256",
@@ -134,6 +135,14 @@ def begins_like(path: str | os.PathLike[str], format_name: str) -> bool:
 def load_with_version(path: str | os.PathLike[str]) -> tuple[int, Any]:
     """(version, description) of a model's file: of an older version, the description is as that version had it."""
     return _load(path, FORMAT, VERSIONS, MAX_BYTES)
+
+
+def require_plain(what: str, value: Any) -> None:
+    """``ArgumentError`` for what cannot be kept in a file: better at once than when hours of work are to be saved."""
+    try:
+        plain_pickle.dumps(value)
+    except plain_pickle.NotPlainData as error:
+        raise ArgumentError(f"{what} cannot be kept in a file: {error}") from None
 
 
 def save_record(path: str | os.PathLike[str], format_name: str, version: int, record: Any) -> None:

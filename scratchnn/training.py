@@ -12,18 +12,27 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from random import Random
 from typing import Any
 
-from .arguments import chosen, require_number, require_size
+from .arguments import chosen, require_number, require_size, shown_path
 from .callbacks import BestWeights, Callback, History, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
 from .errors import ArgumentError, DataError, ModelFileError, TrainingDiverged
-from .optim import OPTIMIZERS, Optimizer, Schedule, clip_gradient_norm, make_schedule
+from .optim import (
+    OPTIMIZERS,
+    CosineSchedule,
+    Optimizer,
+    Schedule,
+    clip_gradient_norm,
+    described,
+    make_schedule,
+)
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
 from .standing import Standing
-from .storage import pack_matrix
+from .storage import pack_matrix, require_plain
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
@@ -229,6 +238,7 @@ class Training:
         self.epochs = require_size("epochs", epochs)
         self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
         self.schedule = make_schedule(schedule, self.epochs)
+        self._asked_schedule = schedule
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
         self.shuffled = shuffled
         self.interruption = interruption  # an Interruption, which puts off Ctrl-C until a batch is done, or None
@@ -406,8 +416,8 @@ class Training:
         return {
             "epochs": self.epochs,
             "batch_size": self.batch_size,
-            "optimizer": _plain_settings(self.optimizer),
-            "schedule": _plain_settings(self.schedule),
+            "optimizer": described(self.optimizer),
+            "schedule": described(self.schedule),
             "clip_norm": self.clip_norm,
             "shuffle": bool(self.shuffled),
             "callbacks": [type(callback).__name__ for callback in self._remembering],
@@ -441,21 +451,62 @@ class Training:
 
     def _resume(self, run: Run, batch_size: int) -> None:
         """Go on from where the checkpoint says, if there is one."""
-        state = self.checkpoint.load(self.settings) if self.checkpoint else None
-        if state is None:
+        if self.checkpoint is None:
             return
+        self._require_plain_state()
+        then: list[tuple[int, Schedule | None]] = []
+        loaded = self.checkpoint.load(lambda epochs: self._settings_then(epochs, then))
+        if loaded is None:
+            return
+        state, number = loaded
+        run_then, schedule_then = copy(run), then[number][1]
+        run_then.epochs = then[number][0]
+        self._require_epochs(state, run_then.epochs)
         try:
-            self._restore(state, run, batch_size)
+            parameters = self.model.network.parameters()
+            standing = Standing(state, run_then, batch_size, parameters, self.parameters)
+            self._restore(standing, run, schedule_then)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            assert self.checkpoint is not None
             raise self.checkpoint.misfit(error) from None
 
-    def _restore(self, state: Any, run: Run, batch_size: int) -> None:
-        """First everything is checked, and then everything is set: what matters beyond the run comes last."""
-        parameters = self.model.network.parameters()
-        standing = Standing(state, run, batch_size, parameters, self.parameters)
+    def _require_plain_state(self) -> None:
+        """``ArgumentError`` for a schedule or a callback whose memory could not be written."""
+        require_plain("the settings of this run", self.settings)
+        if self.schedule:
+            require_plain(repr(self.schedule), vars(self.schedule))
+        for callback in self._remembering:
+            require_plain(f"what state() of {type(callback).__name__} returns", callback.state())
+
+    def _settings_then(self, epochs: Any, then: list[tuple[int, Schedule | None]]) -> list[dict[str, Any]]:
+        """The settings that this run would have had if it had been asked for so many epochs; ``then`` gets the epochs
+        and the schedule of each.
+
+        One that was asked for by its name suits the epochs, and so does a cosine that ends with them.
+        """
+        if type(epochs) is not int or not 0 < epochs < 1 << 53:
+            epochs = self.epochs  # not from a checkpoint of ours
+        then.append((epochs, make_schedule(self._asked_schedule, epochs)))
+        if isinstance(self.schedule, CosineSchedule) and self.schedule.epochs == self.epochs:
+            then.append((epochs, CosineSchedule(epochs, self.schedule.minimum)))
+        return [{**self.settings, "epochs": epochs, "schedule": described(schedule)} for _, schedule in then]
+
+    def _require_epochs(self, state: Any, before: int) -> None:
+        """``ArgumentError`` for fewer epochs than before, if the run has more behind it already."""
+        there = state.get("run") if type(state) is dict else None
+        epoch = there.get("epoch") if type(there) is dict else None
+        if type(epoch) is int and self.epochs < epoch <= before and self.checkpoint:
+            raise ArgumentError(
+                f"{shown_path(self.checkpoint.path)}: cannot resume for {self.epochs} epochs in all what stands in "
+                f"epoch {epoch}: ask for more, or start anew without resume"
+            )
+
+    def _restore(self, standing: Standing, run: Run, then: Schedule | None) -> None:
+        """First everything is checked, and then everything is set: what matters beyond the run comes last.
+
+        ``then`` is the schedule that the run had before, where that may have been asked for fewer epochs.
+        """
         weights, memory = standing.weights(self.model.ops), standing.memory(self.optimizer)
-        schedule, lr = standing.schedule(self.schedule, run.first_lr)
+        schedule, lr = standing.schedule(then, self.schedule, run.first_lr)
         generators = standing.generators(self._generators())
         callbacks = standing.callbacks(self._remembering, self.model)
         assert self.checkpoint is not None
@@ -466,10 +517,11 @@ class Training:
         if self.schedule:
             vars(self.schedule).update(schedule)
         run.go_on_from(standing.run)
+        run.lr = lr
         self._order = standing.order
         for rng, saved in zip(self._generators(), generators):
             set_generator_state(rng, saved)
-        for parameter, value in zip(parameters, weights):
+        for parameter, value in zip(self.model.network.parameters(), weights):
             parameter.value = value
         if any(getattr(callback, "stopped", False) for callback in self.callbacks):
             self.model.stop_training, run.epoch = True, self.epochs
@@ -593,17 +645,6 @@ class Training:
         finally:
             network.train()
         return self._finite_loss(self.model.fitted_loss, outputs, *data.wanted(indices))
-
-
-_MEMORY = {"base", "best", "waited", "steps"}  # what an optimizer or a schedule learns on the way is no setting
-
-
-def _plain_settings(thing: Any) -> list[Any]:
-    """The class and the arguments of an optimizer or a schedule."""
-    if thing is None:
-        return []
-    plain = {k: v for k, v in vars(thing).items() if isinstance(v, (int, float, str)) and k not in _MEMORY}
-    return [type(thing).__name__, plain]
 
 
 def check_pair(pair: Any, what: str) -> tuple[Any, Any]:

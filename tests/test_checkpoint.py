@@ -174,7 +174,6 @@ def test_networks_within_networks_are_compared_layer_by_layer(
         ),
         ({"model": {"hidden_size": []}}, "layer 0 was Linear(inputs=64, outputs=20, init='he'), is now Linear("),
         ({"model": {"hidden_size": [20, 12, 10]}}, "layer 7 was none, is now ReLU()"),
-        ({"fit": {"epochs": 5}}, "epochs was 1, is now 5"),
         ({"fit": {"lr": 0.2}}, "lr was 0.1, is now 0.2"),
         ({"fit": {"momentum": 0.5}}, "momentum was 0.0, is now 0.5"),
         ({"fit": {"optimizer": "adam"}}, "optimizer was SGD, is now Adam"),
