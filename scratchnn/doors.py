@@ -212,6 +212,15 @@ def _never_fail_to_encode(stream: Any) -> None:
         stream.reconfigure(errors="backslashreplace")
 
 
+def input_files(path: str | None) -> list[str]:
+    """The files that an argument stands for: itself, none for standard input, in a folder those that MNIST comes in."""
+    if path is None or path == "-":
+        return []
+    if not os.path.isdir(path):
+        return [path]
+    return [os.path.join(path, name) for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz"))]
+
+
 def spare_inputs(target: str, *inputs: str | None) -> None:
     """Refuse to write where one of the command's own inputs is; ``ValueError`` says which."""
     for path in inputs:

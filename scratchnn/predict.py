@@ -31,7 +31,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
     from .model import Model
 
     if options.output is not None:
-        doors.spare_inputs(options.output, options.model, options.rows)
+        doors.spare_inputs(options.output, options.model, *doors.input_files(options.rows))
         storage.check_writable(options.output)
     model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:

@@ -46,7 +46,7 @@ def _train(arguments: Sequence[str] | None) -> int:
     _check_names(options)
     from . import storage
 
-    inputs = [*_files(options.csv), *_files(options.test)]
+    inputs = [*doors.input_files(options.csv), *doors.input_files(options.test)]
     doors.spare_inputs(options.save, *inputs)
     storage.check_writable(options.save)
     if options.checkpoint:
@@ -411,15 +411,6 @@ def _test_images(folder: str, training: Any) -> Any:
 
     images = images_in(folder, test=True)
     return None if images is None else load_images(images, like=training)
-
-
-def _files(path: str | None) -> list[str]:
-    """The files that a path stands for, which are not to be written over."""
-    if path is None or path == "-":
-        return []
-    if not os.path.isdir(path):
-        return [path]
-    return [os.path.join(path, name) for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz"))]
 
 
 def _notes(options: argparse.Namespace, training: Any) -> list[str]:

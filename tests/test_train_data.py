@@ -191,6 +191,9 @@ def test_a_model_is_not_saved_over_the_images_it_learns_from(command: Runner) ->
         code, _, err = command("train", "mnist", option, "mnist/train-labels-idx1-ubyte.gz")
         assert code == 2
         assert "this would overwrite what is read" in err
+    assert command("train", "mnist", "--epochs", 1, "--quiet")[0] == 0
+    code, _, err = command("predict", "model.pkl", "mnist", "--output", "mnist/train-labels-idx1-ubyte.gz")
+    assert (code, "this would overwrite what is read" in err) == (2, True)
     assert {path: path.read_bytes() for path in Path("mnist").iterdir()} == before
 
 
