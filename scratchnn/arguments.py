@@ -17,14 +17,29 @@ MOST_OF_A_PATH = 120  # characters of it that a message shows
 
 
 def shown(value: Any, limit: int = 40) -> str:
-    """A value as it may stand in a message, whoever wrote it: on one line, at most about ``limit`` long."""
+    """A value as it may stand in a message, whoever wrote it: on one line, at most about ``limit`` long.
+
+    A text is in quotes; and longer, where it has much that does not print.
+    """
+    if type(value) is str:
+        return shortened(repr(shortened(value, limit)), 3 * limit)
     if type(value) in (list, tuple, dict, bytes) and len(value) > limit // 4:
         return f"a {type(value).__name__} of {len(value)}"
     try:
-        text = repr(value[:limit] if type(value) is str else value)
+        text = repr(value)
     except (ValueError, RecursionError):  # an int of more digits than Python writes, lists in lists in lists
         return f"a number of {value.bit_length()} bits" if type(value) is int else f"a {type(value).__name__}"
     return shortened(" ".join(text.split()), limit)
+
+
+def listed(things: Iterable[Any], room: int = 90) -> str:
+    """``'a', 'b', 'c'``: things for a message, the first of them if they need more ``room`` than that."""
+    things, names = list(things), []
+    for thing in things:
+        names.append(shown(thing))
+        if len(names) > 1 and len(", ".join(names)) > room:
+            return f"{', '.join(names[:-1])}, ... ({len(things)} in all)"
+    return ", ".join(names)
 
 
 def shortened(text: str, limit: int) -> str:

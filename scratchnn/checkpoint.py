@@ -53,7 +53,7 @@ class Checkpoint:
         """``ArgumentError`` if one of these is the same file: the one would be written over the other."""
         for other in others:
             if same_file(self.path, other):
-                raise ArgumentError(f"{self.path}: the checkpoint and the model's weights need a file each")
+                raise ArgumentError(f"{shown_path(self.path)}: the checkpoint and the model's weights need a file each")
 
     def due(self, batch: int) -> bool:
         """Whether it is time for a checkpoint after batch ``batch`` (from 1) of an epoch; the last one is always

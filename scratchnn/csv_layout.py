@@ -11,8 +11,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
-from .arguments import require_size
-from .data_file import DataFile, listed, shown
+from .arguments import listed, require_size, shown
+from .data_file import DataFile
 from .errors import ArgumentError, DataError
 
 LABEL_NAMES = ("label", "class", "target", "species", "y")

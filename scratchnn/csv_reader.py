@@ -20,6 +20,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any
 
+from .arguments import listed, shown
 from .csv_layout import (
     HEAD_LINES,
     CsvOptions,
@@ -31,7 +32,7 @@ from .csv_layout import (
     quoting_problem,
     squeeze,
 )
-from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Source, listed, shown
+from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Source
 from .errors import DataError
 from .pixel_text import PixelText
 from .preprocessing import Row

@@ -2,7 +2,7 @@
 
 The CSV and IDX readers stand on this file, and nothing else does. A broken file can fail in many ways (missing,
 a folder, cut short, a gigabyte packed into a kilobyte); here they all become ``DataError`` with the file's name.
-A file that is open already, standard input say, is read as its bytes arrive. Relies on errors.py.
+A file that is open already, standard input say, is read as its bytes arrive. Relies on arguments.py and errors.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Union
 
-from .arguments import require_size
+from .arguments import MESSAGE, require_size, shortened, shown_path
 from .errors import ArgumentError, DataError
 
 Path = Union[str, "os.PathLike[str]"]
@@ -38,17 +38,6 @@ _OTHER_FORMATS = (
     (b"\x80\x05", "a Python pickle, perhaps a saved model"),
 )
 _LONGEST_MAGIC = max(len(magic) for magic, _ in _OTHER_FORMATS)
-
-
-def shown(text: str, limit: int = 40) -> str:
-    """Text from a file as it may stand in a message: in quotes, on one line, at most about ``limit`` long."""
-    return repr(text if len(text) <= limit else text[: limit - 3] + "...")
-
-
-def listed(things: list[str], limit: int = 10) -> str:
-    """``'a', 'b', 'c'``: names for a message, the first ``limit`` of them."""
-    names = ", ".join(shown(thing) for thing in things[:limit])
-    return names if len(things) <= limit else f"{names}, ... ({len(things)} in all)"
 
 
 def _name_of(source: Any) -> str:
@@ -107,7 +96,7 @@ class DataFile:
 
     def __init__(self, source: Source, max_bytes: int | None = None) -> None:
         self.path = _name_of(source)
-        self.name = self.path if self.path.isprintable() else repr(self.path)
+        self.name = shown_path(self.path)
         self.max_bytes = MAX_BYTES if max_bytes is None else require_size("max_bytes", max_bytes, 0)
         self.bytes_read = 0
         self.stored_bytes = 0
@@ -148,7 +137,7 @@ class DataFile:
     def problem(self, what: str, line: int | None = None, column: str = "") -> DataError:
         """The ``DataError`` that says where (file, line, column) and what."""
         where = self.name if line is None else f"{self.name}, line {line}"
-        return DataError(f"{where}, {column}: {what}" if column else f"{where}: {what}")
+        return DataError(shortened(f"{where}, {column}: {what}" if column else f"{where}: {what}", MESSAGE))
 
     def _cannot_open(self, error: Exception) -> DataError:
         if isinstance(error, FileNotFoundError):

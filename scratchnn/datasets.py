@@ -17,7 +17,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from .arguments import require_size
+from .arguments import require_size, shown_path
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
@@ -264,8 +264,8 @@ def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: i
     labels = read_idx_labels(labels_path, max_bytes) if labels_path is not None else []
     if labels_path is not None and len(rows) != len(labels):
         raise DataError(
-            f"{os.fspath(images_path)} holds {len(rows)} images, "
-            f"and {os.fspath(labels_path)} holds {len(labels)} labels; expected one label an image"
+            f"{shown_path(images_path)} holds {len(rows)} images, and {shown_path(os.path.basename(labels_path))} "
+            f"holds {len(labels)} labels; expected one label an image"
         )
     return Dataset(list(rows), labels, classes=sorted(set(labels)), source=os.fspath(images_path))
 

@@ -3,7 +3,7 @@
 A file is written under another name beside its target, forced onto the disk, and renamed: whoever looks, whenever the
 power fails, finds the old file or the new one. While it is written the system holds a lock on it, which ends with the
 process, however that ends; so a half-written file without a lock is litter, and the next save to that name removes it.
-Relies on errors.py and the standard library.
+Relies on arguments.py, errors.py and the standard library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
+from .arguments import shown_path
 from .errors import ArgumentError
 
 # For messages and for the names of helping files: the longest that fits beside most names.
@@ -39,7 +40,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             with suppress(FileNotFoundError):  # somebody cleared up in between
                 os.unlink(part)
     except OSError as error:
-        raise OSError(f"{name}: cannot be written: {error.strerror or error}") from None
+        raise OSError(f"{shown_path(name)}: cannot be written: {error.strerror or error}") from None
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -67,9 +68,9 @@ def _name_of(path: str | os.PathLike[str]) -> str:
     try:
         os.fsencode(name)
     except UnicodeError:
-        raise ArgumentError(f"{name!r}: no file can have this name") from None
+        raise ArgumentError(f"{shown_path(name)}: no file can have this name") from None
     if "\0" in name:
-        raise ArgumentError(f"{name!r}: no file can have this name")
+        raise ArgumentError(f"{shown_path(name)}: no file can have this name")
     return name
 
 
@@ -100,12 +101,12 @@ def _refuse_bad_place(name: str) -> None:
     """Raise ``OSError`` for a directory, for a file in a folder that is not there, and for a read-only file."""
     folder = os.path.dirname(os.path.realpath(name))
     if os.path.isdir(name) or not os.path.basename(name):
-        raise IsADirectoryError(f"{name or repr(name)}: a directory, expected the name of a file to write")
+        raise IsADirectoryError(f"{shown_path(name) or repr(name)}: a directory, expected the name of a file to write")
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"{name}: there is no folder {os.path.dirname(name) or folder}")
+        raise FileNotFoundError(f"{shown_path(name)}: there is no folder {shown_path(os.path.dirname(name) or folder)}")
     # Such a file could be replaced all the same; whoever made it read-only did not want that.
     if os.path.exists(name) and not os.access(name, os.W_OK):
-        raise PermissionError(f"{name}: cannot be written: the file is read-only")
+        raise PermissionError(f"{shown_path(name)}: cannot be written: the file is read-only")
 
 
 def _is_device(name: str) -> bool:

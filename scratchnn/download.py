@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from .arguments import shown, shown_path
 from .disk import Lock, open_own
 from .errors import ArgumentError
 
@@ -89,7 +90,9 @@ def download_mnist(
     """
     for mirror in mirrors:
         if not mirror.lower().startswith(("http://", "https://")):
-            raise ArgumentError(f"a mirror must be an address that starts with http:// or https://, got {mirror!r}")
+            raise ArgumentError(
+                f"a mirror must be an address that starts with http:// or https://, got {shown(mirror)}"
+            )
     if not mirrors:
         raise ArgumentError("at least one mirror is needed")
     for name, seconds in (("timeout", timeout), ("deadline", deadline)):
@@ -98,7 +101,7 @@ def download_mnist(
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        raise DownloadError(f"cannot make the folder {os.fspath(folder)}: {error.strerror}") from None
+        raise DownloadError(f"cannot make the folder {shown_path(folder)}: {error.strerror}") from None
     paths = []
     for name, md5 in files.items():
         path = os.path.join(os.fspath(folder), name)

@@ -380,7 +380,7 @@ class Model(Computing):
         found = find_classes(labels)
         expected = max(self.output_size, 2)
         if len(found) < 2:
-            raise DataError(f"{name} has a single class, {found[0]!r}: at least two are needed to learn from")
+            raise DataError(f"{name} has a single class, {shown(found[0])}: at least two are needed to learn from")
         if len(found) == expected:
             return found
         numbers = all(isinstance(c, int) and 0 <= c < expected for c in found)

@@ -2,7 +2,7 @@
 
 Rows may be lists, tuples, ``bytes`` (one byte a pixel), arrays, or anything whose ``tolist()`` gives such rows. What
 was learned from the training rows (``Scaling``) is kept with the model, so that raw rows can be given to ``predict``.
-Relies on ``linalg`` for means and deviations.
+Relies on ``arguments``, and on ``linalg`` for means and deviations.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from . import linalg
+from .arguments import shortened, shown
 from .errors import ArgumentError, DataError
 
 Row = Union[bytes, list[float], "array[float]"]
@@ -199,7 +200,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str =
         return [positions[label] for label in labels]
     except KeyError:
         odd = next(i for i, label in enumerate(labels) if label not in positions)
-        known = ", ".join(map(repr, classes[:12])) + (", ..." if len(classes) > 12 else "")
+        known = shortened(", ".join(map(shown, classes[:12])), 120) + (", ..." if len(classes) > 12 else "")
         raise DataError(
             f"{name}: label {odd} is {_short(labels[odd])}, which is not a class of the training data ({known})"
         ) from None

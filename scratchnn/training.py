@@ -8,7 +8,6 @@ the network. Relies on ``optim`` for the update rules, on ``callbacks`` for thos
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
@@ -16,7 +15,7 @@ from copy import copy
 from random import Random
 from typing import Any
 
-from .arguments import chosen, require_number, require_size, shown_path
+from .arguments import chosen, listed, require_number, require_size, shown, shown_path
 from .callbacks import BestWeights, Callback, History, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
 from .errors import ArgumentError, DataError, ModelFileError, TrainingDiverged
@@ -134,7 +133,7 @@ def _class_weights(
     if not classes:
         raise ArgumentError("class_weight needs classes: this model does regression")
     if class_weight != "balanced" and not isinstance(class_weight, Mapping):
-        raise ArgumentError(f"class_weight is 'balanced' or a dict of class: weight, got {class_weight!r}")
+        raise ArgumentError(f"class_weight is 'balanced' or a dict of class: weight, got {shown(class_weight)}")
     if isinstance(class_weight, str):
         counts = dict.fromkeys(classes, 0)
         for label in labels:
@@ -143,8 +142,8 @@ def _class_weights(
         return {c: len(labels) / (len(present) * counts[c]) for c in present}
     unknown = [c for c in class_weight if c not in classes]
     if unknown:
-        raise ArgumentError(f"class_weight names {unknown[0]!r}, which is not a class: {', '.join(map(repr, classes))}")
-    return {c: require_number(f"class_weight[{c!r}]", class_weight.get(c, 1.0), 0.0) for c in classes}
+        raise ArgumentError(f"class_weight names {shown(unknown[0])}, which is not a class: {listed(classes)}")
+    return {c: require_number(f"class_weight[{shown(c)}]", class_weight.get(c, 1.0), 0.0) for c in classes}
 
 
 def checked_callbacks(callbacks: Any) -> list[Any]:
@@ -313,7 +312,7 @@ class Training:
         """Where a run that was stopped can go on from, for a message."""
         if self.checkpoint is None or self._trouble:
             return ""
-        return f"; resume=True goes on from {os.fspath(self.checkpoint.path)!r}"
+        return f"; resume=True goes on from {shown_path(self.checkpoint.path)}"
 
     def _tell_beginning(self, run: Run) -> None:
         """Every callback may refuse the run; those that have heard of its beginning will hear of its end."""
@@ -406,7 +405,7 @@ class Training:
             if self._trouble != before:
                 import warnings
 
-                text = f"{os.fspath(self.checkpoint.path)}: {self._trouble}; training goes on without this checkpoint"
+                text = f"{shown_path(self.checkpoint.path)}: {self._trouble}; training goes on without this checkpoint"
                 warnings.warn(text, RuntimeWarning, stacklevel=6)
         else:
             self._trouble = ""

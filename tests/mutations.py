@@ -296,7 +296,7 @@ def _resumed(run: Run, path: Path, what: str) -> tuple[str, bytes | Model]:
     except ModelFileError as error:
         message, outcome, expected = str(error), "refused", f"{path}: "
     except ValueError as error:
-        message, outcome, expected = str(error), "refused", f"{path}: cannot resume what another run wrote: "
+        message, outcome, expected = str(error), "refused", f"{path}: cannot resume "
     assert message.isprintable() and message.startswith(expected) and len(message) < 300, f"{what}: {message}"
     return outcome, model
 
