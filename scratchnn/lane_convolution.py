@@ -30,7 +30,22 @@ from itertools import chain, compress
 from operator import add, mul
 from typing import Any
 
-from .lane_matrix import SCALAR_BITS, SMALLEST, Block, Inputs, LaneMatrix, Rows, bits_of, in_range, longest_sum
+from .lane_matrix import (
+    NOTHING,
+    SCALAR_BITS,
+    SMALLEST,
+    Block,
+    Entry,
+    Inputs,
+    LaneMatrix,
+    Rows,
+    Samples,
+    Size,
+    bits_of,
+    longest_sum,
+    shifted_bound,
+    size_in_range,
+)
 from .windows import Window
 
 Lanes = Any  # the engine. It calls this module, which so cannot import it
@@ -42,19 +57,19 @@ ENOUGH_BITS = 11  # with fewer bits on either side of a product it is computed w
 Recipe = list[slice]
 
 
-class Unread(Block):
-    """A block whose rows are still the bytes of their lanes, with ``bias`` added: the next layer may want them so.
+class Unread(Samples):
+    """Samples whose rows are still the bytes of their lanes, with ``bias`` added: the next layer may want them so.
 
     They become ints when somebody asks for ``data``.
     """
 
     __slots__ = ("_data", "bias", "raws")
 
-    def __init__(self, raws: list[bytes], bias: int, scale: float, bound: int) -> None:
+    def __init__(self, raws: list[bytes], bias: int, scale: float, sizes: list[Size]) -> None:
         self.raws = raws
         self.bias = bias
         self.scale = scale
-        self.bound = bound
+        self.sizes = sizes
         self._data: list[int] | None = None
 
     @property
@@ -66,13 +81,13 @@ class Unread(Block):
         return self._data
 
 
-def _raws(ops: Lanes, block: Block, width: int) -> list[bytes]:
+def _raws(ops: Lanes, samples: Samples, width: int) -> list[bytes]:
     """The bytes of rows of ``width`` lanes, with the bias added."""
-    if isinstance(block, Unread):
-        return block.raws
+    if isinstance(samples, Unread):
+        return samples.raws
     layout = ops._layout(width)
     bias, size = layout.bias, layout.size
-    return [(row + bias).to_bytes(size, "little") for row in block.data]
+    return [(row + bias).to_bytes(size, "little") for row in samples.data]
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -225,46 +240,117 @@ class Frames:
 # --- numbers in range ------------------------------------------------------------------------------------------------
 
 
-def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Block:
-    """Rows of lanes with a close bound, or with one that is small anyway."""
+def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
+    """Rows of lanes with close bounds, or with bounds that are small anyway."""
     width = x.shape[1]
-    if not isinstance(x, Inputs):
-        block: Block = ops._rows(x)
-        return block if block.bound <= 1 << SCALAR_BITS else ops._tightened(block, width)
     layout = ops._layout(width)
-    dense = [_dense(positions, ints, width) for _, positions, ints in x.entries]
+    if not isinstance(x, Inputs):
+        samples: Samples = ops._samples(x)
+        if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
+            return samples
+        sizes, used = [], SCALAR_BITS
+        for row, (exponent, bound) in zip(samples.data, samples.sizes):
+            if bound > 1 << SCALAR_BITS:
+                used = layout.bits(row, used)
+                bound = min(bound, 1 << used) if row else 0
+            sizes.append((exponent, bound) if bound else NOTHING)
+        if isinstance(samples, Unread):
+            return Unread(samples.raws, samples.bias, samples.scale, sizes)
+        return Samples(samples.data, samples.scale, sizes)
+    dense = [_dense(entry, width) for entry in x.entries]
+    scale, exponent = math.frexp(x.scale)
     if any(type(row) is not bytearray for row in dense):
-        return Block(layout.pack(dense), x.scale, x.largest)
+        bound = 1 << SCALAR_BITS
+        return Samples(layout.pack(dense), scale, [(exponent + entry.exponent, bound) for entry in x.entries])
     data, lanes = [], bytearray(layout.size)
     for row in dense:
         lanes[:: layout.bytes] = row  # pixels: the lowest byte of each lane
         data.append(int.from_bytes(lanes, "little"))
-    return Block(data, x.scale, x.largest)
+    return Samples(data, scale, [(exponent, 255)] * len(dense))
 
 
-def _dense(positions: Sequence[int] | None, ints: Sequence[int], width: int) -> Any:
+def _dense(entry: Entry, width: int) -> Any:
     """A row of inputs with its zeros put back; bytes stay bytes."""
-    if positions is None:
+    ints = entry.ints
+    if entry.positions is None:
         return bytearray(ints) if isinstance(ints, bytes) else ints
     row: Any = bytearray(width) if isinstance(ints, bytes) else array("i", bytes(4 * width))
-    for k, v in zip(positions, ints):
+    for k, v in zip(entry.positions, ints):
         row[k] = v
     return row
 
 
-def _matched(ops: Lanes, lanes: Block, width: int, scalars: Block, room: int) -> tuple[Block, Block] | None:
+def _fitted(ops: Lanes, samples: Samples, allowed: int, width: int) -> Samples:
+    """The same rows, each with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
+    if all(bound <= allowed for _, bound in samples.sizes):
+        return samples
+    shifts = [bits_of(bound // allowed) if bound > allowed else 0 for _, bound in samples.sizes]
+    sizes = [(e + shift, shifted_bound(b, shift)) if b else NOTHING for (e, b), shift in zip(samples.sizes, shifts)]
+    return Samples(ops._layout(width).shift_each(samples.data, shifts), samples.scale, sizes)
+
+
+def _size(samples: Samples) -> Size:
+    """(exponent, bound) of rows that all have the same; of no rows that of zeros."""
+    return samples.sizes[0] if samples.sizes else NOTHING
+
+
+def _part(samples: Samples, numbers: Sequence[int]) -> Samples:
+    """Some of the rows."""
+    sizes = [samples.sizes[i] for i in numbers]
+    if isinstance(samples, Unread):
+        return Unread([samples.raws[i] for i in numbers], samples.bias, samples.scale, sizes)
+    return Samples([samples.data[i] for i in numbers], samples.scale, sizes)
+
+
+def _size_by_size(
+    ops: Lanes, samples: Samples, scale: float, width: int, compute: Callable[[Samples, Sequence[int]], Any]
+) -> LaneMatrix:
+    """The rows of each size by themselves, put together again: what is done with a row follows from its size.
+
+    ``compute`` is given rows of one size and their numbers; it returns rows of ``width`` lanes of any ``scale`` times
+    a power of two, or rows of floats.
+    """
+    mantissa, bias = math.frexp(scale)[0], ops._layout(width).bias
+    zeros = bias.to_bytes(ops._layout(width).size, "little")
+    raws, sizes = [zeros] * len(samples.sizes), [NOTHING] * len(samples.sizes)
+    for _, numbers in samples.by_size():
+        result = compute(_part(samples, numbers), numbers)
+        if not isinstance(result, Samples):
+            result = ops._packed(result, mantissa, width)
+        for i, raw, (exponent, bound) in zip(numbers, _raws(ops, result, width), result.sizes):
+            sizes[i] = size_in_range(mantissa, exponent, bound)
+            if sizes[i] != NOTHING:
+                raws[i] = raw
+    return LaneMatrix(ops.width, (len(raws), width), samples=Unread(raws, bias, mantissa, sizes))
+
+
+def _result(ops: Lanes, raws: list[bytes], width: int, scale: float, exponent: int, bound: int) -> Samples:
+    """Rows of one size."""
+    mantissa, more = math.frexp(scale)
+    return Unread(raws, ops._layout(width).bias, mantissa, [(exponent + more, bound)] * len(raws))
+
+
+def _filters(ops: Lanes, weight: LaneMatrix) -> Block:
+    """The rows of a convolution's weight as small ints in one unit."""
+    width = weight.shape[1]
+    rows = ops._fitted(ops._tightened(ops._rows(weight), width), 1 << SCALAR_BITS, width)
+    ints = ops._layout(width).unpack(rows.data, rows.bound)
+    return Block([ints[i : i + width] for i in range(0, len(ints), width)], rows.scale, rows.bound)
+
+
+def _matched(ops: Lanes, lanes: Samples, width: int, scalars: Block, room: int) -> tuple[Samples, Block] | None:
     """Both sides of a product, rounded so that no lane of a result goes beyond ``room``.
 
-    Each list of the scalars is what one result is made with. Both sides lose bits until they have as many as each
-    other. None if too few would be left.
+    The lanes are all of one size. Each list of the scalars is what one result is made with. Both sides lose bits until
+    they have as many as each other. None if too few would be left.
     """
-    growth = longest_sum(scalars.data)
+    growth, (_, bound) = longest_sum(scalars.data), _size(lanes)
     if not room:
         return None
-    if growth * lanes.bound > room:
+    if growth * bound > room:
         has = bits_of(max([max(map(abs, ints)) for ints in scalars.data if len(ints)]))
-        lane_has = bits_of(lanes.bound)
-        left = has + lane_has - bits_of(growth * lanes.bound // room)
+        lane_has = bits_of(bound)
+        left = has + lane_has - bits_of(growth * bound // room)
         shift = has - max(left // 2, left - lane_has)
         if shift > 0:
             if has - shift < ENOUGH_BITS:
@@ -273,9 +359,9 @@ def _matched(ops: Lanes, lanes: Block, width: int, scalars: Block, room: int) ->
             rounded = [[(v + half) >> shift for v in ints] for ints in scalars.data]
             scalars = Block(rounded, math.ldexp(scalars.scale, shift), (scalars.bound >> shift) + 1)
             growth = longest_sum(rounded)
-        if room // growth < min(lanes.bound, 1 << ENOUGH_BITS):
+        if room // growth < min(bound, 1 << ENOUGH_BITS):
             return None
-    return ops._fitted(lanes, room // max(growth, 1), width), scalars
+    return _fitted(ops, lanes, room // max(growth, 1), width), scalars
 
 
 def _blank(ops: Lanes) -> bytes:
@@ -395,11 +481,6 @@ class MovedSums:
         return result
 
 
-def _result(ops: Lanes, raws: list[bytes], width: int, scale: float, bound: int) -> LaneMatrix:
-    rows = in_range(Unread(raws, ops._layout(width).bias, scale, bound))
-    return LaneMatrix(ops.width, (len(raws), width), rows=rows)
-
-
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
@@ -410,21 +491,36 @@ def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
     window.require_weight("convolve", weight.shape[0])
     if bias.shape != (1, filters):
         raise ValueError(f"convolve needs a bias of 1x{filters}, got {bias.shape[0]}x{bias.shape[1]}")
-    lanes, scalars, shift = _lanes_of(ops, x), ops._scalars(weight), ops._rows(bias)
+    scalars, shift, outputs = _filters(ops, weight), ops._rows(bias), filters * window.positions
     scalars = Block(list(zip(*scalars.data)), scalars.scale, scalars.bound)
-    product = float(longest_sum(scalars.data)) * lanes.bound * scalars.scale * lanes.scale
-    # The sum is counted in units of the product: they must be coarse enough for the bias as well.
-    share = product / (product + shift.bound * shift.scale) if product > SMALLEST else 0.0
-    matched = _matched(ops, lanes, window.inputs, scalars, int(0.98 * share * (1 << ops.capacity)))
-    if matched:
-        lanes, scalars = matched
-        scale = lanes.scale * scalars.scale
-        offsets = [round(v / scale) for v in ops.to_rows(bias)[0]]
-        bound = longest_sum(scalars.data) * lanes.bound + max(map(abs, offsets))
-        if bound <= 1 << ops.capacity:
-            raws = MovedSums(ops, window).forward(_raws(ops, lanes, window.inputs), scalars.data, offsets)
-            return _result(ops, raws, filters * window.positions, scale, bound)
-    return ops.from_rows(_convolved(ops.to_rows(x), ops.to_rows(weight), ops.to_rows(bias)[0], window))  # type: ignore[no-any-return]
+    growth, added, moved = longest_sum(scalars.data), ops.to_rows(bias)[0], MovedSums(ops, window)
+
+    def compute(lanes: Samples, numbers: Sequence[int]) -> Any:
+        exponent, bound = _size(lanes)
+        unit = math.ldexp(lanes.scale, exponent)
+        product = float(growth) * bound * scalars.scale * unit
+        # The sum is counted in units of the product: they must be coarse enough for the bias as well.
+        share = product / (product + shift.bound * shift.scale) if product > SMALLEST else 0.0
+        matched = _matched(ops, lanes, window.inputs, scalars, int(0.98 * share * (1 << ops.capacity)))
+        if matched:
+            lanes, by_filter = matched
+            exponent, bound = _size(lanes)
+            scale = math.ldexp(lanes.scale, exponent) * by_filter.scale
+            offsets = [round(v / scale) for v in added]
+            bound = longest_sum(by_filter.data) * bound + max(map(abs, offsets))
+            if bound <= 1 << ops.capacity:
+                raws = moved.forward(_raws(ops, lanes, window.inputs), by_filter.data, offsets)
+                return _result(ops, raws, outputs, scale, 0, bound)
+        return _convolved(_chosen_rows(ops, x, numbers), ops.to_rows(weight), added, window)
+
+    samples = _lanes_of(ops, x)
+    return _size_by_size(ops, samples, samples.scale * scalars.scale, outputs, compute)
+
+
+def _chosen_rows(ops: Lanes, m: LaneMatrix | Inputs, numbers: Sequence[int]) -> Rows:
+    """Some rows of a matrix as floats."""
+    rows = ops.to_rows(m)
+    return [rows[i] for i in numbers]
 
 
 def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
@@ -432,15 +528,22 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
     filters, taps = weight.shape[1], window.taps
     window.require_weight("convolve_inputs", weight.shape[0])
     window.require_outputs("convolve_inputs", gradient.shape[1], filters)
-    lanes, scalars = _lanes_of(ops, gradient), ops._scalars(weight)
+    scalars, moved = _filters(ops, weight), MovedSums(ops, window)
     by_channel = [list(chain.from_iterable(part)) for part in _chunks(scalars.data, taps)]
     scalars = Block(by_channel, scalars.scale, scalars.bound)
-    matched = _matched(ops, lanes, gradient.shape[1], scalars, 1 << ops.capacity)
-    if not matched:
-        return ops.from_rows(_convolved_back(ops.to_rows(gradient), ops.to_rows(weight), window))  # type: ignore[no-any-return]
-    lanes, scalars = matched
-    raws = MovedSums(ops, window).backward(_raws(ops, lanes, gradient.shape[1]), scalars.data)
-    return _result(ops, raws, window.inputs, lanes.scale * scalars.scale, longest_sum(scalars.data) * lanes.bound)
+
+    def compute(lanes: Samples, numbers: Sequence[int]) -> Any:
+        matched = _matched(ops, lanes, gradient.shape[1], scalars, 1 << ops.capacity)
+        if not matched:
+            return _convolved_back(_chosen_rows(ops, gradient, numbers), ops.to_rows(weight), window)
+        lanes, ints = matched
+        exponent, bound = _size(lanes)
+        raws = moved.backward(_raws(ops, lanes, gradient.shape[1]), ints.data)
+        bound *= longest_sum(ints.data)
+        return _result(ops, raws, window.inputs, lanes.scale * ints.scale, exponent, bound)
+
+    samples = _lanes_of(ops, gradient)
+    return _size_by_size(ops, samples, samples.scale * scalars.scale, window.inputs, compute)
 
 
 def convolve_weights(ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
@@ -473,15 +576,20 @@ def _weights_by_gradient(
     """Sums of what the window sees, times numbers of the gradient. Of these many are zero behind ReLU and pooling."""
     width, chunk_size = gradient.shape[1], max(PATCHES_AT_ONCE // window.positions, 1)
     terms = min(chunk_size, x.shape[0]) * window.positions
+    lanes = _lanes_of(ops, x)
     # Both sides get as many bits; a sum of sizes is taken to be at most a sixteenth of what it could be.
     bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), SCALAR_BITS)
-    scalars = ops._fitted(_lanes_of(ops, gradient), 1 << bits, width)
+    aligned = _aligned(ops, gradient, [exponent for exponent, _ in lanes.sizes])
+    scalars = ops._fitted(aligned, 1 << bits, width)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in _chunks(scalars.data, chunk_size)]
-    lanes, growth = _lanes_of(ops, x), max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
-    allowed = (1 << ops.capacity) // max(growth, 1)
-    if allowed < min(lanes.bound, 1 << ENOUGH_BITS):
+    growth = max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
+    allowed, bound = (1 << ops.capacity) // max(growth, 1), max([bound for _, bound in lanes.sizes], default=0)
+    if allowed < min(bound, 1 << ENOUGH_BITS):
         return None
-    lanes = ops._fitted(lanes, allowed, window.inputs)
+    common = bits_of(bound // allowed) if bound > allowed else 0  # the same for all rows: their units stay as they are
+    if common:
+        shifted = ops._layout(window.inputs).shift(lanes.data, common)
+        lanes = Samples(shifted, math.ldexp(lanes.scale, common), lanes.sizes)
     seen, taps = ops._layout(window.channels * window.taps), window.taps
     sums = [[0] * seen.count for _ in range(filters)]
     for raws, chunk in zip(_chunks(_raws(ops, lanes, window.inputs), chunk_size), chunks):
@@ -496,6 +604,14 @@ def _weights_by_gradient(
         for channel in range(window.channels)
         for tap in range(taps)
     ]
+
+
+def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int]) -> Block:
+    """The rows of a gradient in such units that each times an int of its sample, which has one of these exponents,
+    counts in the same unit."""
+    samples = _lanes_of(ops, gradient)
+    rows, exponent, bounds = ops._aligned(samples, gradient.shape[1], exponents, 1, False)
+    return Block(rows, math.ldexp(samples.scale, exponent), max(bounds, default=0))
 
 
 def _by_filter(
@@ -544,8 +660,9 @@ def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Wind
             parts = [_channel(entry, channel * pixels, (channel + 1) * pixels) for entry in chunk]
             places.append([found for found, _ in parts])
             lists.append(list(chain.from_iterable([ints for _, ints in parts])))
-    scalars = Block(lists, x.scale, x.largest)
-    matched = _matched(ops, _lanes_of(ops, gradient), gradient.shape[1], scalars, 1 << ops.capacity)
+    aligned = _aligned(ops, gradient, x.exponents)
+    samples = Samples(aligned.data, aligned.scale, [(0, aligned.bound)] * x.shape[0])
+    matched = _matched(ops, samples, gradient.shape[1], Block(lists, x.scale, x.largest), 1 << ops.capacity)
     if not matched:
         return None
     lanes, scalars = matched
@@ -567,7 +684,7 @@ def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Wind
             for image, positions in zip(frames, where):
                 patches += _patches(image, [starts[k] for k in positions], below, size)
             total[:] = map(add, total, seen.unpack([sum(map(mul, patches, ints)) - seen.bias * sum(ints)]))
-    scale = lanes.scale * scalars.scale
+    scale = math.ldexp(lanes.scale, _size(lanes)[0]) * scalars.scale
     # Seen from the input, the kernel is turned round.
     return [
         [scale * v for v in total[i : i + filters]]
@@ -576,9 +693,9 @@ def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Wind
     ]
 
 
-def _channel(entry: Any, first: int, end: int) -> tuple[Sequence[int], Sequence[int]]:
+def _channel(entry: Entry, first: int, end: int) -> tuple[Sequence[int], Sequence[int]]:
     """(where in the channel, ints) of the inputs from ``first`` to ``end``: those of one channel."""
-    _, positions, ints = entry
+    positions, ints = entry.positions, entry.ints
     if positions is None:
         return range(end - first), ints[first:end]
     if not first:
@@ -650,9 +767,10 @@ def sum_channels(ops: Lanes, m: LaneMatrix, channels: int) -> LaneMatrix:
     count, width = m.shape
     if width % channels:
         raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")
-    rows = ops._fitted(ops._rows(m), (1 << ops.capacity) // max(count, 1), width)
-    sums = ops._layout(width).unpack([sum(rows.data)])
-    return ops.from_rows([[rows.scale * sum(part) for part in _chunks(sums, width // channels)]])  # type: ignore[no-any-return]
+    samples = ops._samples(m)
+    rows, exponent, _ = ops._aligned(samples, width, [0] * count, 1, True)
+    sums, scale = ops._layout(width).unpack([sum(rows)]), math.ldexp(samples.scale, exponent)
+    return ops.from_rows([[scale * sum(part) for part in _chunks(sums, width // channels)]])  # type: ignore[no-any-return]
 
 
 # --- pooling ---------------------------------------------------------------------------------------------------------
@@ -668,19 +786,29 @@ def _alone(window: Window) -> Window:
 def average_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
-    taps = window.taps
-    lanes = ops._fitted(_lanes_of(ops, x), (1 << ops.capacity) // taps, window.inputs)
-    raws = MovedSums(ops, _alone(window), window.channels).forward(_raws(ops, lanes, window.inputs), [[1] * taps], [0])
-    return _result(ops, raws, window.channels * window.positions, lanes.scale / taps, lanes.bound * taps)
+    lanes = _fitted(ops, _lanes_of(ops, x), (1 << ops.capacity) // window.taps, window.inputs)
+    moved = MovedSums(ops, _alone(window), window.channels)
+    raws = moved.forward(_raws(ops, lanes, window.inputs), [[1] * window.taps], [0])
+    return _means(ops, raws, lanes, window.channels * window.positions, window.taps)
+
+
+def _means(ops: Lanes, raws: list[bytes], lanes: Samples, width: int, taps: int) -> LaneMatrix:
+    """Sums of ``taps`` lanes each as means."""
+    scale, more = math.frexp(lanes.scale / taps)
+    sizes = [size_in_range(scale, exponent + more, bound * taps) for exponent, bound in lanes.sizes]
+    zeros = ops._layout(width).bias.to_bytes(ops._layout(width).size, "little")
+    raws = [raw if bound else zeros for raw, (_, bound) in zip(raws, sizes)]
+    samples = Unread(raws, ops._layout(width).bias, scale, sizes)
+    return LaneMatrix(ops.width, (len(raws), width), samples=samples)
 
 
 def average_pool_inputs(ops: Lanes, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool_inputs`` says."""
     window.require_outputs("average_pool_inputs", gradient.shape[1], window.channels)
-    taps = window.taps
-    lanes = ops._fitted(_lanes_of(ops, gradient), (1 << ops.capacity) // taps, gradient.shape[1])
-    raws = MovedSums(ops, _alone(window), window.channels).backward(_raws(ops, lanes, gradient.shape[1]), [[1] * taps])
-    return _result(ops, raws, window.inputs, lanes.scale / taps, lanes.bound * taps)
+    lanes = _fitted(ops, _lanes_of(ops, gradient), (1 << ops.capacity) // window.taps, gradient.shape[1])
+    moved = MovedSums(ops, _alone(window), window.channels)
+    raws = moved.backward(_raws(ops, lanes, gradient.shape[1]), [[1] * window.taps])
+    return _means(ops, raws, lanes, window.inputs, window.taps)
 
 
 def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
@@ -708,12 +836,12 @@ def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMa
     outputs, width = window.channels * window.positions, ops.width
     quarter = 1 << (width - 2)
     # Below the limit, not at it: the lowest number is for the padding.
-    block = ops._fitted(ops._rows(x), quarter - 1, window.inputs)
+    samples = _fitted(ops, ops._samples(x), quarter - 1, window.inputs)
     frames = _frames(ops, _alone(window), window.channels, quarter.to_bytes(width // 8, "little"))
     grid = ops._layout(frames.lanes)
     top, lowest, lowest_out = grid.bias, grid.bias >> 1, ops._layout(outputs).bias >> 1
     data, choices = [], []
-    for raw in _raws(ops, block, window.inputs):
+    for raw in _raws(ops, samples, window.inputs):
         views, kept = _views(frames, raw, lowest), []
         largest = views[0]
         for view in views[1:]:
@@ -726,7 +854,8 @@ def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMa
             data.append(largest - lowest)
         else:
             data.append(int.from_bytes(frames.cut(largest.to_bytes(grid.size, "little")), "little") - lowest_out)
-    return ops._result((x.shape[0], outputs), Block(data, block.scale, block.bound)), choices
+    largest_ones = Samples(data, samples.scale, samples.sizes)
+    return LaneMatrix(ops.width, (x.shape[0], outputs), samples=largest_ones), choices
 
 
 def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
@@ -736,23 +865,25 @@ def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], 
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
     # What comes next would look up how large the numbers are, and round them. Here there are fewer of them.
-    block = ops._fitted(_lanes_of(ops, gradient), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth), width)
+    samples = _fitted(ops, _lanes_of(ops, gradient), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth), width)
     grid = ops._layout(frames.lanes)
     half, everywhere, size, raws = grid.bias >> 1, grid.bias - grid.ones, grid.size, []
-    for row, kept in zip(_placed(ops, frames, block, width), choices):
+    for row, kept in zip(_placed(ops, frames, samples, width), choices):
         difference = (row + half) ^ half
         gated = [((difference & mask) ^ half) - half for mask in _chosen(kept, everywhere)]
         totals = [sum([gated[tap] << (ops.width * move) for tap, move in group], grid.bias) for group in groups]
         raws.append(frames.joined([total.to_bytes(size, "little") for total in totals]))
-    return _result(ops, raws, window.inputs, block.scale, block.bound * growth)
+    sizes = [(exponent, bound * growth) for exponent, bound in samples.sizes]
+    result = Unread(raws, ops._layout(window.inputs).bias, samples.scale, sizes)
+    return LaneMatrix(ops.width, (len(raws), window.inputs), samples=result)
 
 
-def _placed(ops: Lanes, frames: Frames, block: Block, width: int) -> list[int]:
+def _placed(ops: Lanes, frames: Frames, samples: Samples, width: int) -> list[int]:
     """Rows of output lanes, in the corner of the grid of a phase each."""
     if frames.lanes == width:
-        return block.data
+        return samples.data
     bias = ops._layout(frames.lanes).bias
-    return [int.from_bytes(frames.placed(raw), "little") - bias for raw in _raws(ops, block, width)]
+    return [int.from_bytes(frames.placed(raw), "little") - bias for raw in _raws(ops, samples, width)]
 
 
 def _chosen(kept: Sequence[int], everywhere: int) -> list[int]:

@@ -1,16 +1,19 @@
 """What the engine ``lanes`` computes with: its matrices, the inputs it reads, and the sizes of their numbers.
 
-A number is a whole number times a *unit*, one for a whole matrix (block floating point). A ``LaneMatrix`` can have
-several forms, each made from another when an operation first asks for it:
+A number is a whole number times a *unit*. Weights and their gradients have one unit for the whole matrix (``Block``);
+in a batch of samples every row has a unit of its own (``Samples``), so that what is computed for a row never depends on
+the rows beside it. A ``LaneMatrix`` can have several forms, each made from another when an operation first asks for it:
 
     floats    [[0.5, -1.25], [3.0, 0.0]]             for what has no lane form, and for people
     rows      [2 - (5 << 48), 12], in units of 1/4   one int a row, a lane of 48 bits a number: the side of a product
                                                      that is added up
     columns   [2 + (12 << 48), -5]                   the same, one int a column
-    scalars   [[2, -5], [12, 0]]                     small ints: the side of a product that multiplies
+    samples   [2 - (5 << 48), 3], units 1/4 and 1    the same as rows, with a unit for each row
+    scalars   [2, -5] and [3, 0], units 1/4 and 1    small ints: the side of a product that multiplies
     product   two matrices                           that are still to be multiplied
 
-``Inputs`` are rows of data, which only ever multiply: small ints with their zeros left out. Relies on nothing.
+``Inputs`` are the scalars of rows of data, which only ever multiply: small ints with their zeros left out. Relies on
+nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +27,15 @@ from typing import Any
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
+Size = tuple[int, int]  # (exponent, bound) of a row: its numbers are at most bound times 2**exponent times a scale
 
 SCALAR_BITS = 18  # of a number on the scalar side of a product
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
+SHADES = 4  # so many of the brightest pixels of a row, such as 255, 254, 253 and 252, may occur often: ...
+OFTEN = 8  # ... one that the row has so many times is worth a multiplication of its own
 SPARSE = 0.7  # a row of inputs with a smaller share of non-zeros than this is read through its non-zeros
+NOTHING: Size = (0, 0)  # of a row of zeros
 
 
 class LaneOverflowError(OverflowError):
@@ -36,23 +43,45 @@ class LaneOverflowError(OverflowError):
 
 
 class Block:
-    """One form of a matrix: a list of ints (lanes) or of lists of ints, which times ``scale`` are its numbers.
+    """One form of a matrix: a list of ints (lanes), which times ``scale`` are its numbers.
 
-    No lane or int is larger than ``bound`` in size.
+    No lane is larger than ``bound`` in size. ``tables`` are the same rows with the last bits of every lane rounded off,
+    by how many bits: what a product has read (see ``Layout.coarse``). ``spare`` are those that one may read.
     """
 
-    __slots__ = ("bound", "data", "scale")
+    __slots__ = ("bound", "data", "scale", "spare", "tables")
 
     def __init__(self, data: list[Any], scale: float, bound: int) -> None:
         self.data = data
         self.scale = scale
         self.bound = bound
+        self.tables: dict[int, list[int]] = {}
+        self.spare: dict[int, list[int]] = {}
+
+
+class Samples:
+    """Lanes of a batch: row i is ``data[i]`` times ``scale`` times 2**exponent, and no lane is larger than the bound,
+    where (exponent, bound) is ``sizes[i]``. ``scale`` is from 0.5 to 1."""
+
+    __slots__ = ("data", "scale", "sizes")
+
+    def __init__(self, data: list[int], scale: float, sizes: list[Size]) -> None:
+        self.data = data
+        self.scale = scale
+        self.sizes = sizes
+
+    def by_size(self) -> list[tuple[Size, list[int]]]:
+        """(size, the numbers of the rows that have it) for every size there is."""
+        groups: dict[Size, list[int]] = {}
+        for number, size in enumerate(self.sizes):
+            groups.setdefault(size, []).append(number)
+        return list(groups.items())
 
 
 class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
 
-    __slots__ = ("columns", "floats", "lane_width", "product", "rows", "scalars", "shape")
+    __slots__ = ("columns", "floats", "lane_width", "product", "rows", "samples", "scalars", "shape")
 
     def __init__(
         self,
@@ -61,39 +90,91 @@ class LaneMatrix:
         floats: Rows | None = None,
         rows: Block | None = None,
         columns: Block | None = None,
-        product: tuple[Inputs, Block] | None = None,
+        samples: Samples | None = None,
+        product: tuple[Inputs, Samples] | None = None,
     ) -> None:
         self.lane_width = lane_width
         self.shape = shape
         self.floats = floats
         self.rows = rows
         self.columns = columns
-        self.scalars: Block | None = None
+        self.samples = samples
+        self.scalars: Inputs | None = None
         self.product = product  # the two sides of xᵀ·b
 
 
+class Entry:
+    """A row of small ints that multiplies: its numbers, or those of them that are not zero, times 2**exponent.
+
+    ``gather`` picks what they multiply out of a list, ``positions`` says where they stand; both are None if all are
+    there. ``total`` is their sum, ``growth`` the sum of their sizes.
+    """
+
+    __slots__ = ("_apart", "exponent", "gather", "growth", "ints", "positions", "total")
+
+    def __init__(self, gather: Any, positions: Any, ints: Any, exponent: int) -> None:
+        self.gather = gather
+        self.positions = positions
+        self.ints = ints
+        self.exponent = exponent
+        self.total = sum(ints)
+        self.growth = self.total if type(ints) is bytes else sum(map(abs, ints))
+        self._apart: tuple[Any, list[Any]] | None = None
+
+    def apart(self) -> tuple[Any, list[Any]]:
+        """(gather, positions, ints) of most numbers, and a list of (number, gather, positions) of those pixels that are
+        the brightest and occur often: what they multiply can be added up first, and multiplied once."""
+        if self._apart is None:
+            often = []
+            if type(self.ints) is bytes and self.positions:
+                brightest = max(self.ints)
+                often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
+            rest: Any = self.gather, self.positions, self.ints
+            if often:
+                rare = bytearray(b"\1" * 256)
+                for v in often:
+                    rare[v] = 0
+                positions = self._where(rare)
+                rest = _gather(positions), positions, self.ints.translate(None, bytes(often))
+            groups = [(v, self._where(bytes(v) + b"\1" + bytes(255 - v))) for v in often]
+            self._apart = rest, [(v, _gather(where), where) for v, where in groups]
+        return self._apart
+
+    def _where(self, marks: bytes | bytearray) -> tuple[int, ...]:
+        """The positions of those pixels that have a 1 among the marks, one for each of the 256 numbers of a pixel."""
+        return tuple(compress(self.positions, self.ints.translate(marks)))
+
+
 class Inputs:
-    """Rows of inputs, read-only: for each its non-zero numbers, small ints, and how to gather what they multiply."""
+    """Rows of small ints that multiply, an ``Entry`` each: its numbers times ``scale`` are the row. Read-only."""
 
-    __slots__ = ("entries", "largest", "row_sum", "scale", "shape")
+    __slots__ = ("entries", "largest", "least", "row_sum", "scale", "shape")
 
-    def __init__(self, entries: list[Any], width: int, scale: float, largest: int, row_sum: int) -> None:
-        self.entries = entries  # (gather or None, positions or None for all, ints) a row
+    def __init__(
+        self, entries: list[Entry], width: int, scale: float, largest: int, row_sum: int, least: int
+    ) -> None:
+        self.entries = entries
         self.shape = (len(entries), width)
         self.scale = scale
         self.largest = largest  # no int is larger in size
         self.row_sum = row_sum  # no row's sizes add up to more
+        self.least = least  # rows whose sum has fewer bits than this are treated as if it had so many
 
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def exponents(self) -> list[int]:
+        """One exponent a row."""
+        return [entry.exponent for entry in self.entries]
+
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""
         rows = []
-        for _, positions, ints in self.entries:
-            row = [0.0] * self.shape[1]
-            for k, v in zip(range(self.shape[1]) if positions is None else positions, ints):
-                row[k] = v * self.scale
+        for entry in self.entries:
+            row, unit = [0.0] * self.shape[1], math.ldexp(self.scale, entry.exponent)
+            for k, v in zip(range(self.shape[1]) if entry.positions is None else entry.positions, entry.ints):
+                row[k] = v * unit
             rows.append(row)
         return rows
 
@@ -105,35 +186,44 @@ def read_inputs(rows: Sequence[Sequence[float]], factor: float, everywhere: Sequ
     """Rows (``bytes`` or floats) times ``factor``. ``everywhere`` are the positions in a row: 0, 1, 2, ..."""
     width = len(everywhere)
     if set(map(type, rows)) <= {bytes}:
-        entries = [_entry(row, everywhere) for row in rows]
-        return Inputs(entries, width, factor, 255, max([sum(ints) for _, _, ints in entries], default=0))
-    small, unit = _small_ints(rows)
-    entries = [_entry(row, everywhere) for row in small]
-    largest = max([max(map(abs, row)) for row in small if row], default=0)
-    return Inputs(entries, width, factor * unit, largest, longest_sum([ints for _, _, ints in entries]))
+        entries = [_entry(row, 0, everywhere) for row in rows]
+        largest = 255
+    else:
+        floats = [[float(v) for v in row] for row in rows]
+        entries = [_entry(*_small_ints(row), everywhere) for row in floats]
+        largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
+    row_sum = max([entry.growth for entry in entries], default=0)
+    return Inputs(entries, width, factor, largest, row_sum, usual(width, bits_of(largest)))
 
 
-def _entry(row: Any, everywhere: Sequence[int]) -> tuple[Any, Any, Any]:
-    """(gather, positions, non-zero ints) of a row of ints; (None, None, all ints) if few of them are zero."""
+def usual(width: int, bits: int) -> int:
+    """Bits of the sum of the sizes of ``width`` numbers of at most ``bits`` bits, where most are far from the
+    largest."""
+    return max((width << bits).bit_length() - 3, 0)
+
+
+def _entry(row: Any, exponent: int, everywhere: Sequence[int]) -> Entry:
+    """The entry of a row of ints: without a gather and positions if few of the ints are zero."""
     positions = tuple(compress(everywhere, row))
     if len(positions) > SPARSE * len(row):
-        return None, None, row if type(row) is bytes else array("i", row)
-    ints = row.translate(None, b"\0") if type(row) is bytes else array("i", [v for v in row if v])
-    return (itemgetter(*positions) if len(positions) > 1 else _few(positions)), positions, ints
+        return Entry(None, None, row, exponent)
+    ints = row.translate(None, b"\0") if type(row) is bytes else array("i", filter(None, row))
+    return Entry(_gather(positions), positions, ints, exponent)
 
 
-def _few(positions: tuple[int, ...]) -> Callable[[Sequence[int]], list[int]]:
-    """What itemgetter does, for fewer than two positions, for which it gives no tuple."""
-    return lambda table: [table[k] for k in positions]
+def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[int]]:
+    """What picks these positions out of a list; itemgetter gives a tuple for two or more only."""
+    return itemgetter(*positions) if len(positions) > 1 else lambda table: [table[k] for k in positions]
 
 
-def _small_ints(rows: Sequence[Sequence[float]]) -> tuple[list[list[int]], float]:
-    """(rows of ints, unit): the same numbers in units of a power of two; 1 if they are whole and small already."""
-    floats = [[float(v) for v in row] for row in rows]
-    largest = largest_size(floats)
-    whole = largest < 1 << SCALAR_BITS and all(v.is_integer() for row in floats for v in row)
-    unit = 1.0 if whole else unit_for(largest, SCALAR_BITS)
-    return [[round(v / unit) for v in row] for row in floats], unit
+def _small_ints(row: list[float]) -> tuple[Any, int]:
+    """(a row of ints, exponent): the same numbers in units of a power of two; 1 if they are whole and small already."""
+    largest = largest_size(row)
+    if largest < 1 << SCALAR_BITS and all(map(float.is_integer, row)):
+        return array("i", map(int, row)), 0
+    exponent = exponent_for(largest, SCALAR_BITS)
+    factor = math.ldexp(1.0, -exponent)
+    return array("i", [round(v * factor) for v in row]), exponent
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------
@@ -149,16 +239,25 @@ def longest_sum(rows: Iterable[Sequence[int]]) -> int:
     return max([sum(map(abs, row)) for row in rows], default=0)
 
 
+def exponent_for(largest: float, bits: int) -> int:
+    """The exponent of the power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units."""
+    return math.frexp(largest)[1] - bits if largest else 0
+
+
 def unit_for(largest: float, bits: int) -> float:
     """The power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units."""
-    return math.ldexp(1.0, math.frexp(largest)[1] - bits) if largest else 1.0
+    return math.ldexp(1.0, exponent_for(largest, bits))
 
 
-def largest_size(rows: Rows) -> float:
-    """The largest size among all numbers; ``LaneOverflowError`` if one is not finite or beyond all use."""
-    largest = max([max(max(row), -min(row)) for row in rows if row], default=0.0)
+def largest_size(row: Sequence[float]) -> float:
+    """The largest size among the numbers of a row, 0 if all are too small to count; ``LaneOverflowError`` if one is not
+    finite or beyond all use."""
+    if not row:
+        return 0.0
+    high, low = max(row), -min(row)
+    largest = high if high > low else low
     # max and min pass over a NaN that does not come first; a sum does not.
-    if not largest <= LARGEST or not all(map(math.isfinite, map(sum, rows))):
+    if not largest <= LARGEST or not math.isfinite(sum(row)):
         raise run_away(largest if largest > LARGEST else math.nan)
     return largest if largest > SMALLEST else 0.0
 
@@ -178,6 +277,31 @@ def in_range(block: Block) -> Block:
     if block.bound * block.scale <= SMALLEST:  # its scale may even be 0 by now, which nothing can be divided by
         return Block([0] * len(block.data), 1.0, 0)
     raise run_away(block.bound * block.scale)
+
+
+def shifted_bound(bound: int, shift: int) -> int:
+    """A bound on numbers up to ``bound`` that are divided by 2**shift and rounded."""
+    if shift <= 0:
+        return bound << -shift
+    return (bound >> shift) + 1 if shift <= bits_of(bound) else 0
+
+
+def times_power(number: float, exponent: int) -> float:
+    """number · 2**exponent; infinite, and no error, if that is too large for a float."""
+    try:
+        return math.ldexp(number, exponent)
+    except OverflowError:
+        return math.inf
+
+
+def size_in_range(scale: float, exponent: int, bound: int) -> Size:
+    """(exponent, bound) if numbers of that size can be computed with, ``NOTHING`` if all are too small for that."""
+    largest = times_power(scale * bound, exponent)
+    if SMALLEST < largest <= LARGEST:
+        return exponent, bound
+    if largest <= SMALLEST:
+        return NOTHING
+    raise run_away(largest)
 
 
 # --- laying numbers out ----------------------------------------------------------------------------------------------

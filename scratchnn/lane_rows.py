@@ -63,6 +63,7 @@ class Layout:
         self.ones = int.from_bytes((b"\1" + bytes(self.bytes - 1)) * count, "little")  # a 1 in every lane
         self.bias = self.ones << (width - 1)
         self._shifts: dict[int, tuple[int, int, int]] = {}
+        self._masks: dict[int, tuple[int, int]] = {}
 
     # --- packing and unpacking ---------------------------------------------------------------------------------
 
@@ -70,11 +71,12 @@ class Layout:
         """One int for each row of ``count`` ints."""
         return self._join(_words([v for row in rows for v in row], "q"), len(rows))
 
-    def pack_rounded(self, rows: Sequence[Sequence[float]], factor: float) -> list[int]:
-        """One int for each row of ``count`` floats, times ``factor``, rounded to the nearest (half to even)."""
+    def pack_rounded(self, rows: Sequence[Sequence[float]], factors: Iterable[float]) -> list[int]:
+        """One int for each row of ``count`` floats, times a factor each, rounded to the nearest (half to even)."""
         if self.width > 48:  # too wide for the low bits of a double
-            return self.pack([[round(v * factor) for v in row] for row in rows])
-        return self._join(_words([v * factor + ROUNDING for row in rows for v in row], "d"), len(rows))
+            return self.pack([[round(v * factor) for v in row] for row, factor in zip(rows, factors)])
+        words = _words([v * factor + ROUNDING for row, factor in zip(rows, factors) for v in row], "d")
+        return self._join(words, len(rows))
 
     def _join(self, words: bytes, rows: int) -> list[int]:
         """Rows from 64-bit two's complement words: their low bytes side by side, and the sign put right."""
@@ -139,6 +141,54 @@ class Layout:
         add, keep, subtract = self.shifting(shift)
         return [((row + add) >> shift & keep) - subtract for row in rows]
 
+    def _outside(self, bits: int) -> tuple[int, int]:
+        """(add, mask) such that ``(row + add) & mask`` is 0 if every lane is from -2**bits to 2**bits - 1."""
+        found = self._masks.get(bits)
+        if found is None:
+            found = self._masks[bits] = self.ones << bits, self.ones * ((1 << self.width) - (2 << bits))
+        # A lane below -2**bits leaves a negative number in its lane: its high bits are then set, too.
+        return found
+
+    def bits(self, row: int, guess: int) -> int:
+        """The least b such that every lane is from -2**b to 2**b - 1, looked for from ``guess`` on."""
+        outside = self._outside
+        add, mask = outside(guess)
+        if (row + add) & mask:
+            while (row + add) & mask:
+                guess += 1
+                add, mask = outside(guess)
+            return guess
+        while guess:
+            add, mask = outside(guess - 1)
+            if (row + add) & mask:
+                return guess
+            guess -= 1
+        return 0
+
+    def coarse(self, rows: Iterable[int], shift: int) -> list[int]:
+        """What ``shift`` gives (1 <= shift <= width - 2), with ``coarse_bias(shift)`` still in every lane.
+
+        Sums of such rows times ints are right once the bias times the sum of the ints is taken away.
+        """
+        add, keep, _ = self.shifting(shift)
+        return [(row + add) >> shift & keep for row in rows]
+
+    def coarse_bias(self, shift: int) -> int:
+        """What ``coarse`` leaves in every lane."""
+        return self.bias >> shift
+
+    def shift_each(self, rows: Iterable[int], shifts: Iterable[int]) -> list[int]:
+        """The same with a shift for each row."""
+        result, most, shifting = [], self.width - 2, self.shifting
+        for row, shift in zip(rows, shifts):
+            if 0 < shift <= most:
+                add, keep, subtract = shifting(shift)
+                row = ((row + add) >> shift & keep) - subtract
+            elif shift:
+                row = row << -shift if shift < 0 else 0
+            result.append(row)
+        return result
+
     def positive(self, rows: Iterable[int]) -> tuple[list[int], list[int]]:
         """(max(lane, 0) in every lane, a mask with all bits of the lanes above 0 set) for every row."""
         width, ones, bias = self.width, self.ones, self.bias
@@ -156,21 +206,21 @@ class Layout:
         bias = self.bias
         return [((row + bias) & mask) - (bias & mask) for row, mask in zip(rows, masks)]
 
-    def within(self, rows: Iterable[int], bits: int) -> bool:
-        """Whether every lane of every row is from -2**bits to 2**bits - 1 (bits <= width - 2)."""
-        add = self.ones << bits
-        outside = self.ones * ((1 << self.width) - (2 << bits))
-        found = 0
+    def most_bits(self, rows: Iterable[int]) -> int:
+        """The least b such that every lane of every row is from -2**b to 2**b - 1."""
+        most = 0
+        add, mask = self._outside(most)
         for row in rows:
-            found |= row + add
-        # A lane below -2**bits leaves a negative number in its lane: its high bits are then set, too.
-        return not found & outside
+            if (row + add) & mask:
+                most = self.bits(row, most)
+                add, mask = self._outside(most)
+        return most
 
-
-def round_all(values: Sequence[float], factor: float) -> list[int]:
-    """Every number times ``factor``, rounded to the nearest int (half to even); results must be below 2**31 in size."""
-    words = _words([v * factor + ROUNDING for v in values], "d")
-    low = bytearray(4 * len(values))
+def round_all(rows: Sequence[Sequence[float]], factors: Iterable[float]) -> list[int]:
+    """All numbers of all rows, one after the other, those of a row times its factor, rounded to the nearest int (half
+    to even); results must be below 2**31 in size."""
+    words = _words([v * factor + ROUNDING for row, factor in zip(rows, factors) for v in row], "d")
+    low = bytearray(len(words) // 2)
     for byte in range(4):
         low[byte::4] = words[byte::8]
     return _numbers(low, "i")
