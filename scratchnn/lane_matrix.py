@@ -164,9 +164,9 @@ class Inputs:
         return self.shape[0]
 
     @property
-    def exponents(self) -> list[int]:
-        """One exponent a row."""
-        return [entry.exponent for entry in self.entries]
+    def exponents(self) -> list[int | None]:
+        """One exponent a row, None for a row of zeros."""
+        return [entry.exponent if entry.growth else None for entry in self.entries]
 
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""

@@ -290,16 +290,16 @@ class Lanes:
         return data, [exponent + shift for (exponent, _), shift in zip(samples.sizes, shifts)]
 
     def _aligned(
-        self, samples: Samples, width: int, others: Sequence[int], growth: int, summed: bool
+        self, samples: Samples, width: int, others: Sequence[int | None], growth: int, summed: bool
     ) -> tuple[list[int], int, list[int]]:
         """(rows, exponent, bounds): all rows in one unit, to be added up each times an int with a unit of its own.
 
-        ``others`` are the exponents of those ints. ``growth`` times the largest bound, or times the sum of all bounds
+        ``others`` are the exponents of those ints, None where they are 0. ``growth`` times the largest bound, or times the sum of all bounds
         if ``summed``, stays within the lanes; no more is rounded off than that takes.
         """
         layout = self._layout(width)
-        exponents = [own + other for (own, _), other in zip(samples.sizes, others)]
-        bounds = [bound for _, bound in samples.sizes]
+        exponents = [own + (other or 0) for (own, _), other in zip(samples.sizes, others)]
+        bounds = [0 if other is None else bound for (_, bound), other in zip(samples.sizes, others)]
         lowest, needed = self._common_unit(exponents, bounds, growth, summed)
         if needed > lowest:  # bounds are often far from what is there
             used = self.capacity
@@ -365,9 +365,15 @@ class Lanes:
         data: list[int] = []
         sizes: list[Size] = []
         by_floats: list[int] = []
+        zeros: list[int] = []
         often = isinstance(x, Inputs) and self.usual_sum is not None  # worth it where a row is read again and again
         for entry in scalars.entries:
             bits, own = entry.growth.bit_length(), entry.exponent
+            if not bits:  # it has no unit that could mean anything
+                zeros.append(len(data))
+                data.append(0)
+                sizes.append(NOTHING)
+                continue
             plan = plans.get((bits, own))
             if plan is None:
                 plan = self._plan(max(bits, scalars.least), own, exponent + more, scale, rows, added, width)
@@ -383,10 +389,14 @@ class Lanes:
             else:
                 gather, total = entry.gather, offset - base * entry.total
                 data.append(sum(map(mul, gather(table) if gather else table, entry.ints), total))
-            sizes.append(size)
+            sizes.append(size if data[-1] else NOTHING)
         result = Samples(data, scale, sizes)
         if by_floats:
             self._times_by_floats(result, by_floats, x, weight, bias)
+        if zeros and bias is not None:
+            packed = self._packed(self.to_rows(bias), scale, width)
+            for i in zeros:
+                data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
 
     def _plan(
@@ -479,8 +489,9 @@ class Lanes:
 
     def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
-        # Room is left for what an optimizer adds to it.
-        rows, exponent, bounds = self._aligned(samples, width, x.exponents, x.largest << SUM_BITS, True)
+        spare = self.capacity - GRADIENT_BITS - bits_of(x.largest * x.shape[0])
+        room = x.largest << min(max(spare, 0), SUM_BITS)  # for what an optimizer adds to it
+        rows, exponent, bounds = self._aligned(samples, width, x.exponents, room, True)
         if self._too_short(max(bounds, default=0), samples):
             b = LaneMatrix(self.width, (x.shape[0], width), samples=samples)
             return self._rows(self._tn_by_floats(x, b))
@@ -578,7 +589,7 @@ class Lanes:
         least = bits_of(total) - self.capacity + 2  # and one by so much keeps the sum within its lanes
         if not total or not -self.capacity < whole < 2 * self.capacity or whole < least:
             return None
-        finer = min(max(STEP_BITS + 1 - bits_of(largest >> max(whole, 0)), 0), whole - max(least, 0))
+        finer = max(min(STEP_BITS + 1 - bits_of(largest >> max(whole, 0)), whole - max(least, 0)), 0)
         if factor < 0.0:
             multiplier = -multiplier
         layout, shift = self._layout(width), whole - finer
