@@ -493,7 +493,7 @@ def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
         raise ValueError(f"convolve needs a bias of 1x{filters}, got {bias.shape[0]}x{bias.shape[1]}")
     scalars, shift, outputs = _filters(ops, weight), ops._rows(bias), filters * window.positions
     scalars = Block(list(zip(*scalars.data)), scalars.scale, scalars.bound)
-    growth, added, moved = longest_sum(scalars.data), ops.to_rows(bias)[0], MovedSums(ops, window)
+    growth, added = longest_sum(scalars.data), ops.to_rows(bias)[0]
 
     def compute(lanes: Samples, numbers: Sequence[int]) -> Any:
         exponent, bound = _size(lanes)
@@ -509,7 +509,7 @@ def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
             offsets = [round(v / scale) for v in added]
             bound = longest_sum(by_filter.data) * bound + max(map(abs, offsets))
             if bound <= 1 << ops.capacity:
-                raws = moved.forward(_raws(ops, lanes, window.inputs), by_filter.data, offsets)
+                raws = MovedSums(ops, window).forward(_raws(ops, lanes, window.inputs), by_filter.data, offsets)
                 return _result(ops, raws, outputs, scale, 0, bound)
         return _convolved(_chosen_rows(ops, x, numbers), ops.to_rows(weight), added, window)
 
@@ -528,7 +528,7 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
     filters, taps = weight.shape[1], window.taps
     window.require_weight("convolve_inputs", weight.shape[0])
     window.require_outputs("convolve_inputs", gradient.shape[1], filters)
-    scalars, moved = _filters(ops, weight), MovedSums(ops, window)
+    scalars = _filters(ops, weight)
     by_channel = [list(chain.from_iterable(part)) for part in _chunks(scalars.data, taps)]
     scalars = Block(by_channel, scalars.scale, scalars.bound)
 
@@ -538,7 +538,7 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
             return _convolved_back(_chosen_rows(ops, gradient, numbers), ops.to_rows(weight), window)
         lanes, ints = matched
         exponent, bound = _size(lanes)
-        raws = moved.backward(_raws(ops, lanes, gradient.shape[1]), ints.data)
+        raws = MovedSums(ops, window).backward(_raws(ops, lanes, gradient.shape[1]), ints.data)
         bound *= longest_sum(ints.data)
         return _result(ops, raws, window.inputs, lanes.scale * ints.scale, exponent, bound)
 

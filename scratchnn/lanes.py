@@ -294,14 +294,14 @@ class Lanes:
     ) -> tuple[list[int], int, list[int]]:
         """(rows, exponent, bounds): all rows in one unit, to be added up each times an int with a unit of its own.
 
-        ``others`` are the exponents of those ints, None where they are 0. ``growth`` times the largest bound, or times the sum of all bounds
-        if ``summed``, stays within the lanes; no more is rounded off than that takes.
+        ``others`` are the exponents of those ints, None where they are 0. ``growth`` times the largest bound, or times
+        the sum of all bounds if ``summed``, stays within the lanes; no more is rounded off than that takes.
         """
         layout = self._layout(width)
         exponents = [own + (other or 0) for (own, _), other in zip(samples.sizes, others)]
         bounds = [0 if other is None else bound for (_, bound), other in zip(samples.sizes, others)]
         lowest, needed = self._common_unit(exponents, bounds, growth, summed)
-        if needed > lowest:  # bounds are often far from what is there
+        if needed >= lowest:  # bounds are often far from what is there
             used = self.capacity
             for i, row in enumerate(samples.data):
                 used = layout.bits(row, used)
@@ -319,7 +319,7 @@ class Lanes:
         self, exponents: Sequence[int], bounds: Sequence[int], growth: int, summed: bool
     ) -> tuple[int, int]:
         """The exponents of two units for rows of these sizes: the finest that one of them has, and the finest in which
-        all of them times ``growth`` fit in a lane (rounding may take another bit)."""
+        all of them times ``growth`` may fit in a lane."""
         used = [(bits_of(bound) + exponent, bound, exponent) for exponent, bound in zip(exponents, bounds) if bound]
         if not used or not growth:
             return 0, 0
@@ -327,7 +327,7 @@ class Lanes:
         shares = [math.ldexp(bound, exponent - highest) for _, bound, exponent in used]
         total = math.fsum(shares) if summed else max(shares)
         lowest = min([exponent for _, _, exponent in used])
-        return lowest, highest + math.frexp(total)[1] + bits_of(growth) - self.capacity
+        return lowest, highest + math.frexp(total * growth)[1] - 1 - self.capacity
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
@@ -563,7 +563,8 @@ class Lanes:
             data, bound = self._rescaled(data, bound, first.scale / unit, width)
         # Rows without a gradient (pixels that are black in the whole batch) stay as they are.
         changed = [i for i, row in enumerate(second.data) if row]
-        rows, extra = self._rescaled([second.data[i] for i in changed], second.bound, factor * second.scale / unit, width)
+        ratio = factor * second.scale / unit
+        rows, extra = self._rescaled([second.data[i] for i in changed], second.bound, ratio, width)
         for i, row in zip(changed, rows):
             data[i] += row
         block = Block(data, unit, bound + extra)

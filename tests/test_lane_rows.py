@@ -130,28 +130,31 @@ def test_pack_rounded_rounds_as_python_does(case: tuple[Layout, list[list[int]]]
     # Sixteenths: so that halves, where "to even" shows, come often. Products must be numbers that a lane can hold.
     floats = [[v / 16.0 if abs(v) < 2**49 else float(v) for v in row] for row in rows]
     wanted = [[round(v * factor) for v in row] for row in floats]
-    assert layout.pack_rounded(floats, factor) == in_ints(wanted, layout.width)
+    assert layout.pack_rounded(floats, [factor] * len(floats)) == in_ints(wanted, layout.width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_pack_rounded_rounds_halves_to_even(width: int) -> None:
     layout = Layout(width, 8)
     halves = [[0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, -0.0]]
-    assert layout.unpack(layout.pack_rounded(halves, 1.0)) == [0, 2, 2, 0, -2, -2, 0, 0]
+    assert layout.unpack(layout.pack_rounded(halves, [1.0] * len(halves))) == [0, 2, 2, 0, -2, -2, 0, 0]
     ends = [[float(layout.limit), -float(layout.limit)] * 4]
-    assert layout.unpack(layout.pack_rounded(ends, 1.0)) == [layout.limit, -layout.limit] * 4
+    assert layout.unpack(layout.pack_rounded(ends, [1.0] * len(ends))) == [layout.limit, -layout.limit] * 4
 
 
 @given(st.lists(st.integers(-(2**34), 2**34)), st.sampled_from([1.0, 0.5, 0.125, 0.1]))
 def test_round_all(numbers: list[int], factor: float) -> None:
     values = [v / 16.0 for v in numbers]
-    assert round_all(values, factor) == [round(v * factor) for v in values]
+    assert round_all([values, values[:1]], [factor, 2.0 * factor]) == [
+        *(round(v * factor) for v in values),
+        *(round(v * 2.0 * factor) for v in values[:1]),
+    ]
 
 
 def test_round_all_at_the_ends_of_its_range() -> None:
     ends = [2.0**31 - 1, -(2.0**31), 0.5, 1.5, -0.5, 0.0, -0.0, 5e-324]
-    assert round_all(ends, 1.0) == [2**31 - 1, -(2**31), 0, 2, 0, 0, 0, 0]
-    assert round_all([], 3.0) == []
+    assert round_all([ends], [1.0]) == [2**31 - 1, -(2**31), 0, 2, 0, 0, 0, 0]
+    assert round_all([], []) == []
 
 
 # --- operations on every lane --------------------------------------------------------------------------------------
@@ -221,27 +224,50 @@ def test_gate_at_the_extremes(width: int) -> None:
         assert layout.gate(in_ints(rows, width), masks) == in_ints(wanted, width)
 
 
+def bits_needed(numbers: list[int]) -> int:
+    """The least b such that every number is from -2**b to 2**b - 1."""
+    return max(((v if v >= 0 else -v - 1).bit_length() for v in numbers), default=0)
+
+
 @given(matrices(), st.data())
-def test_within(case: tuple[Layout, list[list[int]]], data: Any) -> None:
+def test_bits_of_a_row_from_any_guess(case: tuple[Layout, list[list[int]]], data: Any) -> None:
     layout, rows = case
-    bits = data.draw(st.integers(0, layout.width - 2))
-    wanted = all(-(1 << bits) <= v < 1 << bits for row in rows for v in row)
-    assert layout.within(in_ints(rows, layout.width), bits) is wanted
+    guess = data.draw(st.integers(0, layout.width - 1))
+    assert [layout.bits(row, guess) for row in in_ints(rows, layout.width)] == [bits_needed(row) for row in rows]
+    assert layout.most_bits(in_ints(rows, layout.width)) == bits_needed([v for row in rows for v in row])
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_within_notices_a_single_lane_just_outside(width: int) -> None:
+def test_bits_notice_a_single_lane_just_outside(width: int) -> None:
     layout = Layout(width, 3)
     for bits in range(width - 1):
         inside = [(1 << bits) - 1, -(1 << bits)]
-        assert layout.within(in_ints([[inside[0], inside[1], 0]] * 2, width), bits)
+        assert layout.most_bits(in_ints([[inside[0], inside[1], 0]] * 2, width)) == bits
         for lane in range(3):
             for outside in ((1 << bits), -(1 << bits) - 1):
                 if abs(outside) > layout.limit:
                     continue
                 row = [inside[1], inside[1], inside[1]]
                 row[lane] = outside
-                assert not layout.within(in_ints([[0] * 3, row], width), bits), (bits, lane, outside)
+                assert layout.most_bits(in_ints([[0] * 3, row], width)) == bits + 1, (bits, lane, outside)
+
+
+@given(matrices(), st.data())
+def test_a_shift_for_each_row(case: tuple[Layout, list[list[int]]], data: Any) -> None:
+    layout, rows = case
+    shifts = [data.draw(st.integers(0, layout.width + 3)) for _ in rows]
+    found = layout.shift_each(in_ints(rows, layout.width), shifts)
+    assert found == [layout.shift(in_ints([row], layout.width), shift)[0] for row, shift in zip(rows, shifts)]
+    doubled = layout.shift_each(in_ints([[1] * layout.count], layout.width), [-3])
+    assert doubled == in_ints([[8] * layout.count], layout.width)
+
+
+@given(matrices(), st.data())
+def test_coarse_rows_are_shifted_rows_with_a_bias(case: tuple[Layout, list[list[int]]], data: Any) -> None:
+    layout, rows = case
+    shift = data.draw(st.integers(1, layout.width - 2))
+    bias, plain = layout.coarse_bias(shift), layout.shift(in_ints(rows, layout.width), shift)
+    assert [row - bias for row in layout.coarse(in_ints(rows, layout.width), shift)] == plain
 
 
 @given(matrices(least_lanes=0))
