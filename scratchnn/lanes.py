@@ -409,8 +409,10 @@ class Lanes:
         if added is not None and added.bound:
             product = times_power(rows.bound * scale, own + exponent + bits)  # no entry of x·weight is larger
             largest = product + added.bound * added.scale
+            if not product > SMALLEST or not largest <= LARGEST:
+                return None, 0, 0, NOTHING
             # The sum is counted in units of the product: they must be coarse enough for the bias as well.
-            allowed = int(0.98 * allowed * (product / largest)) if product > SMALLEST and largest <= LARGEST else 0
+            allowed = int(0.98 * allowed * (product / largest))
         shift = 0 if rows.bound <= allowed else bits_of(rows.bound // allowed) if allowed else self.width
         bound = shifted_bound(rows.bound, shift)
         if shift and bound < 1 << LEAST_BITS:

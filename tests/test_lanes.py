@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lane_matrix import SMALLEST, Block, Inputs, LaneMatrix, LaneOverflowError
+from scratchnn.lane_matrix import SMALLEST, Block, Entry, Inputs, LaneMatrix, LaneOverflowError, Samples
 from scratchnn.lanes import WIDTHS, Lanes
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
@@ -78,9 +78,17 @@ def sound(ops: Lanes, m: Any) -> Any:
     if m.columns is not None:
         columns = [[v * m.columns.scale for v in row] for row in decoded(ops, m.columns, width, count)]
         forms.append([[column[i] for column in columns] for i in range(count)])
+    if m.samples is not None:
+        samples, lanes = m.samples, []
+        assert 0.5 <= samples.scale <= 1.0
+        for row, (exponent, bound) in zip(samples.data, samples.sizes):
+            ((*numbers,),) = decoded(ops, Block([row], 1.0, bound), 1, width)
+            lanes.append([math.ldexp(v * samples.scale, exponent) for v in numbers])
+        forms.append(lanes)
     if m.scalars is not None:
-        assert all(abs(v) <= m.scalars.bound for row in m.scalars.data for v in row)
-        forms.append([[v * m.scalars.scale for v in row] for row in m.scalars.data])
+        assert all(abs(v) <= m.scalars.largest for entry in m.scalars.entries for v in entry.ints)
+        assert all(entry.growth <= m.scalars.row_sum for entry in m.scalars.entries)
+        forms.append(m.scalars.to_rows())
     assert [len(row) for row in rows] == [width] * count
     for form in forms:
         assert_close(form, rows, size(m))
@@ -90,7 +98,9 @@ def sound(ops: Lanes, m: Any) -> Any:
 def size(m: Any) -> float:
     """The largest number that a matrix may hold, for all that the engine knows."""
     if isinstance(m, Inputs):
-        return m.largest * m.scale
+        return max([math.ldexp(m.scale * m.largest, entry.exponent) for entry in m.entries if entry.growth], default=0)
+    if m.samples is not None:
+        return max([math.ldexp(m.samples.scale * bound, exponent) for exponent, bound in m.samples.sizes], default=0.0)
     claimed = [block.bound * block.scale for block in (m.rows, m.columns) if block is not None]
     return max(claimed + [abs(v) for row in m.floats or [] for v in row], default=0.0)
 
@@ -357,7 +367,8 @@ def test_a_bias_where_the_product_is_zero(ops: Lanes, bias: float) -> None:
     row = ops.from_rows([[bias, -bias, 0.0]])
     for x, w in ((ones[0][:2], zeros), (zeros[0][:2], ones), (zeros[0][:2], zeros)):
         for batch in (ops.prepare([x]), ops.from_rows([x])):
-            assert ops.to_rows(sound(ops, ops.affine(batch, ops.from_rows(w), row))) == [[bias, -bias, 0.0]]
+            result = ops.to_rows(sound(ops, ops.affine(batch, ops.from_rows(w), row)))
+            assert result == [pytest.approx([bias, -bias, 0.0], rel=2.0**-29)]
 
 
 @pytest.mark.parametrize("factor", [1.0, -1.0, 0.3, -0.9999, 1e-12, 1e12])
@@ -400,13 +411,13 @@ def test_a_step_along_a_gradient_that_is_computed_in_the_step(
 def test_a_step_along_a_gradient_as_large_as_lanes_can_hold(ops: Lanes) -> None:
     batch = ops.prepare([[1.0]])
     batch.largest = (1 << (ops.width - 3)) + 5  # as if there were that many rows
-    product = ops.matmul_tn(batch, LaneMatrix(ops.width, (1, 1), rows=Block([1], 1.0, 1)))
-    moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0]]), product, 0.3))
+    one = LaneMatrix(ops.width, (1, 1), samples=Samples([1], 0.5, [(1, 1)]))
+    moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0]]), ops.matmul_tn(batch, one), 0.3))
     assert_close(ops.to_rows(moved), [[1.3]], 1.0 + 0.3 * batch.largest)
 
 
 def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
-    gradient = LaneMatrix(ops.width, (1, 2), rows=Block([3 + (-1 << ops.width)], 0.5, 3))
+    gradient = LaneMatrix(ops.width, (1, 2), samples=Samples([3 + (-1 << ops.width)], 0.5, [(0, 3)]))
     product = ops.matmul_tn(ops.prepare([[1.0]], 1.0 / 255.0), gradient)
     moved = sound(ops, ops.add_scaled(ops.from_rows([[1.0, 1.0]]), product, 0.7 * 255.0))
     assert_close(ops.to_rows(moved), [[1.0 + 0.7 * 1.5, 1.0 - 0.7 * 0.5]], 3.0)
@@ -478,20 +489,19 @@ def test_momentum_decays_as_it_should(ops: Lanes, momentum: float) -> None:
 def test_a_product_that_would_leave_too_few_bits_goes_through_floats(ops: Lanes) -> None:
     x, w, b = [[1.0, 2.0]], [[1.0], [0.1]], [[1e60]]
     result = ops.affine(ops.prepare(x), ops.from_rows(w), ops.from_rows(b))
-    assert result.rows is None
-    assert result.floats == [[1e60]]
-    wide = 1 << (ops.width - 22)
-    many = Inputs([(None, None, [1 << 16, -1])], 2, 1.0, 1 << 16, (1 << 18) * wide)  # as if it had that many columns
+    assert ops.to_rows(sound(ops, result)) == [[pytest.approx(1e60, rel=2.0**-29)]]
+    wide = ops.width - 22
+    many = Inputs([Entry(None, None, [1 << 16, -1], 0)], 2, 1.0, 1 << 16, 1 << 17, 18 + wide)  # as with many columns
     result = ops.affine(many, ops.from_rows([[3.0, 1.0], [0.5, 0.1]]), ops.from_rows([[0.25, 0.0]]))
-    assert result.floats == [[3.0 * (1 << 16) - 0.5 + 0.25, (1 << 16) - 0.1]]
+    wanted = [3.0 * (1 << 16) - 0.5 + 0.25, (1 << 16) - 0.1]
+    assert ops.to_rows(sound(ops, result)) == [pytest.approx(wanted, rel=0, abs=2.0**-29 * max(wanted))]
 
 
 def test_gradients_over_too_many_rows_go_through_floats(ops: Lanes) -> None:
     batch = ops.prepare([[1.0, 0.0], [-0.5, 2.0]])
     batch.largest <<= ops.width - 22  # as if there were inputs, or rows, that far beyond these
     gradient = ops.matmul_tn(batch, ops.from_rows([[0.1, 0.2], [0.3, 0.4]]))
-    assert gradient.floats is not None
-    assert_close(gradient.floats, linalg.matmul_tn([[1.0, 0.0], [-0.5, 2.0]], [[0.1, 0.2], [0.3, 0.4]]), 2**-30)
+    assert_close(ops.to_rows(gradient), linalg.matmul_tn([[1.0, 0.0], [-0.5, 2.0]], [[0.1, 0.2], [0.3, 0.4]]), 2**-30)
 
 
 @pytest.mark.parametrize("tiny", [1e-90, 1e-200, 1e-300, 5e-324])
@@ -612,9 +622,10 @@ def test_inputs_of_bytes_stay_bytes_and_leave_their_zeros_out() -> None:
     rows = [bytes([0, 7, 0, 255]), bytes([1, 2, 3, 4]), bytes(4), bytes([0, 0, 9, 0])]
     prepared = ops.prepare(rows, 1.0 / 255.0)
     assert (len(prepared), prepared.shape, prepared.largest) == (4, (4, 4), 255)
-    assert [bytes(ints) for _, _, ints in prepared.entries] == [b"\7\xff", b"\1\2\3\4", b"", b"\t"]
-    assert [positions for _, positions, _ in prepared.entries] == [(1, 3), None, (), (2,)]
-    assert all(type(ints) is bytes for _, _, ints in prepared.entries)
+    assert [bytes(entry.ints) for entry in prepared.entries] == [b"\7\xff", b"\1\2\3\4", b"", b"\t"]
+    assert [entry.positions for entry in prepared.entries] == [(1, 3), None, (), (2,)]
+    assert all(type(entry.ints) is bytes for entry in prepared.entries)
+    assert [entry.growth for entry in prepared.entries] == [262, 10, 0, 9]
     assert ops.to_rows(prepared) == [[v * (1.0 / 255.0) for v in row] for row in rows]
     assert prepared.row_sum == 262
 
@@ -623,11 +634,11 @@ def test_inputs_of_bytes_stay_bytes_and_leave_their_zeros_out() -> None:
 def test_inputs_of_floats_are_close_to_what_came(n: int, k: int, factor: float, data: Any) -> None:
     rows = data.draw(matrices(n, k))
     prepared = Lanes().prepare(rows, factor)
-    largest = max(abs(v) for row in rows for v in row)
     for found, row in zip(prepared.to_rows(), rows):
+        largest = max(map(abs, row))
         assert found == pytest.approx([v * factor for v in row], rel=0, abs=largest * factor * 2.0**-17)
-    assert max([sum(map(abs, ints)) for _, _, ints in prepared.entries]) <= prepared.row_sum
-    assert max([abs(v) for _, _, ints in prepared.entries for v in ints], default=0) <= prepared.largest
+    assert max([sum(map(abs, entry.ints)) for entry in prepared.entries]) <= prepared.row_sum
+    assert max([abs(v) for entry in prepared.entries for v in entry.ints], default=0) <= prepared.largest
 
 
 @pytest.mark.parametrize("rows", [[[3, -5, 0]], [[3.0, -5.0, 0.0]], [[True, False, True]], [[0.0, 0.0, 0.0]]])
@@ -690,7 +701,6 @@ def test_a_forced_width_stays(ops: Lanes) -> None:
     forced = Lanes(ops.width)
     chosen = forced.suited(forced.prepare(NUMBERS), 10**6)
     assert chosen.width == forced.width
-    assert chosen.weight_bits >= 20  # what the documented precision needs
     assert chosen.suited(chosen.prepare(PICTURES), 1).width == forced.width
     free = Lanes().suited(Lanes().prepare(NUMBERS), 10**9)
     assert free.suited(free.prepare(PICTURES), 1).width == 40  # not forced: the next data may have another one
@@ -701,8 +711,7 @@ def test_a_forced_width_stays(ops: Lanes) -> None:
 def test_weights_and_inputs_fit_lanes_together(data: Any, batch_size: int) -> None:
     prepared = Lanes().prepare(data)
     ops = Lanes().suited(prepared, batch_size)
-    assert prepared.row_sum << ops.weight_bits <= 1 << (ops.width - 2)
-    assert ops.weight_bits >= 20  # what the documented precision needs
+    assert ops.capacity - prepared.row_sum.bit_length() >= 20  # bits for what a product reads of a weight
 
 
 @pytest.mark.parametrize("width", [0, 16, 24, 32, 47, 72, "48", 48.5])
