@@ -15,17 +15,17 @@ ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"
 
 
-def find_engine(engine: Any) -> Any:
+def find_engine(engine: Any, widest: int | None = None) -> Any:
     """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
 
-    ``ValueError`` lists the known names. An engine that is not asked for is not imported.
+    ``widest`` is the length of the longest rows that it will have to do with, if that is known. ``ValueError`` lists the known names. An engine that is not asked for is not imported.
     """
     if engine == "linalg":
         return linalg
     if engine == "lanes":
         from .lanes import Lanes
 
-        return Lanes()
+        return Lanes() if widest is None else Lanes.for_rows(widest)
     operations = ("affine", "matmul_tn", "matmul_nt", "suited")
     if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine

@@ -13,7 +13,7 @@ the rows beside it. A ``LaneMatrix`` can have several forms, each made from anot
     product   two matrices                           that are still to be multiplied
 
 ``Inputs`` are the scalars of rows of data, which only ever multiply: small ints with their zeros left out. Relies on
-nothing.
+``lane_rows`` for rounding.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
-from operator import itemgetter
+from operator import itemgetter, mul
 from typing import Any
+
+from .lane_rows import round_all
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
 Size = tuple[int, int]  # (exponent, bound) of a row: its numbers are at most bound times 2**exponent times a scale
 
-SCALAR_BITS = 18  # of a number on the scalar side of a product
+SCALAR_BITS = 18  # of a number on the scalar side of a product, ...
+MOST_SCALAR_BITS = 26  # ... where there is room for no more, and at most (an int of one of CPython's digits has 30)
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
 SHADES = 4  # so many of the brightest pixels of a row, such as 255, 254, 253 and 252, may occur often: ...
@@ -81,7 +84,7 @@ class Samples:
 class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
 
-    __slots__ = ("columns", "floats", "lane_width", "product", "rows", "samples", "scalars", "shape")
+    __slots__ = ("columns", "even", "floats", "lane_width", "product", "rows", "samples", "scalars", "shape")
 
     def __init__(
         self,
@@ -100,6 +103,7 @@ class LaneMatrix:
         self.columns = columns
         self.samples = samples
         self.scalars: Inputs | None = None
+        self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
 
 
@@ -179,21 +183,79 @@ class Inputs:
         return rows
 
 
+class FloatRows(Inputs):
+    """Rows of data that are no pixels. Which small ints they become is settled when they are first multiplied.
+
+    They are the nearest ints for what is learned from again and again. A weight that is known in floats says itself how
+    much each column counts (see ``Lanes``), and then no column gets lost beside one of far larger numbers.
+    """
+
+    __slots__ = ("_ints", "everywhere", "rows")
+
+    def __init__(self, rows: Sequence[Sequence[float]], scale: float, everywhere: Sequence[int]) -> None:
+        self.rows = rows
+        self.scale = scale
+        self.everywhere = everywhere
+        self.shape = (len(rows), len(everywhere))
+        self._ints: Inputs | None = None
+
+    def as_ints(self) -> Inputs:
+        """The rows as the nearest small ints."""
+        if self._ints is None:
+            entries = [_entry(*_small_ints(row), self.everywhere) for row in self.rows]
+            largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
+            self._ints = _inputs(entries, len(self.everywhere), self.scale, largest)
+        return self._ints
+
+    def counting(self, factors: Sequence[float], bits: int) -> Inputs:
+        """The rows with each column times its factor, as the nearest ints of at most ``bits`` bits."""
+        rows = [list(map(mul, row, factors)) for row in self.rows]
+        exponents = [exponent_for(largest_size(row), bits) for row in rows]
+        width = len(self.everywhere)
+        flat = round_all(rows, [math.ldexp(1.0, -exponent) for exponent in exponents])
+        entries = [_entry(row, exponent, self.everywhere) for row, exponent in zip(in_rows(flat, self.shape), exponents)]
+        return _inputs(entries, width, self.scale, 1 << bits)
+
+    def taken(self, indices: Iterable[int]) -> FloatRows:
+        """Some of the rows."""
+        return FloatRows([self.rows[i] for i in indices], self.scale, self.everywhere)
+
+    @property
+    def entries(self) -> list[Entry]:  # type: ignore[override]
+        """One entry a row."""
+        return self.as_ints().entries
+
+    @property
+    def largest(self) -> int:  # type: ignore[override]
+        """No int is larger in size."""
+        return self.as_ints().largest
+
+    @property
+    def row_sum(self) -> int:  # type: ignore[override]
+        """No row's sizes add up to more."""
+        return self.as_ints().row_sum
+
+    @property
+    def least(self) -> int:  # type: ignore[override]
+        """Rows whose sum has fewer bits than this are treated as if it had so many."""
+        return self.as_ints().least
+
+
 # --- reading inputs --------------------------------------------------------------------------------------------------
 
 
 def read_inputs(rows: Sequence[Sequence[float]], factor: float, everywhere: Sequence[int]) -> Inputs:
     """Rows (``bytes`` or floats) times ``factor``. ``everywhere`` are the positions in a row: 0, 1, 2, ..."""
-    width = len(everywhere)
     if set(map(type, rows)) <= {bytes}:
-        entries = [_entry(row, 0, everywhere) for row in rows]
-        largest = 255
-    else:
-        floats = [[float(v) for v in row] for row in rows]
-        entries = [_entry(*_small_ints(row), everywhere) for row in floats]
-        largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
+        return _inputs([_entry(row, 0, everywhere) for row in rows], len(everywhere), factor, 255)
+    for row in rows:
+        largest_size(row)
+    return FloatRows(rows, factor, everywhere)
+
+
+def _inputs(entries: list[Entry], width: int, scale: float, largest: int) -> Inputs:
     row_sum = max([entry.growth for entry in entries], default=0)
-    return Inputs(entries, width, factor, largest, row_sum, usual(width, bits_of(largest)))
+    return Inputs(entries, width, scale, largest, row_sum, usual(width, bits_of(largest)))
 
 
 def usual(width: int, bits: int) -> int:
@@ -216,14 +278,14 @@ def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[in
     return itemgetter(*positions) if len(positions) > 1 else lambda table: [table[k] for k in positions]
 
 
-def _small_ints(row: list[float]) -> tuple[Any, int]:
+def _small_ints(row: Sequence[float]) -> tuple[Any, int]:
     """(a row of ints, exponent): the same numbers in units of a power of two; 1 if they are whole and small already."""
     largest = largest_size(row)
-    if largest < 1 << SCALAR_BITS and all(map(float.is_integer, row)):
+    if largest < 1 << SCALAR_BITS and all([v == int(v) for v in row]):
         return array("i", map(int, row)), 0
     exponent = exponent_for(largest, SCALAR_BITS)
     factor = math.ldexp(1.0, -exponent)
-    return array("i", [round(v * factor) for v in row]), exponent
+    return round_all([row], [factor]), exponent
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------

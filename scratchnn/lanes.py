@@ -38,11 +38,13 @@ from typing import Any
 from . import linalg
 from .lane_matrix import (
     LARGEST,
+    MOST_SCALAR_BITS,
     NOTHING,
     SCALAR_BITS,
     SMALLEST,
     Block,
     Entry,
+    FloatRows,
     Inputs,
     LaneMatrix,
     Rows,
@@ -78,6 +80,7 @@ HEADROOM_BITS = 3  # how many times weights may double before their true size is
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
+SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
 ROW_BITS = 30  # a row of a batch that comes from floats gets a unit in which its largest number has so many bits
 
 
@@ -99,6 +102,14 @@ class Lanes:
         self.usual_sum: int | None = None  # bits of the sums of the rows that it is suited to
         self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
+
+    @classmethod
+    def for_rows(cls, widest: int) -> Lanes:
+        """The engine to predict with for a network whose longest rows have so many numbers: where rows are short, wide
+        lanes cost next to nothing, and have bits for numbers far apart."""
+        engine = cls(WIDTHS[-1] if widest <= SHORT_ROW else None)
+        engine.forced = False
+        return engine
 
     def _layout(self, count: int) -> Layout:
         layout = self._layouts.get(count)
@@ -128,6 +139,8 @@ class Lanes:
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
         """The chosen rows of what ``prepare`` gave: one training batch."""
+        if isinstance(prepared, FloatRows) and self.usual_sum is None:
+            return prepared.taken(indices)
         entries = prepared.entries
         chosen = [entries[i] for i in indices]
         least = prepared.least if self.usual_sum is None else self.usual_sum
@@ -142,6 +155,7 @@ class Lanes:
         """The rows of a matrix as lists of floats."""
         if isinstance(m, Inputs):
             return m.to_rows()
+        m = self._matrix(m)
         if m.floats is not None:
             return m.floats
         # Not kept: other forms would then be made from these floats, not from the lanes, and be rounded otherwise.
@@ -267,18 +281,26 @@ class Lanes:
         m = self._matrix(m)
         if m.scalars is None:
             width, scale = m.shape[1], 1.0
+            bits = self._scalar_bits(width)
             if m.floats is not None:
-                exponents = [exponent_for(largest_size(row), SCALAR_BITS) for row in m.floats]
+                exponents = [exponent_for(largest_size(row), bits) for row in m.floats]
                 flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
             else:
                 samples = self._samples(m)
-                data, exponents = self._shortened(samples, SCALAR_BITS, width)
-                flat, scale = self._layout(width).unpack(data, 1 << SCALAR_BITS), samples.scale
+                data, exponents = self._shortened(samples, bits, width)
+                flat, scale = self._layout(width).unpack(data, 1 << bits), samples.scale
             rows = in_rows(list(flat), m.shape)
             entries = [Entry(None, None, row, exponent) for row, exponent in zip(rows, exponents)]
-            largest, row_sum = 1 << SCALAR_BITS, max([entry.growth for entry in entries], default=0)
-            m.scalars = Inputs(entries, width, scale, largest, row_sum, usual(width, SCALAR_BITS))
+            row_sum = max([entry.growth for entry in entries], default=0)
+            m.scalars = Inputs(entries, width, scale, 1 << bits, row_sum, usual(width, bits))
         return m.scalars
+
+    def _scalar_bits(self, count: int) -> int:
+        """How many bits the scalars of a product with so many terms get: half of what there is, when predicting; as few
+        as will do in training, where there are many terms in a gradient."""
+        if self.usual_sum is not None:
+            return SCALAR_BITS
+        return min(max((self.capacity - bits_of(count)) // 2, SCALAR_BITS), MOST_SCALAR_BITS)
 
     def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
         """(rows, exponents): every row rounded so that its largest lane has at most ``bits`` bits."""
@@ -357,7 +379,12 @@ class Lanes:
 
     def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None) -> LaneMatrix:
         """x·weight + bias. How a row of x is multiplied follows from the sum of its sizes and its unit (its *plan*)."""
-        width, scalars, rows = weight.shape[1], self._scalars(x), self._rows(weight)
+        width = weight.shape[1]
+        if isinstance(x, FloatRows) and isinstance(weight, LaneMatrix) and weight.floats is not None:
+            rows, sizes_of_rows = self._even(weight)
+            scalars = x.counting(sizes_of_rows, self._scalar_bits(x.shape[1]))
+        else:
+            scalars, rows = self._scalars(x), self._rows(weight)
         added = None if bias is None else self._rows(bias)
         scale, exponent = math.frexp(rows.scale)
         scale, more = math.frexp(scale * scalars.scale)
@@ -398,6 +425,16 @@ class Lanes:
             for i in zeros:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
+
+    def _even(self, weight: LaneMatrix) -> tuple[Block, list[float]]:
+        """The rows of a weight, each divided by the power of two that makes its largest number about 1, and these
+        powers: if a column of inputs is multiplied by them instead, its numbers are as large as what they count for."""
+        if weight.even is None:
+            samples = self._packed(weight.floats or [], 1.0, weight.shape[1])
+            unit = math.ldexp(samples.scale, -ROW_BITS)
+            powers = [times_power(1.0, exponent + ROW_BITS) if bound else 0.0 for exponent, bound in samples.sizes]
+            weight.even = Block(samples.data, unit, 1 << ROW_BITS), powers
+        return weight.even
 
     def _plan(
         self, bits: int, own: int, exponent: int, scale: float, rows: Block, added: Block | None, width: int

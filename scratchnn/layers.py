@@ -517,6 +517,14 @@ class Sequential(Layer):
             input_shape = layer.output_shape(input_shape)
         return total
 
+    def longest_row(self, input_shape: Shape) -> int:
+        """The most numbers that a sample of ``input_shape`` has after any of the layers."""
+        longest = 0
+        for layer in self.in_line():
+            input_shape = layer.output_shape(input_shape)
+            longest = max(longest, width(input_shape))
+        return longest
+
     def in_line(self) -> Iterator[Layer]:
         """The layers in the order in which samples go through them, those of Sequentials inside instead of these."""
         for layer in self.layers:

@@ -228,7 +228,7 @@ class Model(Computing):
         self.output_size = width(network.output_shape(shape))
         check_sizes(network, shape)
         self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
-        self._own_engine = self.ops = find_engine(engine)
+        self._own_engine = self.ops = find_engine(engine, network.longest_row(shape))
         if scaling not in Scaling.KINDS:
             raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
         choose("target_scaling", target_scaling, dict.fromkeys(Scaling.TARGET_KINDS))

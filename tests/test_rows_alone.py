@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import scratchnn.model
 from scratchnn import (
     AvgPool2D,
     Conv2D,
@@ -130,14 +129,14 @@ def test_an_image_gets_the_same_answer_alone_and_in_any_company(engine: str, see
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("images", [False, True])
-def test_chunks_of_any_size_give_the_same_answers(engine: str, images: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_of_any_size_give_the_same_answers(engine: str, images: bool) -> None:
     rng = Random(4)
     model, width = random_model(rng, images, engine)
     model.fit([[rng.gauss(0.0, 1.0) for _ in range(width)] for _ in range(9)], [0, 1, 2] * 3, epochs=1)
     rows = [row for _ in range(3) for row in random_rows(rng, width)]
     said = all_that_is_said(model, rows)
     for size in (1, 2, 7, 1000):
-        monkeypatch.setattr(scratchnn.model, "CHUNK", size)
+        model.rows_at_once = size
         assert all_that_is_said(model, rows) == said
 
 
