@@ -606,7 +606,7 @@ def _weights_by_gradient(
     ]
 
 
-def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int]) -> Block:
+def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Block:
     """The rows of a gradient in such units that each times an int of its sample, which has one of these exponents,
     counts in the same unit."""
     samples = _lanes_of(ops, gradient)

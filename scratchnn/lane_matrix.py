@@ -154,9 +154,7 @@ class Inputs:
 
     __slots__ = ("entries", "largest", "least", "row_sum", "scale", "shape")
 
-    def __init__(
-        self, entries: list[Entry], width: int, scale: float, largest: int, row_sum: int, least: int
-    ) -> None:
+    def __init__(self, entries: list[Entry], width: int, scale: float, largest: int, row_sum: int, least: int) -> None:
         self.entries = entries
         self.shape = (len(entries), width)
         self.scale = scale
@@ -213,7 +211,9 @@ class FloatRows(Inputs):
         exponents = [exponent_for(largest_size(row), bits) for row in rows]
         width = len(self.everywhere)
         flat = round_all(rows, [math.ldexp(1.0, -exponent) for exponent in exponents])
-        entries = [_entry(row, exponent, self.everywhere) for row, exponent in zip(in_rows(flat, self.shape), exponents)]
+        entries = [
+            _entry(row, exponent, self.everywhere) for row, exponent in zip(in_rows(flat, self.shape), exponents)
+        ]
         return _inputs(entries, width, self.scale, 1 << bits)
 
     def taken(self, indices: Iterable[int]) -> FloatRows:
@@ -281,7 +281,7 @@ def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[in
 def _small_ints(row: Sequence[float]) -> tuple[Any, int]:
     """(a row of ints, exponent): the same numbers in units of a power of two; 1 if they are whole and small already."""
     largest = largest_size(row)
-    if largest < 1 << SCALAR_BITS and all([v == int(v) for v in row]):
+    if largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
         return array("i", map(int, row)), 0
     exponent = exponent_for(largest, SCALAR_BITS)
     factor = math.ldexp(1.0, -exponent)

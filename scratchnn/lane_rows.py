@@ -216,6 +216,7 @@ class Layout:
                 add, mask = self._outside(most)
         return most
 
+
 def round_all(rows: Sequence[Sequence[float]], factors: Iterable[float]) -> list[int]:
     """All numbers of all rows, one after the other, those of a row times its factor, rounded to the nearest int (half
     to even); results must be below 2**31 in size."""

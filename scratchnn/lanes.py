@@ -178,7 +178,7 @@ class Lanes:
 
         Lanes that a float cannot hold exactly are there as well.
         """
-        if m.floats is not None and (m.rows is None or m.rows.bound == 0):
+        if m.floats is not None:
             return {}
         rows, width = self._rows(m), m.shape[1]
         form = {"unit": rows.scale, "bound": rows.bound}
@@ -629,7 +629,7 @@ class Lanes:
         least = bits_of(total) - self.capacity + 2  # and one by so much keeps the sum within its lanes
         if not total or not -self.capacity < whole < 2 * self.capacity or whole < least:
             return None
-        finer = max(min(STEP_BITS + 1 - bits_of(largest >> max(whole, 0)), whole - max(least, 0)), 0)
+        finer = max(min(STEP_BITS + 1 - bits_of(largest) + whole, whole - max(least, 0)), 0)
         if factor < 0.0:
             multiplier = -multiplier
         layout, shift = self._layout(width), whole - finer
@@ -742,11 +742,15 @@ class Lanes:
     def scale(self, m: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """factor·m: another unit for the same lanes."""
         m = self._matrix(m)
+        if m.floats is not None:
+            rows = [[factor * v for v in row] for row in m.floats]
+            for row in rows:
+                largest_size(row)
+            return self.from_rows(rows)
         if m.product is not None:
             self._rows(m)
-        floats = [[factor * v for v in row] for row in m.floats] if m.floats is not None else None
-        rows, columns = [block and _scaled(block, factor) for block in (m.rows, m.columns)]
-        return LaneMatrix(self.width, m.shape, floats, rows, columns, _samples_scaled(m.samples, factor))
+        lanes, columns = [block and _scaled(block, factor) for block in (m.rows, m.columns)]
+        return LaneMatrix(self.width, m.shape, rows=lanes, columns=columns, samples=_samples_scaled(m.samples, factor))
 
     def relu(self, m: LaneMatrix | Inputs) -> tuple[LaneMatrix, list[int]]:
         """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""

@@ -670,14 +670,25 @@ class Model(Computing):
     # --- using it ------------------------------------------------------------------------------------------
 
     def _outputs(self, prepared: Any) -> Rows:
+        """What the network gives for prepared rows; also in the middle of an epoch the same, to the last bit, as it
+        would with these weights after training."""
         training = self._turns.mine() and self.network.training  # a callback may predict in the middle of an epoch
+        learning, parameters = self.ops, self.network.parameters()
+        values = [parameter.value for parameter in parameters]
         self.network.eval()
-        outputs: Rows = []
-        for first in range(0, len(prepared), self.rows_at_once):
-            indices = range(first, min(first + self.rows_at_once, len(prepared)))
-            outputs += self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
-        if training:
-            self.network.train()
+        try:
+            self._use(self._own_engine)
+            outputs: Rows = []
+            for first in range(0, len(prepared), self.rows_at_once):
+                indices = range(first, min(first + self.rows_at_once, len(prepared)))
+                outputs += self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
+        finally:
+            if learning is not self._own_engine:
+                self._use(learning)
+                for parameter, value in zip(parameters, values):
+                    parameter.value = value
+            if training:
+                self.network.train()
         return outputs
 
     def _raw_outputs(self, X: Any) -> Rows:

@@ -502,7 +502,9 @@ def test_gradients_over_too_many_rows_go_through_floats(ops: Lanes) -> None:
     batch = ops.prepare([[1.0, 0.0], [-0.5, 2.0]]).as_ints()
     batch.largest <<= ops.width - 22  # as if there were inputs, or rows, that far beyond these
     gradient = ops.matmul_tn(batch, ops.from_rows([[0.1, 0.2], [0.3, 0.4]]))
-    assert_close(ops.to_rows(gradient), linalg.matmul_tn([[1.0, 0.0], [-0.5, 2.0]], [[0.1, 0.2], [0.3, 0.4]]), 1.0, 2.0**-29)
+    assert_close(
+        ops.to_rows(gradient), linalg.matmul_tn([[1.0, 0.0], [-0.5, 2.0]], [[0.1, 0.2], [0.3, 0.4]]), 1.0, 2.0**-29
+    )
 
 
 @pytest.mark.parametrize("tiny", [1e-90, 1e-200, 1e-300, 5e-324])
@@ -547,7 +549,13 @@ OPERATIONS = {
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 @pytest.mark.parametrize(
     ("number", "named"),
-    [(math.inf, "up to inf"), (-math.inf, "up to inf"), (math.nan, "NaN"), (1e200, r"1e\+(200|199)"), (-1e308, r"1e\+30(8|7)")],
+    [
+        (math.inf, "up to inf"),
+        (-math.inf, "up to inf"),
+        (math.nan, "NaN"),
+        (1e200, r"1e\+(200|199)"),
+        (-1e308, r"1e\+30(8|7)"),
+    ],
 )
 def test_what_has_run_away_is_refused(operation: Any, number: float, named: str) -> None:
     ops = Lanes()
