@@ -1,4 +1,4 @@
-"""Checkpoints that were taken apart and put together otherwise: well-formed files, and none that a run has written.
+"""Checkpoints and models that were taken apart and put together otherwise: well-formed files that nobody has saved.
 
 A mutation changes one thing, anywhere in a record: another type, a huge or negative number, a part removed,
 added, moved, or swapped with another one. Written with the record's old digest it has to be refused. Written with a
@@ -19,15 +19,22 @@ from typing import Any
 
 from scratchnn import (
     Adam,
+    AvgPool2D,
     Callback,
+    Conv2D,
     CosineSchedule,
+    DataError,
     Dropout,
     EarlyStopping,
+    Flatten,
+    LeakyReLU,
     Linear,
+    MaxPool2D,
     Model,
     ModelFileError,
     ReduceOnPlateau,
     ReLU,
+    Sequential,
     StepSchedule,
     Tanh,
     TrainingDiverged,
@@ -333,6 +340,76 @@ def mutated_checkpoints(folder: Path, count: int = 8_000, seed: int = 0) -> str:
         f"{counts['refused']} refused, {counts['ended'] - forged_results + counts['diverged']} ended as the untouched "
         f"one, and {forged_results} forged ones as they say"
     )
+
+
+# --- models ----------------------------------------------------------------------------------------------------
+
+
+def _fitted_models() -> Iterator[Model]:
+    """Models that have, between them, every part that a file can hold."""
+    frozen = _network("linalg", "classification", frozen=True)
+    frozen.fit(ROWS, CLASSES, epochs=1)
+    frozen.feature_names, frozen.label_name, frozen.label_position = list("abcd"), "e", 4
+    yield frozen
+    targets = _network("linalg", "regression")  # of which the scaling is kept as well
+    targets.fit(ROWS, NUMBERS, epochs=1)
+    yield targets
+    inside = Sequential([AvgPool2D(1), Flatten(), LeakyReLU(), Linear(12, 2)])
+    layers = [Conv2D(1, 2, (2, 1), padding=(1, 0)), MaxPool2D(2, stride=1, padding=(0, 1)), inside]
+    images = Model.from_layers(layers, input_shape=(1, 2, 2), engine="linalg", seed=None)
+    images.fit(ROWS, [i % 2 for i in range(24)], epochs=1)
+    yield images
+    several = Model(4, [], 4, task="regression", scaling="standard", target_scaling="standard", engine="linalg")
+    several.fit(ROWS, [row[::-1] for row in ROWS], epochs=1)
+    yield several
+    yield Model(4, 3, 2, engine="linalg")  # that has learned nothing yet
+
+
+def _used(model: Model) -> str:
+    """Do with a model what can be done; a ``DataError`` says that its numbers cannot be computed with."""
+    rows = [(row * model.input_size)[: model.input_size] for row in ROWS[:3]] if model.input_size < 10_000 else []
+    model.summary()
+    if model.scaling is None or not rows:
+        return "read"
+    try:
+        with bounded_time():
+            assert len(model.predict(rows)) == len(rows)
+            if model.classes:
+                assert [len(row) for row in model.predict_proba(rows)] == [len(model.classes)] * len(rows)
+    except DataError as error:
+        message = str(error)
+    else:
+        return "answered"
+    assert message.isprintable(), message
+    return "runs away"
+
+
+def mutated_models(folder: Path, count: int = 8_000, seed: int = 0) -> str:
+    """Mutated models with digests made anew: refused in a line, or used as any other, and saved and read again."""
+    path, again = folder / "model.pkl", folder / "again.pkl"
+    rng = Random(seed)
+    records = []
+    for model in _fitted_models():
+        model.save(path)
+        records.append(storage.load(path))
+        assert _used(Model.load(path)) in ("answered", "read")
+    counts = {"refused": 0, "answered": 0, "read": 0, "runs away": 0}
+    for number in range(count):
+        where, changed = mutated(records[number % len(records)], rng)
+        storage.save(path, changed)
+        what = f"model {number % len(records)}, mutation {number} at {where}"
+        try:
+            model = Model.load(path, engine=("lanes", "linalg")[number % 2])
+        except ModelFileError as error:
+            message = str(error)
+        else:
+            counts[_used(model)] += 1
+            model.save(again)
+            _used(Model.load(again))
+            continue
+        assert message.isprintable() and message.startswith(f"{path}: ") and len(message) < 300, f"{what}: {message}"
+        counts["refused"] += 1
+    return f"{counts.pop('refused')} refused, {sum(counts.values())} used, of which {counts['runs away']} run away"
 
 
 if __name__ == "__main__":

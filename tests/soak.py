@@ -47,6 +47,7 @@ CHECKS = [
     Check("mutated CSV files", ordeals.mutated_csv, count=10_000),
     Check("mutated CSV that arrives in pieces", ordeals.csv_in_pieces, count=10_000),
     Check("mutated IDX files", ordeals.mutated_idx, count=10_000),
+    Check("mutated models", mutations.mutated_models, count=8_000),
     Check("mutated checkpoints", mutations.mutated_checkpoints, count=8_000),
     Check("absurd windows in a model file", ordeals.absurd_windows, count=5_000),
     Check("commands with odd options and files", ordeals.odd_commands, count=10_000),

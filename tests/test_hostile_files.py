@@ -17,7 +17,7 @@ import pytest
 
 from scratchnn import plain_pickle
 
-from . import hostile_pickles, misuse, ordeals, soak
+from . import hostile_pickles, misuse, mutations, ordeals, soak
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits and kills as POSIX has them")
 
@@ -33,6 +33,8 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.csv_in_pieces, {"count": 400}),
     (ordeals.mutated_idx, {"count": 200}),
     (ordeals.absurd_windows, {"count": 120}),
+    (mutations.mutated_models, {"count": 400}),
+    (mutations.mutated_checkpoints, {"count": 250}),
     (ordeals.odd_commands, {"count": 300}),
     (ordeals.interrupted_at_every_line, {"step": 97}),
     (misuse.every_name, {"every": 29}),
