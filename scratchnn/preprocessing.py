@@ -346,8 +346,10 @@ def _mean_and_deviation(
             total = math.fsum(weights)
             mean = math.fsum(w * v for v, w in zip(column, weights)) / total
             deviation = math.sqrt(math.fsum(w * (v - mean) ** 2 for v, w in zip(column, weights)) / total)
-    except OverflowError:
-        raise DataError(f"{name} has numbers too large to be standardised") from None
+    except (OverflowError, ValueError):  # beyond the largest double on the way, or inf - inf
+        mean = deviation = math.inf
+    if not math.isfinite(mean) or not math.isfinite(deviation):
+        raise DataError(f"{name} has numbers too large to be standardised")
     # A column that never changes, but for rounding, carries nothing: it becomes 0, and is not divided by 0.
     return mean, deviation if deviation > _ROUNDING * abs(mean) else 1.0
 

@@ -599,9 +599,16 @@ class Training:
         for values in (self._good, self._epoch_first):
             self._put(values)
             loss = self._loss_of_all()
-            if math.isfinite(loss) and loss <= limit:
+            if math.isfinite(loss) and loss <= limit and self._not_finite() is None:
                 return
         self._put(self._first)
+
+    def _not_finite(self) -> int | None:
+        """The first parameter with a number in it that is infinite or none, if there is one."""
+        for number, parameter in enumerate(self.parameters):
+            if not all(map(math.isfinite, map(sum, self.model.ops.to_rows(parameter.value)))):
+                return number
+        return None
 
     def _loss_of_all(self) -> float:
         """The mean loss of all rows as when predicting; infinity if that runs away."""
@@ -620,11 +627,10 @@ class Training:
         Its finite loss was that of the weights before it. So its batch, or the first ``rows`` of it, goes through the
         network once more: the loss has to be finite, and not beyond all measure worse.
         """
-        for number, parameter in enumerate(self.parameters):
-            sums = map(sum, self.model.ops.to_rows(parameter.value))
-            if not all(map(math.isfinite, sums)):
-                what = f"parameter {number}, {parameter.name}, is no longer finite"
-                raise self._diverged(run, run.batch, what)
+        number = self._not_finite()
+        if number is not None:
+            what = f"parameter {number}, {self.parameters[number].name}, is no longer finite"
+            raise self._diverged(run, run.batch, what)
         indices = self._last_batch[:rows]
         if not indices:
             return  # of a run that was resumed at its end

@@ -235,6 +235,15 @@ def test_rows_that_an_engine_cannot_hold_are_bad_data(engine: str) -> None:
             model.fit(X, Y, epochs=1, validation_data=(rows, Y))
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_rows_too_large_to_be_weighed_are_bad_data(sign: float) -> None:
+    """A weighted sum of them overflows in one direction, or in both."""
+    rows = [[1.7e308, 1.0], [sign * 1.7e308, 0.0], *X[2:]]
+    for engine in ENGINES:
+        with pytest.raises(DataError, match="too large to be standardised"):
+            classifier(engine).fit(rows, Y, sample_weight=[3.0, 3.0, *[1.0] * 28])
+
+
 def test_rows_with_which_numbers_run_away_in_the_network_are_bad_data() -> None:
     model = classifier(scaling="none")
     model.fit(X, Y, epochs=1)
