@@ -95,8 +95,6 @@ PYTHONS = find_pythons()
 @pytest.mark.parametrize("python", PYTHONS.values(), ids=PYTHONS)
 def test_every_thread_gets_what_it_would_get_alone_on_every_python(python: Path, engine: str, tmp_path: Path) -> None:
     for stack in STACKS:
-        if (stack, engine) == ("images", "lanes"):
-            continue
         model_of(stack, engine).save(tmp_path / "model.pkl")
         settings = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         command = [str(python), "-c", PROGRAM, str(tmp_path / "model.pkl"), engine]
