@@ -87,6 +87,10 @@ class Standing:
         else:
             hidden = next((name for name in saved if hasattr(type(schedule), name)), None)
             require(hidden is None, f"{shown(hidden)} of a schedule is no state of it")
+            for name, value in vars(schedule).items():
+                require(name in saved, f"{name} of the schedule is missing")
+                fine = value is None or _kind(saved[name]) is _kind(value)
+                require(fine, f"{name} of the schedule cannot be {shown(saved[name])}")
         return dict(saved), lr
 
     def generators(self, generators: Sequence[Random]) -> list[Any]:
@@ -133,6 +137,11 @@ def _followed(schedule: Schedule | None, history: History, first: float) -> tupl
     for epoch, loss in enumerate(history.validation_loss or history.loss, 1):
         there.after_epoch(optimizer, epoch, loss)
     return vars(there), optimizer.lr
+
+
+def _kind(value: Any) -> type:
+    """The type of a value, where all numbers are of one."""
+    return float if type(value) is int else type(value)
 
 
 def _alike(came: Any, expected: Any) -> bool:

@@ -166,6 +166,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         help="part of the hidden neurons to leave out at random while training",
     )
     group.add_argument("--from", dest="start", metavar="MODEL", help="go on with a saved model, not a new network")
+    group.add_argument(
+        "--max-work", metavar="N", type=doors.whole_number(at_least=1), help="multiply-adds a row that it may take"
+    )
     group.add_argument("--engine", help="what computes: lanes (fast, the default) or linalg (readable)")
 
 
@@ -303,7 +306,8 @@ def _begun_model(options: argparse.Namespace) -> Any:
     from .engine import DEFAULT_ENGINE
     from .model import Model
 
-    model, said = Model.load(options.start, engine=options.engine or DEFAULT_ENGINE), options.said
+    model = Model.load(options.start, engine=options.engine or DEFAULT_ENGINE, max_work=options.max_work)
+    said = options.said
     for name, value in _facts(model).items():
         told = None if getattr(said, name) is None else getattr(options, name)
         if told not in (None, value) and not (name == "scaling" and told == model.scaling_kind):

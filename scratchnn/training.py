@@ -30,7 +30,6 @@ from .optim import (
 )
 from .preprocessing import Label, as_targets
 from .shuffle import shuffle
-from .standing import Standing
 from .storage import pack_matrix, require_plain
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
@@ -452,6 +451,8 @@ class Training:
         """Go on from where the checkpoint says, if there is one."""
         if self.checkpoint is None:
             return
+        from .standing import Standing
+
         self._require_plain_state()
         then: list[tuple[int, Schedule | None]] = []
         loaded = self.checkpoint.load(lambda epochs: self._settings_then(epochs, then))
@@ -499,7 +500,7 @@ class Training:
                 f"epoch {epoch}: ask for more, or start anew without resume"
             )
 
-    def _restore(self, standing: Standing, run: Run, then: Schedule | None) -> None:
+    def _restore(self, standing: Any, run: Run, then: Schedule | None) -> None:
         """First everything is checked, and then everything is set: what matters beyond the run comes last.
 
         ``then`` is the schedule that the run had before, where that may have been asked for fewer epochs.

@@ -567,11 +567,17 @@ def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path)
     go(False, stop=True)
     record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     assert go(True) == whole
-    record["state"]["schedule"]["rate"] = 1.0
-    record["sha256"] = checkpoint._digest(record["settings"], record["state"])
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
-    with pytest.raises(ModelFileError, match="'rate' of a schedule is no state of it"):
-        go(True)
+    whole_schedule = record["state"]["schedule"]
+    for schedule, message in (
+        ({**whole_schedule, "rate": 1.0}, "'rate' of a schedule is no state of it"),
+        ({**whole_schedule, "base": "0.1"}, "base of the schedule cannot be '0.1'"),
+        ({}, "base of the schedule is missing"),
+    ):
+        record["state"]["schedule"] = schedule
+        record["sha256"] = checkpoint._digest(record["settings"], record["state"])
+        storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+        with pytest.raises(ModelFileError, match=message):
+            go(True)
 
 
 def test_settings_that_make_no_sense() -> None:
