@@ -18,8 +18,8 @@ DEFAULT_ENGINE = "lanes"
 def find_engine(engine: Any, widest: int | None = None) -> Any:
     """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
 
-    ``widest`` is the length of the longest rows that it will have to do with, if that is known. ``ValueError`` lists the
-    known names. An engine that is not asked for is not imported.
+    ``widest`` is the length of the longest rows that it will have to do with, if that is known. ``ValueError`` lists
+    the known names. An engine that is not asked for is not imported.
     """
     if engine == "linalg":
         return linalg

@@ -248,10 +248,9 @@ def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
         samples: Samples = ops._samples(x)
         if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
             return samples
-        sizes, used = [], SCALAR_BITS
-        for row, (exponent, bound) in zip(samples.data, samples.sizes):
+        sizes = []
+        for row, used, (exponent, bound) in zip(samples.data, layout.bits(samples.data), samples.sizes):
             if bound > 1 << SCALAR_BITS:
-                used = layout.bits(row, used)
                 bound = min(bound, 1 << used) if row else 0
             sizes.append((exponent, bound) if bound else NOTHING)
         if isinstance(samples, Unread):

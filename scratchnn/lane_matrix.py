@@ -122,7 +122,7 @@ class Entry:
         self.ints = ints
         self.exponent = exponent
         self.total = sum(ints)
-        self.growth = self.total if type(ints) is bytes else sum(map(abs, ints))
+        self.growth = self.total if type(ints) is bytes or min(ints, default=0) >= 0 else sum(map(abs, ints))
         self._apart: tuple[Any, list[Any]] | None = None
 
     def apart(self) -> tuple[Any, list[Any]]:

@@ -143,27 +143,27 @@ class Layout:
 
     def _outside(self, bits: int) -> tuple[int, int]:
         """(add, mask) such that ``(row + add) & mask`` is 0 if every lane is from -2**bits to 2**bits - 1."""
-        found = self._masks.get(bits)
-        if found is None:
-            found = self._masks[bits] = self.ones << bits, self.ones * ((1 << self.width) - (2 << bits))
         # A lane below -2**bits leaves a negative number in its lane: its high bits are then set, too.
+        found = self._masks[bits] = self.ones << bits, self.ones * ((1 << self.width) - (2 << bits))
         return found
 
-    def bits(self, row: int, guess: int) -> int:
-        """The least b such that every lane is from -2**b to 2**b - 1, looked for from ``guess`` on."""
-        outside = self._outside
-        add, mask = outside(guess)
-        if (row + add) & mask:
-            while (row + add) & mask:
-                guess += 1
-                add, mask = outside(guess)
-            return guess
-        while guess:
-            add, mask = outside(guess - 1)
+    def bits(self, rows: Iterable[int]) -> list[int]:
+        """For each row the least b such that every lane is from -2**b to 2**b - 1."""
+        masks, outside, found, bits = self._masks, self._outside, [], self.width - 1
+        for row in rows:  # each is looked at first as if it had as many as the one before
+            add, mask = masks.get(bits) or outside(bits)
             if (row + add) & mask:
-                return guess
-            guess -= 1
-        return 0
+                while (row + add) & mask:
+                    bits += 1
+                    add, mask = masks.get(bits) or outside(bits)
+            else:
+                while bits:
+                    add, mask = masks.get(bits - 1) or outside(bits - 1)
+                    if (row + add) & mask:
+                        break
+                    bits -= 1
+            found.append(bits)
+        return found
 
     def coarse(self, rows: Iterable[int], shift: int) -> list[int]:
         """What ``shift`` gives (1 <= shift <= width - 2), with ``coarse_bias(shift)`` still in every lane.
@@ -211,9 +211,9 @@ class Layout:
         most = 0
         add, mask = self._outside(most)
         for row in rows:
-            if (row + add) & mask:
-                most = self.bits(row, most)
-                add, mask = self._outside(most)
+            while (row + add) & mask:
+                most += 1
+                add, mask = self._masks.get(most) or self._outside(most)
         return most
 
 

@@ -304,10 +304,8 @@ class Lanes:
 
     def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
         """(rows, exponents): every row rounded so that its largest lane has at most ``bits`` bits."""
-        layout, shifts, used = self._layout(width), [], bits
-        for row in samples.data:
-            used = layout.bits(row, used)
-            shifts.append(used - bits if used > bits else 0)
+        layout = self._layout(width)
+        shifts = [used - bits if used > bits else 0 for used in layout.bits(samples.data)]
         data = layout.shift_each(samples.data, shifts)
         return data, [exponent + shift for (exponent, _), shift in zip(samples.sizes, shifts)]
 
@@ -321,35 +319,28 @@ class Lanes:
         """
         layout = self._layout(width)
         exponents = [own + (other or 0) for (own, _), other in zip(samples.sizes, others)]
-        bounds = [0 if other is None else bound for (_, bound), other in zip(samples.sizes, others)]
-        lowest, needed = self._common_unit(exponents, bounds, growth, summed)
-        if needed >= lowest:  # bounds are often far from what is there
-            used = self.capacity
-            for i, row in enumerate(samples.data):
-                used = layout.bits(row, used)
-                bounds[i] = min(bounds[i], 1 << used) if row else 0
-            lowest, needed = self._common_unit(exponents, bounds, growth, summed)
-        common = max(lowest, needed)
+        bounds = [  # those known are often far from what is there
+            0 if other is None or not row else 1 << used if bound >> used else bound
+            for row, used, (_, bound), other in zip(samples.data, layout.bits(samples.data), samples.sizes, others)
+        ]
+        common = self._common_unit(exponents, bounds, growth, summed)
         while True:
             shifts = [common - exponent if bound else 0 for exponent, bound in zip(exponents, bounds)]
-            rounded = [shifted_bound(bound, shift) for bound, shift in zip(bounds, shifts)]
+            rounded = [0 if s > b.bit_length() else (b >> s) + 1 if s > 0 else b << -s for b, s in zip(bounds, shifts)]
             if growth * (sum(rounded) if summed else max(rounded, default=0)) <= 1 << self.capacity:
                 return layout.shift_each(samples.data, shifts), common, rounded
             common += 1
 
-    def _common_unit(
-        self, exponents: Sequence[int], bounds: Sequence[int], growth: int, summed: bool
-    ) -> tuple[int, int]:
-        """The exponents of two units for rows of these sizes: the finest that one of them has, and the finest in which
-        all of them times ``growth`` may fit in a lane."""
-        used = [(bits_of(bound) + exponent, bound, exponent) for exponent, bound in zip(exponents, bounds) if bound]
+    def _common_unit(self, exponents: Sequence[int], bounds: Sequence[int], growth: int, summed: bool) -> int:
+        """The exponent of a unit in which rows of these sizes times ``growth`` may fit in a lane, as fine as that of
+        the finest row or coarser."""
+        used = [(exponent, bound) for exponent, bound in zip(exponents, bounds) if bound]
         if not used or not growth:
-            return 0, 0
-        highest = max(used)[0]
-        shares = [math.ldexp(bound, exponent - highest) for _, bound, exponent in used]
+            return 0
+        highest = max([exponent + bound.bit_length() for exponent, bound in used])
+        shares = [math.ldexp(bound, exponent - highest) for exponent, bound in used]
         total = math.fsum(shares) if summed else max(shares)
-        lowest = min([exponent for _, _, exponent in used])
-        return lowest, highest + math.frexp(total * growth)[1] - 1 - self.capacity
+        return max(min(used)[0], highest + math.frexp(total * growth)[1] - 1 - self.capacity)
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
@@ -396,27 +387,27 @@ class Lanes:
         often = isinstance(x, Inputs) and self.usual_sum is not None  # worth it where a row is read again and again
         for entry in scalars.entries:
             bits, own = entry.growth.bit_length(), entry.exponent
-            if not bits:  # it has no unit that could mean anything
-                zeros.append(len(data))
-                data.append(0)
-                sizes.append(NOTHING)
-                continue
             plan = plans.get((bits, own))
             if plan is None:
                 plan = self._plan(max(bits, scalars.least), own, exponent + more, scale, rows, added, width)
                 plans[bits, own] = plan
             table, base, offset, size = plan
-            if table is None:
+            if not bits:  # it has no unit that could mean anything
+                zeros.append(len(data))
+                row = 0
+            elif table is None:
                 by_floats.append(len(data))
-                data.append(0)
+                row = 0
             elif often:
                 (gather, _, ints), groups = entry.apart()
-                total = sum(map(mul, gather(table) if gather else table, ints), offset - base * entry.total)
-                data.append(sum([v * sum(pick(table)) for v, pick, _ in groups], total))
+                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * entry.total)
+                for v, pick, _ in groups:
+                    row += v * sum(pick(table))
             else:
-                gather, total = entry.gather, offset - base * entry.total
-                data.append(sum(map(mul, gather(table) if gather else table, entry.ints), total))
-            sizes.append(size if data[-1] else NOTHING)
+                gather, row = entry.gather, offset - base * entry.total
+                row = sum(map(mul, gather(table) if gather else table, entry.ints), row)
+            data.append(row)
+            sizes.append(size if row else NOTHING)
         result = Samples(data, scale, sizes)
         if by_floats:
             self._times_by_floats(result, by_floats, x, weight, bias)
@@ -540,7 +531,12 @@ class Lanes:
 
     def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
-        (count, width), samples = m.shape, self._samples(m)
+        count, width = m.shape
+        if isinstance(m, LaneMatrix) and m.floats is not None:
+            for row in m.floats:
+                largest_size(row)
+            return self.from_rows([[math.fsum(column) for column in zip(*m.floats)] or [0.0] * width])
+        samples = self._samples(m)
         rows, exponent, bounds = self._aligned(samples, width, [0] * count, 1, True)
         block = in_range(Block([sum(rows)], times_power(samples.scale, exponent), sum(bounds)))
         return LaneMatrix(self.width, (1, width), rows=block)
@@ -723,17 +719,17 @@ class Lanes:
         data, sizes = [], []
         for row, (own, _), other, (others, _) in zip(first.data, first.sizes, second.data, second.sizes):
             if not other or not mantissa:
-                bits, unit = layout.bits(row, 0), own
+                (bits,), unit = layout.bits([row]), own
                 data.append(row)
             else:
-                bits, other_bits = layout.bits(row, 0), layout.bits(other, 0)
+                bits, other_bits = layout.bits([row, other])
                 others += more
                 lowest = min(own, others - STEP_BITS) if row else others - STEP_BITS
                 unit = max(lowest, (bits + own if row else lowest) - room + 1, other_bits + others - room + 1)
                 (moved,), _ = self._rescaled([row], 1 << bits, times_power(1.0, own - unit), width) if row else ([0], 0)
                 (added,), _ = self._rescaled([other], 1 << other_bits, times_power(mantissa, others - unit), width)
                 data.append(moved + added)
-                bits = layout.bits(data[-1], room)
+                (bits,) = layout.bits(data[-1:])
             sizes.append(size_in_range(first.scale, unit, 1 << bits if data[-1] else 0))
             if sizes[-1] == NOTHING:
                 data[-1] = 0

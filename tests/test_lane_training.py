@@ -29,7 +29,7 @@ def table(count: int, columns: int, seed: int) -> tuple[list[list[float]], list[
     return X, [int(x[0] + x[1] * x[2] > 0) for x in X]
 
 
-# --- steps that would vanish --------------------------------------------------------------------------------------------
+# --- steps that would vanish ------------------------------------------------------------------------------------------
 
 
 def fall(engine: Any, X: Any, y: Any, **how: Any) -> float:
@@ -73,7 +73,7 @@ def test_small_steps_add_up_for_pixels(lr: float) -> None:
     assert falls[0] == pytest.approx(falls[1], rel=0.01)
 
 
-# --- a wild cell among the rows that are learned from --------------------------------------------------------------------
+# --- a wild cell among the rows that are learned from -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cell", [1e3, 1e6, -1e6, 1e9])
@@ -88,7 +88,7 @@ def test_a_wild_cell_spoils_no_training(cell: float) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
-# --- zeros and bounds -----------------------------------------------------------------------------------------------------
+# --- zeros and bounds -------------------------------------------------------------------------------------------------
 
 
 def test_a_row_of_zeros_has_no_size_that_could_hide_what_is_added(ops: Lanes) -> None:
@@ -138,7 +138,7 @@ def test_a_dead_layer_leaves_its_weights_alone() -> None:
     assert model.weights[:4] == weights[:4]
 
 
-# --- from floats to lanes -------------------------------------------------------------------------------------------------
+# --- from floats to lanes ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [(1.0, 1e3, 1e5), (1e-6, 1.0, 1e6), (1e6, 1e-6, 1e-6)])
@@ -187,7 +187,7 @@ def test_targets_with_a_mean_far_above_their_spread(engine: str) -> None:
     assert model.score(X, y) > 0.95
 
 
-# --- weights as whole numbers: no update is off by more than its rounding ---------------------------------------------------
+# --- weights as whole numbers: no update is off by more than its rounding ---------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(12))
