@@ -219,7 +219,7 @@ def test_the_score_of_numbers_is_the_model_s(
     assert run(capsys, monkeypatch, "", "model.pkl", "rows.csv", "--score") == (0, out, err)
 
 
-@pytest.mark.parametrize("engine", ["linalg"])
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
 @pytest.mark.parametrize("scaling", ["none", "standard", "pixels"])
 def test_a_stream_is_answered_as_the_file_to_the_last_digit(
     engine: str, scaling: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
