@@ -8,6 +8,7 @@ thread that changes it, may ask and change. Relies on ``errors``.
 from __future__ import annotations
 
 import os
+import sys
 from _thread import allocate_lock, get_ident  # threading would take a millisecond to import
 from collections.abc import Callable
 from functools import wraps
@@ -17,74 +18,76 @@ from .errors import ModelBusyError
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+PATIENCE = 1.0  # seconds after which somebody who waits looks for threads that have died
+
 
 class Turns:
-    """Who is at it. A copy, also one in another process, begins with nobody."""
+    """Who is at it. A copy, also one in another process, begins with nobody.
+
+    Every turn has a token of its own, so that ending it twice, or one that has not quite begun when Ctrl-C came, does
+    no harm.
+    """
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._lock = allocate_lock()  # held for moments only, while the numbers below change
-        self._asking = 0
-        self._changing: int | None = None  # the thread that does
-        self._depth = 0  # how often it has begun to
-        self._free: Any = None  # a lock that the last one who asks lets go of
+        self._lock = allocate_lock()  # held for moments only, while what follows changes
+        self._asking: dict[object, int] = {}  # the thread of each turn
+        self._changing: dict[object, int] = {}  # all of one thread
+        self._ended: Any = None  # a lock that whoever ends a turn lets go of
 
     def __reduce__(self) -> tuple[type[Turns], tuple[()]]:
         return Turns, ()
 
-    def mine(self) -> bool:
-        """Whether it is this thread that changes the model."""
-        return self._changing == get_ident()
-
     def begun(self) -> bool:
         """Whether any thread changes the model, or waits for its turn to."""
-        return self._changing is not None
+        return bool(self._changing)
 
-    def begin_asking(self) -> None:
-        """``ModelBusyError`` if another thread changes the model."""
+    def mine(self) -> bool:
+        """Whether it is this thread that changes the model."""
+        return get_ident() in self._changing.values()
+
+    def ask(self, token: object) -> None:
+        """Begin to ask; ``ModelBusyError`` if another thread changes the model."""
         self._after_a_fork()
         with self._lock:
-            if self._changing not in (None, get_ident()):
+            if self._changing and not self.mine():
                 raise ModelBusyError(
                     "this model is learning in another thread: wait until fit has returned, or ask a copy that "
                     "copy.deepcopy made before"
                 )
-            self._asking += not self.mine()
+            self._asking[token] = get_ident()
 
-    def end_asking(self) -> None:
-        """To be called once for each ``begin_asking`` that has not failed."""
-        with self._lock:
-            self._asking -= not self.mine()
-            if not self._asking and self._free is not None:
-                self._free.release()
-                self._free = None
-
-    def begin_changing(self) -> None:
-        """Wait until nobody asks any more; ``ModelBusyError`` if another thread changes the model."""
+    def change(self, token: object) -> None:
+        """Begin to change it, when no other thread asks any more; ``ModelBusyError`` if another changes it."""
         self._after_a_fork()
         with self._lock:
-            if self._changing not in (None, get_ident()):
+            if self._changing and not self.mine():
                 raise ModelBusyError("this model is learning in another thread: a model can only be changed by one")
-            self._changing = get_ident()
-            self._depth += 1
-            free = allocate_lock()
-            if self._asking:
-                free.acquire()
-                self._free = free
-        try:
-            free.acquire()
-        except BaseException:  # Ctrl-C: it does not begin
+            self._changing[token] = get_ident()
+        while True:
             with self._lock:
-                self._free = None
-            self.end_changing()
-            raise
+                if all(thread == get_ident() for thread in self._asking.values()):
+                    return
+                ended = self._ended = allocate_lock()
+                ended.acquire()
+            if not ended.acquire(timeout=PATIENCE):
+                self._forget_the_dead()
 
-    def end_changing(self) -> None:
-        """To be called once for each ``begin_changing`` that has not failed."""
+    def end(self, token: object) -> None:
+        """End a turn, if it has begun."""
         with self._lock:
-            self._depth -= 1
-            if not self._depth:
-                self._changing = None
+            self._asking.pop(token, None)
+            self._changing.pop(token, None)
+            if self._ended is not None:
+                self._ended.release()
+                self._ended = None
+
+    def _forget_the_dead(self) -> None:
+        """Turns of threads that are no more: one may have been stopped on its way out of its turn."""
+        alive = sys._current_frames()
+        with self._lock:
+            for token in [token for token, thread in self._asking.items() if thread not in alive]:
+                del self._asking[token]
 
     def _after_a_fork(self) -> None:
         """The threads that were at it are not there in a child process."""
@@ -97,12 +100,12 @@ def asking(method: Method) -> Method:
 
     @wraps(method)
     def guarded(self: Any, *arguments: Any, **settings: Any) -> Any:
-        turns = self._turns
-        turns.begin_asking()
+        turns, token = self._turns, object()
         try:
+            turns.ask(token)
             return method(self, *arguments, **settings)
         finally:
-            turns.end_asking()
+            turns.end(token)
 
     return cast(Method, guarded)
 
@@ -112,11 +115,11 @@ def changing(method: Method) -> Method:
 
     @wraps(method)
     def guarded(self: Any, *arguments: Any, **settings: Any) -> Any:
-        turns = self._turns
-        turns.begin_changing()
+        turns, token = self._turns, object()
         try:
+            turns.change(token)
             return method(self, *arguments, **settings)
         finally:
-            turns.end_changing()
+            turns.end(token)
 
     return cast(Method, guarded)

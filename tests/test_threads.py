@@ -34,6 +34,7 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
+from scratchnn import turns as turns_module
 from scratchnn.layers import Layer
 from scratchnn.turns import Turns
 from tests.test_reproducibility import ROOT, find_pythons
@@ -275,7 +276,49 @@ def test_copies_begin_with_nobody() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_threads_that_a_child_process_does_not_have_are_not_waited_for() -> None:
     turns = Turns()
-    turns.begin_asking()
-    turns._process = -1  # as if it came from a parent process
-    turns.begin_changing()  # does not wait
-    turns.end_changing()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(turns.ask, "theirs").result(30)
+        turns._process = -1  # as if it came from a parent process
+        turns.change("ours")  # does not wait
+    assert turns.mine()
+
+
+def test_a_turn_that_was_not_ended_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C can come at any moment, also on the way out of a turn."""
+    monkeypatch.setattr(turns_module, "PATIENCE", 0.01)
+    turns = Turns()
+    thread = threading.Thread(target=turns.ask, args=("lost",))
+    thread.start()
+    thread.join(30)
+    turns.ask("lost as well, but in this thread")
+    turns.change("ours")
+    turns.end("ours")
+    turns.end("ours")
+    assert not turns.begun()
+
+
+def test_ctrl_c_while_fit_waits_leaves_everything_as_it_was() -> None:
+    model = model_of("relu", "linalg")
+    turns = model._turns
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(turns.ask, "somebody").result(30)
+        before = model.weights
+
+        class Interrupts:
+            def acquire(self, timeout: float = 0) -> bool:
+                if timeout:
+                    raise KeyboardInterrupt
+                return True
+
+            def release(self) -> None:
+                pass
+
+        lock, turns_module.allocate_lock = turns_module.allocate_lock, Interrupts  # type: ignore[assignment, attr-defined]
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                model.fit(X, Y)
+        finally:
+            turns_module.allocate_lock = lock  # type: ignore[attr-defined]
+        assert not turns.begun()
+        assert model.weights == before
+        assert len(pool.submit(model.predict, X).result(30)) == len(X)
