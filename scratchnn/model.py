@@ -53,6 +53,7 @@ from .losses import (
 )
 from .optim import Optimizer, Schedule
 from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
+from .tables import column_names, in_column_order, taken
 from .training import (
     CHUNK,
     Snapshot,
@@ -345,6 +346,12 @@ class Model(Computing):
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
 
+    def _rows(self, X: Any, name: str) -> Sequence[Row]:
+        """The rows of ``X``, checked; columns of a DataFrame are put into the order they had when the model learned."""
+        if self.feature_names:
+            X = in_column_order(X, self.feature_names, name)
+        return as_rows(X, name, self.input_size, self.input_shape)
+
     # --- data in -------------------------------------------------------------------------------------------
 
     def _learn_data(
@@ -354,7 +361,7 @@ class Model(Computing):
         hold for good."""
         labels: Sequence[Label] = [0] * len(rows)
         if self.task == "classification":
-            y = labels = as_labels(y, "y", len(rows))
+            y = labels = as_labels(y, "y", len(rows), self.classes)
             self.classes = self.classes or self._fitting_classes(labels)
         targets = self._targets(y, self.classes, "y", len(rows))
         weights = sample_weights(labels, self.classes, sample_weight, class_weight)
@@ -393,7 +400,7 @@ class Model(Computing):
     def _targets(self, y: Any, classes: Sequence[Label], name: str, length: int) -> list[Target]:
         if self.task == "regression":
             return list(as_targets(y, self.output_size, name, length))
-        numbers = class_numbers(as_labels(y, name, length), classes, name)
+        numbers = class_numbers(as_labels(y, name, length, classes), classes, name)
         return [[float(k)] for k in numbers] if self.output_size == 1 else list(numbers)
 
     def _require_fitted(self) -> Scaling:
@@ -414,7 +421,7 @@ class Model(Computing):
 
     def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Target]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""
-        rows = as_rows(X, "X", self.input_size)
+        rows = self._rows(X, "X")
         before = self.classes, self.scaling, self.target_scaling
         try:
             targets, _ = self._learn_data(rows, y)
@@ -483,7 +490,9 @@ class Model(Computing):
         """
         with Snapshot(self, optimizer, schedule) as before:
             eval = None if eval is None else require_size("eval", eval)
-            rows = as_rows(X, "X", self.input_size)
+            if self.scaling is None:
+                self.feature_names = column_names(X) or self.feature_names
+            rows = self._rows(X, "X")
             sgd_settings = {"momentum": momentum, "nesterov": nesterov}
             rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
             if not rule.going_on:
@@ -576,14 +585,14 @@ class Model(Computing):
 
     def _set_aside(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float
-    ) -> tuple[list[Row], Any, Any, tuple[list[Row], Any]]:
+    ) -> tuple[Sequence[Row], Any, Any, tuple[Sequence[Row], Any]]:
         """Rows, labels and weights to learn from, and the rows and labels that are held out to validate with."""
         from .datasets import train_test_split
 
         if not require_number("validation_split", fraction, 0.0, 1.0) > 0.0:
             raise ArgumentError("validation_split must be above 0; leave it out to learn from all rows")
         if self.task == "classification":
-            y = as_labels(y, "y", len(rows))
+            y = as_labels(y, "y", len(rows), self.classes)
             groups = [str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in y]
         else:
             y = as_targets(y, self.output_size, "y", len(rows))
@@ -596,8 +605,8 @@ class Model(Computing):
         if sample_weight is not None:
             sample_weight = as_targets(sample_weight, 1, "sample_weight", len(rows))
             sample_weight = [sample_weight[i][0] for i in learned]
-        validation = [rows[i] for i in held_out], [y[i] for i in held_out]
-        return [rows[i] for i in learned], [y[i] for i in learned], sample_weight, validation
+        validation = taken(rows, held_out), [y[i] for i in held_out]
+        return taken(rows, learned), [y[i] for i in learned], sample_weight, validation
 
     @staticmethod
     def _checkpoint(path: Any, every: int | None, resume: bool) -> Any:
@@ -693,7 +702,7 @@ class Model(Computing):
 
     def _raw_outputs(self, X: Any) -> Rows:
         self._require_fitted()
-        outputs: Rows = self._answer(self._outputs, self._prepare(as_rows(X, "X", self.input_size)))
+        outputs: Rows = self._answer(self._outputs, self._prepare(self._rows(X, "X")))
         return outputs
 
     def _answer(self, compute: Callable[[Any], Any], data: Any) -> Any:
@@ -732,7 +741,7 @@ class Model(Computing):
         return probabilities
 
     def _evaluation_data(self, X: Any, y: Any, name: str) -> TrainingData:
-        rows = as_rows(X, f"X of {name}" if name else "X", self.input_size)
+        rows = self._rows(X, f"X of {name}" if name else "X")
         self._require_fitted()
         targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
         return TrainingData(self._prepare(rows, f"X of {name}" if name else "X"), targets, raw=rows)

@@ -2,7 +2,8 @@
 
 Rows may be lists, tuples, ``bytes`` (one byte a pixel), arrays, or anything whose ``tolist()`` gives such rows. What
 was learned from the training rows (``Scaling``) is kept with the model, so that raw rows can be given to ``predict``.
-Relies on ``arguments``, and on ``linalg`` for means and deviations.
+Relies on ``arguments``, on ``linalg`` for means and deviations, and on ``tables`` for arrays, DataFrames and sparse
+matrices.
 """
 
 from __future__ import annotations
@@ -16,26 +17,35 @@ from typing import Any, Union
 from . import linalg
 from .arguments import shortened, shown
 from .errors import ArgumentError, DataError
+from .tables import SparseRows, buffer_of, columns_of, rows_of_buffer, sizes_of
 
 Row = Union[bytes, list[float], "array[float]"]
 Label = Union[int, str, float, bool]
 _LABEL_TYPES = {int, str, float, bool}
 
 _NUMBERS = {float, int, bool}
-_FLOATS = "df"  # type codes of arrays
+_ARRAYS = "dfbhilqHILQ"  # type codes of arrays that are rows as they are
 _UNORDERED_OR_TEXT = (str, dict, set, frozenset)  # can be gone through, but are no sequence of numbers
 
 
 # --- rows --------------------------------------------------------------------------------------------------
 
 
-def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
-    """The rows of ``X`` as a list of ``bytes``, arrays of floats and lists of numbers, all of one width and finite.
+def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[int] = ()) -> Sequence[Row]:
+    """The rows of ``X`` as a list of ``bytes``, arrays and lists of numbers, all of one width and finite; of a sparse
+    matrix, ``SparseRows``.
 
-    Rows that are ``bytes`` or arrays of floats stay so; nothing is copied that need not be. ``width`` is the number of
-    columns expected.
+    Rows that are ``bytes`` or arrays of numbers stay so; nothing is copied that need not be. ``width`` is the number of
+    columns expected. Where ``image`` says (channels, height, width), rows may also be nested like that, or, of a
+    single channel, be height x width.
     Raises ``DataError`` naming the row and column, what was expected and what came.
     """
+    if type(X) is not list:
+        if hasattr(X, "tocsr") and hasattr(X, "shape"):
+            return _sparse_rows(X, name, width)
+        X = _rows_of_table(X, name, image)
+    elif len(image) == 3:
+        X = [_flat_image(row, number, name, image) for number, row in enumerate(X)]
     if isinstance(X, (bytes, bytearray)):
         raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
     if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
@@ -55,6 +65,66 @@ def as_rows(X: Any, name: str = "X", width: int | None = None) -> list[Row]:
     if not expected:
         raise DataError(f"{name}: rows have no numbers")
     return checked
+
+
+def _rows_of_table(X: Any, name: str, image: Sequence[int]) -> Any:
+    """The rows of an array, also of one that a DataFrame gives, or ``X`` itself."""
+    if hasattr(X, "to_numpy") and not hasattr(X, "tolist"):
+        X = X.to_numpy()
+    view = buffer_of(X)
+    if view is None:
+        X = X.tolist() if hasattr(X, "tolist") else X
+        if len(image) != 3 or isinstance(X, _UNORDERED_OR_TEXT) or not isinstance(X, Iterable):
+            return X
+        return [_flat_image(row, number, name, image) for number, row in enumerate(X)]
+    sizes = sizes_of(view)[1:]
+    if len(sizes) > 1 and sizes != list(image) and [1, *sizes] != list(image):
+        raise _other_image(name, 0, sizes, image)
+    return rows_of_buffer(view)
+
+
+def _sparse_rows(X: Any, name: str, width: int | None) -> SparseRows:
+    rows = SparseRows.of(X)
+    if not len(rows):
+        raise DataError(f"{name} is empty: at least one row is needed")
+    if width is not None and rows.width != width:
+        raise DataError(f"{name}: row 0 has {rows.width} features, expected {width}")
+    odd = rows.not_finite()
+    if odd:
+        _require_finite(odd[2], odd[0], odd[1], name)
+    return rows
+
+
+def _flat_image(row: Any, number: int, name: str, image: Sequence[int]) -> Any:
+    """A row of numbers out of a nested one."""
+    if not _is_nested(row):
+        return row
+    planes = row.tolist() if hasattr(row, "tolist") else row
+    planes = planes if _is_nested(planes[0]) else [planes]
+    lines = [line for plane in planes for line in plane]
+    sizes = [len(planes), len(planes[0]), len(lines[0])]
+    even = {*map(len, planes)} == {sizes[1]} and {*map(len, lines)} == {sizes[2]}
+    if not even or sizes != list(image):
+        raise _other_image(name, number, sizes, image, "" if even else ", with all lines as long as each other")
+    return [v for line in lines for v in line]
+
+
+def _is_nested(row: Any) -> bool:
+    """Whether this is a list (or the like) of lists."""
+    if isinstance(row, (bytes, bytearray, array, str)) or not (hasattr(row, "__len__") and hasattr(row, "__getitem__")):
+        return False
+    return len(row) > 0 and not isinstance(row, dict) and hasattr(row[0], "__len__") and not isinstance(row[0], str)
+
+
+def _other_image(name: str, number: int, sizes: Sequence[int], image: Sequence[int], more: str = "") -> DataError:
+    came = "x".join(map(str, sizes))
+    if len(image) == 3:
+        expected = "x".join(map(str, image))
+        wanted = f"{expected} (channels, height, width), or a flat row{more}"
+        return DataError(f"{name}: row {number} is {came}, expected {wanted}")
+    return DataError(
+        f"{name}: row {number} is {came}, expected a flat row of numbers; or give the model an input_shape"
+    )
 
 
 def _listed(values: Any, name: str, things: str = "rows") -> list[Any]:
@@ -82,7 +152,7 @@ def _short(value: object) -> str:
 def _as_row(row: Any, number: int, name: str) -> Row:
     if isinstance(row, bytearray) or (isinstance(row, array) and row.typecode == "B"):
         return bytes(row)
-    if type(row) is array and row.typecode in _FLOATS and math.isfinite(sum(row)):
+    if type(row) is array and row.typecode in _ARRAYS and math.isfinite(sum(row)):
         return row
     if hasattr(row, "tolist"):
         row = row.tolist()
@@ -125,9 +195,17 @@ def _require_finite(value: Any, number: int, column: int, name: str) -> None:
 # --- labels ------------------------------------------------------------------------------------------------
 
 
-def as_labels(y: Any, name: str = "y", length: int | None = None) -> list[Label]:
-    """The labels of ``y`` as a list of ints, strings, floats or bools; ``length`` is how many are expected."""
-    labels = [label.item() if hasattr(label, "item") else label for label in _listed(y, name, "labels")]
+def as_labels(
+    y: Any, name: str = "y", length: int | None = None, classes: Sequence[Label] | None = None
+) -> list[Label]:
+    """The labels of ``y`` as a list of ints, strings, floats or bools; ``length`` is how many are expected.
+
+    Labels may be rows: of a single one, or one-hot, which then stand for the class there in ``classes``, or its number.
+    """
+    labels = _listed(y, name, "labels")
+    if labels and _is_row(labels[0]) and all(map(_is_row, labels)):
+        labels = _labels_of_rows([list(row) for row in labels], name, classes)
+    labels = [label.item() if hasattr(label, "item") else label for label in labels]
     if length is not None and len(labels) != length:
         raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(labels)} labels")
     for number, label in enumerate(labels):
@@ -136,6 +214,27 @@ def as_labels(y: Any, name: str = "y", length: int | None = None) -> list[Label]
         if isinstance(label, float) and not math.isfinite(label):
             raise DataError(f"{name}: label {number} must be finite, got {label}")
     return [label if type(label) in _LABEL_TYPES else _plain_label(label) for label in labels]
+
+
+def _labels_of_rows(rows: list[list[Any]], name: str, classes: Sequence[Label] | None) -> list[Any]:
+    width = len(rows[0])
+    if {*map(len, rows)} == {1}:
+        return [row[0] for row in rows]
+    for number, row in enumerate(rows):
+        if len(row) != width or sorted(map(repr, map(_as_flag, row))) != ["0"] * (width - 1) + ["1"]:
+            raise DataError(
+                f"{name}: label {number} must be a number or a string, or a one-hot row of {width}, got {_kind(row)}"
+            )
+    if classes and len(classes) != width:
+        raise DataError(f"{name}: one-hot rows of {width}, expected {len(classes)}, one number for each class")
+    numbers = [next(k for k, v in enumerate(row) if v) for row in rows]
+    return [classes[k] for k in numbers] if classes else numbers
+
+
+def _as_flag(value: Any) -> Any:
+    """0 or 1 for what is as much, or None."""
+    known = isinstance(value, (int, float)) or hasattr(value, "__float__")
+    return int(value) if known and value in (0, 1) else None
 
 
 def _plain_label(label: Any) -> Label:
@@ -254,7 +353,7 @@ class Scaling:
             raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
         if kind != "standard":
             return cls(kind)
-        columns = enumerate(zip(*rows))
+        columns = enumerate(columns_of(rows))
         pairs = [_mean_and_deviation(column, f"X: column {number}", weights) for number, column in columns]
         return cls(kind, [mean for mean, _ in pairs], [deviation for _, deviation in pairs])
 
@@ -279,6 +378,8 @@ class Scaling:
         if self.kind == "none":
             return rows, 1.0
         means, deviations = self.means, self.deviations
+        if isinstance(rows, SparseRows):
+            return rows.changed(lambda row: [(v - m) / d for v, m, d in zip(row, means, deviations)]), 1.0
         scaled = ([(v - m) / d for v, m, d in zip(row, means, deviations)] for row in rows)
         # What came as arrays, to take a quarter of the memory, is not made lists of.
         return ([array("d", row) for row in scaled] if type(rows[0]) is array else list(scaled)), 1.0
@@ -359,7 +460,7 @@ def _like_pictures(rows: Sequence[Row]) -> bool:
 
     To standardise those would make a pixel that is seldom lit the largest number of all.
     """
-    columns = list(zip(*rows[:: -(-len(rows) // _SAMPLE)]))
+    columns = list(columns_of(rows[:: -(-len(rows) // _SAMPLE)]))
     pairs = [_mean_and_deviation(column, "X") for column in columns]
     changing = [(column, *pair) for column, pair in zip(columns, pairs) if min(column) != max(column)]
     if math.fsum(d * d for _, _, d in changing) < _PICTURE_SPREAD**2 * len(columns):

@@ -38,6 +38,7 @@ FLOORS: dict[int, set[str]] = {
     },
     1: {
         "preprocessing",
+        "tables",
         "datasets",
         "csv_layout",
         "csv_reader",

@@ -70,11 +70,14 @@ def test_rows_may_come_one_by_one() -> None:
 
 def test_numpy_arrays_are_rows(np: Any) -> None:
     rows = [[1.0, 2.5], [3.0, 4.0]]
-    assert as_rows(np.array(rows)) == rows
-    assert as_rows(np.array(rows, dtype=np.float32)) == rows
-    assert as_rows([np.array(row) for row in rows]) == rows
-    assert as_rows([[np.float64(v) for v in row] for row in rows]) == rows
-    assert as_rows(np.array([[0, 255]], dtype=np.uint8)) == [[0, 255]]
+    for table in (
+        np.array(rows),
+        np.array(rows, dtype=np.float32),
+        [np.array(row) for row in rows],
+        [[np.float64(v) for v in row] for row in rows],
+    ):
+        assert list(map(list, as_rows(table))) == rows
+    assert as_rows(np.array([[0, 255]], dtype=np.uint8)) == [bytes([0, 255])]
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda row: array("B", row)])
@@ -178,7 +181,7 @@ def test_labels_may_come_in_many_kinds(labels: Any) -> None:
         ("abc", "y must be a sequence of labels, got str 'abc'"),
         (7, "y must be a sequence of labels, got int 7"),
         ([0, None], "y: label 1 must be a number or a string, got NoneType None"),
-        ([[0, 1], [1, 0]], r"y: label 0 must be a number or a string, got list \[0, 1\]"),
+        ([[0, 2], [1, 0]], r"y: label 0 must be a number or a string, or a one-hot row of 2, got list \[0, 2\]"),
         ([0, math.nan], "y: label 1 must be finite, got nan"),
         ([0, 1], "X and y must be of the same length, got 3 rows and 2 labels"),
     ],
