@@ -631,6 +631,7 @@ ODD_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         **{f"--{name}": ("2", *NUMBERS) for name in ("batch-size", "early-stopping", "seed", "checkpoint-every")},
         "--test": ("table.csv", *FILES),
         "--from": ("model.pkl", *FILES),
+        "--max-work": ("1000000", *NUMBERS),
         "--save": ("new.pkl", *FILES),
         "--checkpoint": ("run.ckpt", *FILES),
         **{f"--{name}": () for name in ("regression", "nesterov", "resume", "quiet", "json")},
