@@ -20,7 +20,7 @@ from .losses import LOSSES
 from .preprocessing import Scaling
 from .storage import packed_shape
 
-TASKS = ("classification", "regression")
+TASKS = ("classification", "regression", "multilabel")
 
 MOST_SEEDS = 1 << 128
 

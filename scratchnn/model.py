@@ -52,7 +52,18 @@ from .losses import (
     StandardisedMSELoss,
 )
 from .optim import Optimizer, Schedule
-from .preprocessing import Label, Row, Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
+from .preprocessing import (
+    Label,
+    Row,
+    Scaling,
+    as_answers,
+    as_flags,
+    as_labels,
+    as_rows,
+    as_targets,
+    class_numbers,
+    find_classes,
+)
 from .tables import column_names, in_column_order, taken
 from .training import (
     CHUNK,
@@ -83,16 +94,19 @@ class Model(Computing):
 
     Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
     ``dropout`` (rate after each hidden layer),
-    ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification" or
-    "regression"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine``
-    (what computes), ``seed`` (same seed, same data: same result to the last bit). Raises ``ValueError`` for an
-    argument that makes no sense.
+    ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification",
+    "regression" or "multilabel"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``target_scaling`` (see
+    below), ``engine`` (what computes), ``seed`` (same seed, same data: same result to the last bit). Raises
+    ``ValueError`` for an argument that makes no sense.
 
     Regression learns standardised targets, each column with mean 0 and deviation 1, and turns what it predicts back:
     predictions, losses and scores are in the unit of the targets as they were given. ``target_scaling`` "auto" does
     so for the mean squared error, where the network ends in a linear layer (one that ends in a sigmoid can give no
     others than it was given); targets that are the rows themselves, an autoencoder's, are scaled as those are.
     "standard" does so in any case, "none" leaves targets alone.
+
+    Task "multilabel" is for rows with any number of labels: ``y`` has a row of 0 and 1 for each, and so has what is
+    predicted; probabilities are those of each label by itself, and a row counts as right if all of its labels are.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
     in the order of the outputs and the ``history``, and ``weights``, which can be set as well. A callback that sets
@@ -129,6 +143,9 @@ class Model(Computing):
         loss: Loss = MSELoss()
         if task == "classification":
             loss = CrossEntropyLoss() if output_size > 1 else BCEWithLogitsLoss()
+        elif task == "multilabel":
+            loss = BCEWithLogitsLoss()
+            self._check_loss(Sequential([]), loss, task, sizes[-1])
         network = perceptron(sizes, pattern, dropout, init)
         self._assemble(network, loss, task, (sizes[0],), scaling, target_scaling, engine, seed)
 
@@ -150,7 +167,7 @@ class Model(Computing):
         ``loss`` is a loss, its class or its name (cross_entropy, nll, mse, bce, bce_with_logits). ``input_shape`` is
         the number of features or (channels, height, width); it is read off the first Linear if not given. ``task``
         follows from the loss if not given: classification for cross-entropy and NLL, and for binary cross-entropy on a
-        single output.
+        single output; multilabel for ``bce_with_logits`` on several.
         Weights are drawn from ``seed``, but for layers that were given a generator of their own. A layer belongs to one
         model; a ``copy()`` of it starts another model with its weights.
         """
@@ -168,6 +185,8 @@ class Model(Computing):
         if task is None:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
             task = "classification" if binary else loss.task
+            if isinstance(loss, BCEWithLogitsLoss) and outputs > 1:
+                task = "multilabel"
         choose("task", task, dict.fromkeys(TASKS))
         cls._check_loss(network, loss, task, outputs)
         model = cls.__new__(cls)
@@ -182,6 +201,11 @@ class Model(Computing):
         if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
             remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
             raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
+        if task == "multilabel" and (outputs == 1 or not isinstance(loss, (BCELoss, BCEWithLogitsLoss))):
+            came = f"{outputs} output{'s' * (outputs > 1)}"
+            raise ArgumentError(
+                f"multilabel needs several outputs and BCEWithLogitsLoss or BCELoss, not {came} with {loss}"
+            )
         probabilities = loss.probabilities([[0.0] * min(outputs, 2)]) or [[]]
         if task == "classification" and len(probabilities[0]) < 2:
             better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
@@ -398,6 +422,8 @@ class Model(Computing):
         )
 
     def _targets(self, y: Any, classes: Sequence[Label], name: str, length: int) -> list[Target]:
+        if self.task == "multilabel":
+            return list(as_flags(y, self.output_size, name, length))
         if self.task == "regression":
             return list(as_targets(y, self.output_size, name, length))
         numbers = class_numbers(as_labels(y, name, length, classes), classes, name)
@@ -564,8 +590,8 @@ class Model(Computing):
         """The classes of a model that is told them, or knows them, or neither."""
         if classes is None:
             return self.classes
-        if self.task == "regression":
-            raise ArgumentError("classes are for a classifier, this model does regression")
+        if self.task != "classification":
+            raise ArgumentError(f"classes are for a classifier, this model does {self.task}")
         told = self._fitting_classes(as_labels(classes, "classes"), "classes")
         if self.classes and told != self.classes:
             raise ArgumentError(f"classes are {shown(self.classes)} since the first rows, got {shown(told)}")
@@ -664,9 +690,11 @@ class Model(Computing):
             raise DataError(f"{name}: {error}") from None
 
     def count_correct(self, outputs: Rows, targets: Sequence[Target]) -> int | None:
-        """How many rows of outputs name the right class; None for regression."""
+        """How many rows of outputs name the right class, or all labels rightly; None for regression."""
         if self.task == "regression":
             return None
+        if self.task == "multilabel":
+            return sum(row == target for row, target in zip(self._flags(outputs), targets))
         wanted = [target[0] if isinstance(target, list) else target for target in targets]
         return sum(k == target for k, target in zip(self._decide(outputs), wanted))
 
@@ -675,6 +703,10 @@ class Model(Computing):
         if self.output_size > 1:
             return [row.index(max(row)) for row in outputs]
         return [int(row[1] >= 0.5) for row in self.loss.probabilities(outputs) or []]
+
+    def _flags(self, outputs: Rows) -> list[list[int]]:
+        """Rows of 0 and 1: which labels are more probable than not."""
+        return [[int(p >= 0.5) for p in row] for row in self._probabilities(outputs)]
 
     # --- using it ------------------------------------------------------------------------------------------
 
@@ -721,12 +753,15 @@ class Model(Computing):
     def _answers(self, outputs: Rows) -> list[Any]:
         if self.task == "classification":
             return [self.classes[k] for k in self._decide(outputs)]
+        if self.task == "multilabel":
+            return self._flags(outputs)
         outputs = self._require_target_scaling().undo(outputs)
         return [row[0] for row in outputs] if self.output_size == 1 else outputs
 
     @asking
     def predict_proba(self, X: Any) -> Rows:
-        """For each row of ``X`` the probability of every class, in the order of ``classes``."""
+        """For each row of ``X`` the probability of every class, in the order of ``classes``; of a multi-label model
+        that of every label, each by itself."""
         return self._probabilities(self._raw_outputs(X))
 
     def predict_with_proba(self, X: Any) -> tuple[list[Any], Rows]:
@@ -735,6 +770,9 @@ class Model(Computing):
         return self._answers(outputs), self._probabilities(outputs)
 
     def _probabilities(self, outputs: Rows) -> Rows:
+        if self.task == "multilabel":
+            logits = isinstance(self.loss, BCEWithLogitsLoss)
+            return [[linalg.sigmoid(v) for v in row] for row in outputs] if logits else outputs
         probabilities = self.loss.probabilities(outputs) if self.task == "classification" else None
         if probabilities is None:
             raise ArgumentError("predict_proba needs a classifier, this model does regression")
@@ -759,10 +797,10 @@ class Model(Computing):
 
     @asking
     def score(self, X: Any, y: Any) -> float:
-        """The fraction of rows classified rightly; for regression R² = 1 - residual / total sum of squares, of several
-        outputs the mean of their R²."""
+        """The fraction of rows classified rightly (all labels of a row, of a multi-label model); for regression
+        R² = 1 - residual / total sum of squares, of several outputs the mean of their R²."""
         data = self._evaluation_data(X, y, "")
-        if self.task == "classification":
+        if self.task != "regression":
             accuracy: float | None = self._answer(self._evaluate, data)[1]
             assert accuracy is not None
             return accuracy
@@ -771,14 +809,13 @@ class Model(Computing):
 
     @staticmethod
     def get_accuracy(predictions: Any, y: Any) -> float:
-        """The percentage (0 to 100) of predictions that equal the labels ``y``."""
-        labels = as_labels(y)
-        guesses = as_labels(predictions, "predictions")
+        """The percentage (0 to 100) of predictions that equal the labels ``y``; of multi-label ones, as whole rows."""
+        labels, guesses = as_answers(y, predictions)
         if not labels or len(labels) != len(guesses):
             raise DataError(
                 f"accuracy needs as many predictions as labels, and at least one: got {len(guesses)} and {len(labels)}"
             )
-        return 100.0 * sum(a == b for a, b in zip(guesses, labels)) / len(labels)
+        return 100.0 * sum(bool(a == b) for a, b in zip(guesses, labels)) / len(labels)
 
     # --- files ---------------------------------------------------------------------------------------------
 

@@ -258,6 +258,27 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
     return [list(map(float, row)) for row in as_rows(rows, name, width)]
 
 
+def as_flags(y: Any, width: int, name: str = "y", length: int | None = None) -> list[list[float]]:
+    """Multi-label targets: a row of ``width`` zeros and ones a sample."""
+    rows = as_targets(y, width, name, length)
+    for number, row in enumerate(rows):
+        odd = next((k for k, v in enumerate(row) if v not in (0.0, 1.0)), None)
+        if odd is not None:
+            raise DataError(
+                f"{name}: row {number}, column {odd} must be 0 or 1 for multi-label, got {row[odd]!r}; for other "
+                'numbers set task="regression"'
+            )
+    return rows
+
+
+def as_answers(y: Any, predictions: Any) -> tuple[list[Any], list[Any]]:
+    """(labels, predictions) that can be compared: plain labels, or rows where both are rows of several."""
+    both = [_listed(y, "y", "labels"), _listed(predictions, "predictions", "labels")]
+    if all(values and all(_is_row(row) and len(row) > 1 for row in values) for values in both):
+        return [list(row) for row in both[0]], [list(row) for row in both[1]]
+    return as_labels(both[0]), as_labels(both[1], "predictions")
+
+
 def _is_row(target: Any) -> bool:
     """Whether a target is a row of numbers, and not a number (or a text, which will be refused as none)."""
     if isinstance(target, str):

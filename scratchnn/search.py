@@ -418,7 +418,7 @@ class _Search:
         require_size("seed", seed, 0)
         self.X = as_rows(X, "X")
         labels = None
-        if self._task() == "regression":
+        if self._task() != "classification":
             y, outputs = _listed_targets(y)
             self.y: Sequence[Any] = as_targets(y, outputs, "y", len(self.X))
         else:

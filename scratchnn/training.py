@@ -277,7 +277,7 @@ class Training:
             len(data),
             -(-len(data) // batch_size),
             self.optimizer.lr,
-            classifies=self.model.task == "classification",
+            classifies=self.model.task != "regression",
             validates=validate is not None,
         )
         self.optimizer.begin(self.model.ops)

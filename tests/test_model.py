@@ -269,6 +269,65 @@ def test_a_regression_has_no_probabilities() -> None:
         model.predict_proba(LINE_X)
 
 
+# --- several labels a row -----------------------------------------------------------------------------------
+
+FLAGS = [[int(k == 0), int(k > 0), int(a + b > 4)] for (a, b), k in zip(X, Y)]
+
+
+def multilabel(kind: str) -> Model:
+    if kind == "perceptron":
+        return Model(2, 8, 3, task="multilabel")
+    layers = [Linear(2, 8), ReLU(), Linear(8, 3)]
+    if kind == "logits":
+        return Model.from_layers(layers, loss="bce_with_logits")
+    return Model.from_layers([*layers, Sigmoid()], loss="bce", task="multilabel")
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "logits", "probabilities"])
+def test_several_labels_a_row_are_rows_of_0_and_1(kind: str, np: Any, tmp_path: Path) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    model = multilabel(kind)
+    assert model.task == "multilabel"
+    history = model.fit(X, np.array(FLAGS), epochs=15, lr=0.3, validation_data=(X, FLAGS))
+    predictions, probabilities = model.predict(X), model.predict_proba(X)
+    assert {v for row in predictions for v in row} == {0, 1}
+    assert predictions == [[int(p >= 0.5) for p in row] for row in probabilities]
+    assert all(0.0 <= p <= 1.0 for row in probabilities for p in row)
+    assert model.score(X, FLAGS) == metrics.accuracy_score(FLAGS, predictions) == history.validation_accuracy[-1] > 0.8
+    assert model.get_accuracy(predictions, FLAGS) == pytest.approx(100.0 * model.score(X, FLAGS))
+    loss, accuracy = model.evaluate(X, FLAGS)
+    assert accuracy == model.score(X, FLAGS)
+    assert loss == pytest.approx(metrics.log_loss(np.ravel(FLAGS), np.ravel(probabilities)), rel=1e-6)
+    model.save(tmp_path / "model.pkl")
+    again = Model.load(tmp_path / "model.pkl")
+    assert (again.task, again.predict(X), again.classes) == ("multilabel", predictions, [])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([[0, 1, 2]] * 60, r"y: row 0, column 2 must be 0 or 1 for multi-label, got 2\.0; .* set task=.regression."),
+        ([[0, 1, 0.5]] * 60, r"y: row 0, column 2 must be 0 or 1 for multi-label, got 0\.5"),
+        ([[0, 1]] * 60, "y: row 0 has 2 numbers, expected 3"),
+        (Y, "y: row 0 has 1 number, expected 3"),
+    ],
+)
+def test_other_rows_are_not_several_labels(y: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        multilabel("logits").fit(X, y)
+
+
+def test_several_labels_need_several_outputs_and_a_binary_loss() -> None:
+    for make in (
+        lambda: Model(2, 3, 1, task="multilabel"),
+        lambda: Model.from_layers([Linear(2, 3)], task="multilabel"),
+        lambda: Model.from_layers([Linear(2, 3)], loss="mse", task="multilabel"),
+        lambda: Model.from_layers([Linear(2, 1)], loss="bce_with_logits", task="multilabel"),
+    ):
+        with pytest.raises(ValueError, match="multilabel needs several outputs and BCEWithLogitsLoss or BCELoss, not "):
+            make()
+
+
 # --- any stack of layers -----------------------------------------------------------------------------------
 
 
@@ -334,7 +393,11 @@ def test_the_input_shape_is_read_off_the_first_linear_layer_or_given() -> None:
             {"loss": Linear},
             r"loss must be a Loss or the name of one \(mse, .*\), got <class",
         ),
-        ([Linear(2, 3)], {"task": "clustering"}, "unknown task 'clustering': known are classification, regression"),
+        (
+            [Linear(2, 3)],
+            {"task": "clustering"},
+            "unknown task 'clustering': known are classification, regression, multilabel",
+        ),
         (
             [Linear(2, 3)],
             {"loss": "mse", "task": "classification"},
@@ -753,7 +816,7 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"activation": "swish"}, "unknown activation 'swish': known are relu, leaky_relu, tanh, sigmoid"),
         ({"activation": ["relu"]}, r"unknown activation \['relu'\]: known are relu, leaky_relu, tanh, sigmoid"),
         ({"activation": Linear}, "unknown activation <class 'scratchnn.layers.Linear'>: known are relu, .*"),
-        ({"task": "both"}, "unknown task 'both': known are classification, regression"),
+        ({"task": "both"}, "unknown task 'both': known are classification, regression, multilabel"),
         ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg"),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),
         ({"init": "zeros"}, "unknown initialisation 'zeros': known are he, xavier, or a number"),
