@@ -63,6 +63,7 @@ from .preprocessing import (
     as_targets,
     class_numbers,
     find_classes,
+    outputs_for,
 )
 from .tables import column_names, in_column_order, taken
 from .training import (
@@ -83,6 +84,8 @@ Rows = list[list[float]]
 Target = Union[int, list[float]]
 
 WORK_AT_ONCE = 1 << 29  # multiply-adds for as many rows as go through a network at once: bounds memory at no cost
+# What a model keeps when its network is made anew for the number of outputs that the first labels need.
+_KEPT = ("classes", "feature_names", "label_name", "label_position", "history", "stop_training", "_turns", "_parts")
 
 
 class Model(Computing):
@@ -90,7 +93,8 @@ class Model(Computing):
 
     ``input_size`` features go through one hidden layer of ``hidden_size`` units, or several if it is a list (none if
     that is empty), to ``output_size`` outputs: one a class, or one a number to be predicted. A classifier with one
-    output tells two classes apart.
+    output tells two classes apart. Not given, it is read off ``y`` by the first fit, until which there are 10 outputs
+    (one for regression); setting ``weights`` before settles it.
 
     Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
     ``dropout`` (rate after each hidden layer),
@@ -113,13 +117,14 @@ class Model(Computing):
     ``stop_training`` ends a run.
     """
 
+    _open: dict[str, Any] | None = None  # what it was made with, until the first labels tell how many outputs there are
     _own_engine: Any = linalg  # the one it was made with; while it learns, ``ops`` may be one that suits its data
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int | Sequence[int] = 100,
-        output_size: int = 10,
+        output_size: int | None = None,
         *,
         activation: str | type[Layer] | Layer | Callable[[float], float] = "relu",
         dropout: float = 0.0,
@@ -130,24 +135,50 @@ class Model(Computing):
         engine: Any = DEFAULT_ENGINE,
         seed: int = 0,
     ) -> None:
+        given = {"activation": activation, "dropout": dropout, "init": init, "engine": engine}
         pattern = find_activation(activation)
         choose("task", task, dict.fromkeys(TASKS))
         Dropout(dropout)  # checks the rate
         if init == "auto":
             init = "he" if isinstance(pattern, (ReLU, LeakyReLU)) else "xavier"
-        sizes = [
-            require_size("input_size", input_size),
-            *hidden_sizes(hidden_size),
-            require_size("output_size", output_size),
-        ]
+        outputs = 1 if task == "regression" else 10
+        if output_size is not None:
+            outputs = require_size("output_size", output_size)
+        sizes = [require_size("input_size", input_size), *hidden_sizes(hidden_size), outputs]
         loss: Loss = MSELoss()
         if task == "classification":
-            loss = CrossEntropyLoss() if output_size > 1 else BCEWithLogitsLoss()
+            loss = CrossEntropyLoss() if outputs > 1 else BCEWithLogitsLoss()
         elif task == "multilabel":
             loss = BCEWithLogitsLoss()
             self._check_loss(Sequential([]), loss, task, sizes[-1])
         network = perceptron(sizes, pattern, dropout, init)
         self._assemble(network, loss, task, (sizes[0],), scaling, target_scaling, engine, seed)
+        self._open = {**given, "input_size": sizes[0], "hidden_size": sizes[1:-1]} if output_size is None else None
+
+    def _settle_outputs(self, y: Any) -> Any:
+        """``y``, after the network has as many outputs as it needs, if nobody has said how many there are."""
+        if self._open is None or self.scaling is not None or not isinstance(y, Iterable):
+            return y
+        y = y if hasattr(y, "__len__") else list(y)
+        count = outputs_for(y, self.task == "classification")
+        if count not in (0, self.output_size):
+            kept = {name: vars(self)[name] for name in _KEPT}
+            frozen = self._frozen()
+            engine = self._open["engine"] if isinstance(self._open["engine"], str) else self._own_engine
+            self.__init__(  # type: ignore[misc]
+                **{**self._open, "engine": engine},
+                output_size=count,
+                task=self.task,
+                scaling=self.scaling_kind,
+                target_scaling=self.target_scaling_kind,
+                seed=self.seed,
+            )
+            vars(self).update(kept)
+            layers = list(self.network.walk())
+            for place in frozen:
+                layers[place].trainable = False
+        self._open = None
+        return y
 
     @classmethod
     def from_layers(
@@ -348,6 +379,7 @@ class Model(Computing):
             matrices.append(self.ops.from_rows([[float(v) for v in row] for row in rows]))
         for parameter, matrix in zip(parameters, matrices):
             parameter.value = matrix
+        self._open = None
 
     def summary(self) -> str:
         """A table as text: each layer, its output shape and its number of parameters."""
@@ -516,6 +548,7 @@ class Model(Computing):
         """
         with Snapshot(self, optimizer, schedule) as before:
             eval = None if eval is None else require_size("eval", eval)
+            y = self._settle_outputs(y)
             if self.scaling is None:
                 self.feature_names = column_names(X) or self.feature_names
             rows = self._rows(X, "X")
@@ -573,14 +606,22 @@ class Model(Computing):
         if odd:
             raise ArgumentError(f"{' and '.join(odd)}: partial_fit trains one epoch on a part of the rows, use fit")
         known, parts = self.classes, self._parts
-        told = self._told_classes(classes)
+        opened = dict(vars(self)) if self._open else {}
+        try:
+            if classes is not None:
+                classes = self._settle_outputs(classes)
+            told = self._told_classes(classes)
+        except BaseException:
+            vars(self).update(opened)
+            raise
         rule = self._optimizer_of_parts(settings)
         settings = {**settings, **dict.fromkeys(_OF_OPTIMIZER), "optimizer": rule}
         try:
             self.classes, rule.going_on = told, True
             return self.fit(X, y, epochs=1, schedule=None, **settings)
         except BaseException:
-            self.classes = self.classes if self.scaling else known  # without scaling it was refused
+            if not self.scaling:  # it was refused
+                vars(self).update({**opened, "classes": known})
             self._parts = parts
             raise
         finally:

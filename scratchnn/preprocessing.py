@@ -258,6 +258,18 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
     return [list(map(float, row)) for row in as_rows(rows, name, width)]
 
 
+def outputs_for(y: Sequence[Any], classes: bool) -> int:
+    """How many outputs a model needs for these labels, or these targets; 0 where they will be refused."""
+    values = _listed(y, "y", "labels")
+    rows = [len(row) for row in values[:1] if _is_row(row)]
+    if (rows and rows[0] > 1) or not classes:
+        return rows[0] if rows else min(len(values), 1)
+    try:
+        return len(find_classes(as_labels(values)))
+    except DataError:
+        return 0
+
+
 def as_flags(y: Any, width: int, name: str = "y", length: int | None = None) -> list[list[float]]:
     """Multi-label targets: a row of ``width`` zeros and ones a sample."""
     rows = as_targets(y, width, name, length)

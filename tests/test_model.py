@@ -269,6 +269,73 @@ def test_a_regression_has_no_probabilities() -> None:
         model.predict_proba(LINE_X)
 
 
+# --- how many outputs ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+@pytest.mark.parametrize(
+    ("task", "y", "outputs"),
+    [
+        ("classification", Y, 3),
+        ("classification", NAMES, 3),
+        ("classification", [int(k > 0) for k in Y], 2),
+        ("classification", [[float(k == c) for c in range(4)] for k in Y], 4),
+        ("regression", [float(k) for k in Y], 1),
+        ("regression", [[float(k), 1.0] for k in Y], 2),
+        ("multilabel", [[int(k == 0), int(k > 0)] for k in Y], 2),
+    ],
+)
+def test_outputs_are_read_off_the_labels(task: str, y: Any, outputs: int, engine: str) -> None:
+    told = Model(2, [5, 4], outputs, task=task, engine=engine, dropout=0.2, seed=3)
+    model = Model(2, [5, 4], task=task, engine=engine, dropout=0.2, seed=3)
+    for one, labels in ((told, y), (model, iter(y))):
+        one.fit(X, labels, epochs=2, lr=0.01)
+    assert model.output_size == outputs
+    assert model.weights == told.weights
+    assert model.predict(X) == told.predict(X)
+    assert model.engine == engine
+
+
+def test_until_the_first_fit_there_are_ten_outputs() -> None:
+    model = Model(2, 5)
+    assert model.output_size == len(model.weights[-1]) == 10
+    assert Model(2, 5, task="regression").output_size == 1
+    with pytest.raises(DataError):
+        model.fit(X, NAMES[1:])
+    assert model.output_size == 10
+    model.fit(X, NAMES, epochs=1)
+    assert model.output_size == 3
+    with pytest.raises(DataError, match="label 0 is 'oak', which is not a class"):
+        model.fit(X, ["oak"] * len(X), epochs=1)
+
+
+def test_weights_that_were_set_settle_the_outputs() -> None:
+    model = Model(2, 5)
+    model.weights = model.weights
+    model.fit(X, Y, epochs=1)
+    assert model.output_size == 10
+
+
+def test_frozen_layers_stay_frozen_when_outputs_are_settled() -> None:
+    model = Model(2, 5)
+    model.network[0].trainable = False
+    before = model.weights[:2]
+    model.fit(X, Y, epochs=1)
+    assert (model.output_size, model.weights[:2]) == (3, before)
+
+
+def test_parts_are_told_the_classes_that_outputs_are_for() -> None:
+    model = Model(2, 5)
+    before = model.weights
+    for classes, rows in ((["ash"], X[:2]), (sorted(set(NAMES)), [[1.0]] * 2), (["ash", 5], X[:2])):
+        with pytest.raises(ValueError, match=r"single class|1 features|all strings or all numbers"):
+            model.partial_fit(rows, NAMES[:2], classes=classes)
+        assert (model.output_size, model.weights, model.classes) == (10, before, [])
+    model.partial_fit(X[:2], NAMES[:2], classes=sorted(set(NAMES)))
+    model.partial_fit(X, NAMES)
+    assert (model.output_size, model.classes) == (3, sorted(set(NAMES)))
+
+
 # --- several labels a row -----------------------------------------------------------------------------------
 
 FLAGS = [[int(k == 0), int(k > 0), int(a + b > 4)] for (a, b), k in zip(X, Y)]
