@@ -382,7 +382,7 @@ class Scaling:
             raise ArgumentError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
             kind = cls._choose(rows)
-        if kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):
+        elif kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):
             raise DataError("scaling 'pixels' needs whole numbers from 0 to 255 in every column")
         if kind != "standard":
             return cls(kind)
@@ -505,4 +505,8 @@ def _pixels(row: Row) -> bool:
     """Whether every entry is a whole number from 0 to 255."""
     if type(row) is bytes:
         return True
-    return min(row) >= 0 and max(row) <= 255 and all(v == int(v) for v in row)
+    if not (min(row) >= 0 and max(row) <= 255):
+        return False
+    if type(row) is array:
+        return row.typecode not in "fd" or all(map(float.is_integer, row))
+    return all(v == int(v) for v in row)
