@@ -30,16 +30,24 @@ HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
 
 
 def read_arguments(
-    description: str | None, arguments: Sequence[str] | None = None, *, mnist: bool = False, mini: bool = False
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    *,
+    pictures: bool = True,
+    mnist: bool = False,
+    mini: bool = False,
 ) -> argparse.Namespace:
-    """``--out`` and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``.
+    """``--out`` (for ``pictures``) and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``.
 
     Every folder is seen to at once: after an hour of learning would be late. ``description`` is the example's
     docstring, of which ``--help`` shows the first line and, at its end, the paragraph on what there is to learn.
     """
     first_line, _, rest = (description or "").partition("\n\n")
     parser = argparse.ArgumentParser(description=first_line, epilog=rest.split("\n\n")[0])
-    parser.add_argument("--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)")
+    if pictures:
+        parser.add_argument(
+            "--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)"
+        )
     parser.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
     parser.set_defaults(mnist=None, mini=None, folder="--mini" if mini else "--mnist" if mnist else "")
     if mnist:
@@ -53,7 +61,8 @@ def read_arguments(
         if folder is not None and not os.path.isdir(folder):
             parser.error(f"there is no folder {folder}")
     try:
-        os.makedirs(options.out, exist_ok=True)
+        if pictures:
+            os.makedirs(options.out, exist_ok=True)
     except OSError as error:
         parser.error(f"--out must be a folder, or a place for one: {error}")
     if options.quick:

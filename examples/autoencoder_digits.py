@@ -45,14 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
     found = grid_search(
         seen, seen, {"code": [2, 5] if quick else [2, 5, 10], "lr": [0.003] if quick else [0.001, 0.003]},
-        build=autoencoder, fit={"optimizer": "adam", "epochs": 1 if quick else 10}, folds=2, measure="loss",
+        build=autoencoder, folds=2, measure="loss",
+        fit={"optimizer": "adam", "schedule": None, "batch_size": 32, "epochs": 1 if quick else 10},
     )  # fmt: skip
     print(found)
 
     model, epochs = autoencoder(10), 9 if quick else 100
     history = model.fit(
-        seen, seen, epochs=epochs, optimizer=Adam(0.003), schedule=CosineSchedule(epochs), validation_data=(new, new),
-        show_training_info=True, eval=10,
+        seen, seen, epochs=epochs, optimizer=Adam(0.003), schedule=CosineSchedule(epochs), batch_size=32,
+        validation_data=(new, new), show_training_info=True, eval=10,
     )  # fmt: skip
     encoder, decoder = model.network
     codes = encoder(new)

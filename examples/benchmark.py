@@ -54,6 +54,8 @@ from scratchnn.lanes import Lanes  # noqa: E402
 Floats = list[list[float]]
 
 HIDDEN, LR, BATCH = 100, 0.1, 32
+PLAIN = {"momentum": 0.0, "schedule": None}  # the steps that the other programs take, whatever is recommended
+START = {"init": "he", "seed": 0}
 MISSING = "not installed"
 FEWEST = 50  # images; with fewer, a class may be missing
 
@@ -270,11 +272,11 @@ class Scratchnn:
         self.data, self.images, self.batch = data, images, batch
         self.preparation = math.inf  # seconds that fit takes to check the rows and to bring them into the engine's form
         size = data.inputs, hidden, len(data.classes)
-        self.model = Model(*size, activation=activation, scaling="pixels", engine=engine, seed=0)
+        self.model = Model(*size, activation=activation, scaling="pixels", engine=engine, **START)
 
     def epoch(self) -> float:
         start, clock, X, y = now(), EpochClock(), self.data.X[: self.images], self.data.y[: self.images]
-        self.history = self.model.fit(X, y, epochs=1, lr=LR, batch_size=self.batch, callbacks=[clock])
+        self.history = self.model.fit(X, y, epochs=1, lr=LR, batch_size=self.batch, callbacks=[clock], **PLAIN)
         self.preparation = min(self.preparation, clock.begin - start)
         return clock.seconds[0]
 
@@ -669,8 +671,8 @@ def memory(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace
 def train_scratchnn(images: str, labels: str, epochs: str) -> None:
     """The program whose memory is measured: reads IDX files, trains, prints the fastest epoch's µs an image."""
     X, y = load_idx(images, labels)
-    model = Model(len(X[0]), HIDDEN, max(y) + 1, engine="lanes", scaling="pixels", seed=0)
-    history = model.fit(X, y, epochs=int(epochs), lr=LR, batch_size=BATCH)
+    model = Model(len(X[0]), HIDDEN, max(y) + 1, engine="lanes", scaling="pixels", **START)
+    history = model.fit(X, y, epochs=int(epochs), lr=LR, batch_size=BATCH, **PLAIN)
     print(min(history.seconds) / len(X) * 1e6)  # by the clock on the wall, as a spike does it
 
 
@@ -715,14 +717,14 @@ def full(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) 
     X, y = data.X[: sizes.all], data.y[: sizes.all]
     report.heading(f"Training on all {len(X)} images with lanes")
     rows = []
-    usual = {"hidden": HIDDEN, "epochs": sizes.full_epochs, "lr": LR, "batch_size": BATCH}
+    usual = {"hidden": HIDDEN, "epochs": sizes.full_epochs, "lr": LR, "batch_size": BATCH, **PLAIN}
     for bar, settings in (("five", usual), ("best", {**BEST, "schedule": CosineSchedule(BEST["epochs"])})):
         fit = dict(settings)
-        model = Model(data.inputs, fit.pop("hidden"), len(data.classes), engine="lanes", scaling="pixels", seed=0)
+        model = Model(data.inputs, fit.pop("hidden"), len(data.classes), engine="lanes", scaling="pixels", **START)
         seconds = timed(lambda model=model, fit=fit: model.fit(X, y, **fit))()
         accuracy = percent(model.score(data.X_test, data.y_test))
         said = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "schedule" and value)
-        rows.append([said + (", cosine schedule" if "schedule" in settings else ""), f"{seconds:.1f}", accuracy])
+        rows.append([said + (", cosine schedule" if settings["schedule"] else ""), f"{seconds:.1f}", accuracy])
         if data.is_mnist() and sizes.all is None:
             report.bar(bar, accuracy if bar == "five" else f"{accuracy} after {seconds:.0f} s")
     report.table(["", "seconds of one core", "test accuracy"], rows)

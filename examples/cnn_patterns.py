@@ -66,11 +66,11 @@ def learn_patterns(quick: bool) -> tuple[dict[str, float], Model]:
     X_new, y_new = patterns(120 if quick else 600, seed=1)
     result = {}
     models = {
-        "perceptron": Model(SIZE * SIZE, 64, len(PATTERNS)),
+        "perceptron": Model(SIZE * SIZE, 64, len(PATTERNS), init="he"),
         "convolutional": for_patterns(),
     }
     for name, model in models.items():
-        model.fit(X, y, epochs=10 if quick else 30, lr=0.05, momentum=0.9)
+        model.fit(X, y, epochs=10 if quick else 30, lr=0.05, momentum=0.9, schedule=None, batch_size=32)
         result[name] = model.score(X_new, y_new)
         print(f"patterns, {name}: {model.parameter_count} weights, {result[name]:.1%} of new images")
     return result, model

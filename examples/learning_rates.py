@@ -21,6 +21,7 @@ from scratchnn import Callback, Model, TrainingDiverged
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 EPOCHS, QUICK_EPOCHS = 20, 6
 BATCH = 32
+PLAIN = {"momentum": 0, "schedule": None}  # nothing that speeds up, slows down or tames what the rate does
 TOP = 1e3  # of the picture: a network that knows nothing has a loss of ln 10 = 2.3
 
 
@@ -50,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
     epochs = QUICK_EPOCHS if options.quick else EPOCHS
     result, lines = {}, {}
     for rate in RATES:
-        model, losses = Model(train.width, 32, 10, activation="leaky_relu"), Losses()
+        model, losses = Model(train.width, 32, 10, activation="leaky_relu", init="he"), Losses()
         try:
-            model.fit(train.X, train.y, epochs=epochs, lr=rate, batch_size=BATCH, callbacks=[losses])
+            model.fit(train.X, train.y, epochs=epochs, lr=rate, batch_size=BATCH, callbacks=[losses], **PLAIN)
         except TrainingDiverged as error:
             print(f"lr {rate:<7g} {error}")
             result[rate] = comment = "diverged"

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     X, y = noisy_line(200, slope=SLOPE, intercept=INTERCEPT, noise=NOISE)
 
     model = Model(1, [], 1, task="regression", scaling="none", target_scaling="none")
-    history = model.fit(X, y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=0.1, batch_size=None)
+    epochs = QUICK_EPOCHS if options.quick else EPOCHS
+    history = model.fit(X, y, epochs=epochs, lr=0.1, batch_size=None, momentum=0, schedule=None)
 
     ((slope,),), (intercept,) = model.weights
     best_slope, best_intercept = least_squares(X, y)

@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     train, test = load_images(options)
     epochs = QUICK_EPOCHS if options.quick else EPOCHS
 
-    model = Model(train.width, 100, 10)
+    model = Model(train.width, 100, 10, init="he")
     history = model.fit(
-        train.X, train.y, epochs=epochs, lr=0.1, batch_size=None, validation_data=(test.X, test.y),
-        show_training_info=True, eval=epochs // 10,
+        train.X, train.y, epochs=epochs, lr=0.1, batch_size=None, momentum=0, schedule=None,
+        validation_data=(test.X, test.y), show_training_info=True, eval=epochs // 10,
     )  # fmt: skip
 
     result = {"train accuracy": model.score(train.X, train.y), "test accuracy": model.score(test.X, test.y)}

@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
     model = Model(train.width, 16, 10, init=0.5, seed=SEED)
     history = model.fit(
-        X, y, epochs=epochs, lr=0.1, batch_size=None, shuffle=False, show_training_info=True, eval=min(10, epochs)
-    )
+        X, y, epochs=epochs, lr=0.1, batch_size=None, momentum=0, schedule=None, shuffle=False,
+        show_training_info=True, eval=min(10, epochs),
+    )  # fmt: skip
 
     print(f"{train.width}-16-10 ReLU, weights uniform in ±0.5, {len(X)} images, full batch, lr 0.1")
     if epochs >= STEP:

@@ -28,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
 
     model = Model(train.width, [16, 16], 10, activation="sigmoid")
     history = model.fit(
-        X, y, epochs=epochs, lr=0.8, batch_size=None, shuffle=False, show_training_info=True, eval=min(10, epochs)
-    )
+        X, y, epochs=epochs, lr=0.8, batch_size=None, momentum=0, schedule=None, shuffle=False,
+        show_training_info=True, eval=min(10, epochs),
+    )  # fmt: skip
 
     result = {
         "loss at first": history.loss[0],

@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     result, losses, panels = {}, {}, []
     for name, (head, loss) in heads.items():
         model = Model.from_layers([Linear(2, 16, init="xavier"), Tanh(), *head], loss=loss)
-        history = model.fit(X, y, epochs=QUICK_EPOCHS if options.quick else EPOCHS, lr=0.3, momentum=0.9, batch_size=32)
+        epochs = QUICK_EPOCHS if options.quick else EPOCHS
+        history = model.fit(X, y, epochs=epochs, lr=0.3, momentum=0.9, schedule=None, batch_size=32)
         result[name] = model.score(X_new, y_new)
         losses[name] = list(enumerate(history.loss, 1))
         print(f"{name:22}  loss {history.loss[-1]:.4f}, accuracy on new points {result[name]:.1%}")

@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     result, losses, panels = {}, {}, []
     for name, ((X, y), (X_new, y_new), epochs) in data.items():
         for layers, hidden in HIDDEN.items():
-            model = Model(2, hidden, 2, scaling="standard")
-            history = model.fit(X, y, epochs=epochs, optimizer=Adam(0.02), schedule=CosineSchedule(epochs))
+            model = Model(2, hidden, 2, scaling="standard", init="he")
+            how = {"optimizer": Adam(0.02), "schedule": CosineSchedule(epochs), "batch_size": 32}
+            history = model.fit(X, y, epochs=epochs, **how)
             accuracy = model.score(X_new, y_new)
             print(f"{name:12}  {layers:19}  loss {history.loss[-1]:.3f}, accuracy on new points {accuracy:.1%}")
             result[f"{name}, {layers}"] = accuracy

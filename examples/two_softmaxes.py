@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"{train.width}-32-16-10 ReLU, {epochs} epochs in batches of 32, lr 0.01: accuracy on new images")
     for name, loss in losses.items():
         model = network(train.width, loss)
-        history = model.fit(train.X, train.y, epochs=epochs, lr=0.01, batch_size=32)
+        history = model.fit(train.X, train.y, epochs=epochs, lr=0.01, batch_size=32, momentum=0, schedule=None)
         result[name] = model.score(test.X, test.y)
         lines[name] = list(enumerate(history.accuracy, 1))
         print(f"{name:34} {result[name]:.1%}")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from . import defaults
 from .arguments import chosen, in_order, require_size, shown
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .errors import ArgumentError
@@ -101,15 +102,21 @@ def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
 def perceptron(sizes: Sequence[int], activation: Layer, dropout: float, init: str | float) -> Sequential:
     """Linear, activation, (dropout,) again and again, and a last Linear; ``sizes`` goes from inputs to outputs.
 
-    ``activation`` is a pattern: each place gets a layer of its own.
+    ``activation`` is a pattern: each place gets a layer of its own. ``init`` "auto" chooses for each Linear by its
+    place and size.
     """
     plain = layer_to_plain(activation)
+    rectifies = isinstance(activation, (ReLU, LeakyReLU))
+    linears = []
+    for place, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+        rule = defaults.initialisation(inputs, outputs, rectifies and place > 0) if init == defaults.AUTO else init
+        linears.append(Linear(inputs, outputs, init=rule))
     stack: list[Layer] = []
-    for inputs, outputs in zip(sizes[:-2], sizes[1:-1]):
-        stack += [Linear(inputs, outputs, init=init), layer_from_plain(plain)]
+    for linear in linears[:-1]:
+        stack += [linear, layer_from_plain(plain)]
         if dropout:
             stack.append(Dropout(dropout))
-    return Sequential([*stack, Linear(sizes[-2], sizes[-1], init=init)])
+    return Sequential([*stack, linears[-1]])
 
 
 def layer_to_plain(layer: Layer) -> dict[str, Any]:

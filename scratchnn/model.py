@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 from typing import Any, Union
 
-from . import linalg, storage
+from . import defaults, linalg, storage
 from .architecture import (
     choose,
     find_activation,
@@ -40,7 +40,7 @@ from .callbacks import History
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
-from .layers import Dropout, Layer, LeakyReLU, Linear, Parameter, ReLU, Sequential, Shape, Softmax, shape_text, width
+from .layers import Dropout, Layer, Linear, Parameter, Sequential, Shape, Softmax, shape_text, width
 from .losses import (
     LOSSES,
     BCELoss,
@@ -97,11 +97,10 @@ class Model(Computing):
     (one for regression); setting ``weights`` before settles it.
 
     Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
-    ``dropout`` (rate after each hidden layer),
-    ``init`` ("auto": he for ReLUs and xavier otherwise; or as in ``Linear``), ``task`` ("classification",
-    "regression" or "multilabel"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``target_scaling`` (see
-    below), ``engine`` (what computes), ``seed`` (same seed, same data: same result to the last bit). Raises
-    ``ValueError`` for an argument that makes no sense.
+    ``dropout`` (rate after each hidden layer), ``init`` ("auto": he after a ReLU unless the layer widens, and xavier
+    otherwise; or as in ``Linear``), ``task`` ("classification", "regression" or "multilabel"), ``scaling`` (of
+    features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine`` (what computes), ``seed`` (same seed, same
+    data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
 
     Regression learns standardised targets, each column with mean 0 and deviation 1, and turns what it predicts back:
     predictions, losses and scores are in the unit of the targets as they were given. ``target_scaling`` "auto" does
@@ -123,12 +122,12 @@ class Model(Computing):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int | Sequence[int] = 100,
+        hidden_size: int | Sequence[int] = defaults.HIDDEN_SIZE,
         output_size: int | None = None,
         *,
         activation: str | type[Layer] | Layer | Callable[[float], float] = "relu",
         dropout: float = 0.0,
-        init: str | float = "auto",
+        init: str | float = defaults.AUTO,
         task: str = "classification",
         scaling: str = "auto",
         target_scaling: str = "auto",
@@ -139,8 +138,6 @@ class Model(Computing):
         pattern = find_activation(activation)
         choose("task", task, dict.fromkeys(TASKS))
         Dropout(dropout)  # checks the rate
-        if init == "auto":
-            init = "he" if isinstance(pattern, (ReLU, LeakyReLU)) else "xavier"
         outputs = 1 if task == "regression" else 10
         if output_size is not None:
             outputs = require_size("output_size", output_size)
@@ -498,15 +495,15 @@ class Model(Computing):
         X: Any,
         y: Any,
         *,
-        epochs: int = 10,
+        epochs: int = defaults.EPOCHS,
         lr: float | None = None,
-        batch_size: int | None = 32,
+        batch_size: int | str | None = defaults.AUTO,
         optimizer: str | Optimizer | type[Optimizer] = "sgd",
-        momentum: float = 0.0,
+        momentum: float | None = None,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        schedule: str | Schedule | type[Schedule] | None = None,
-        clip_norm: float | None = None,
+        schedule: str | Schedule | type[Schedule] | None = defaults.AUTO,
+        clip_norm: float | str | None = defaults.AUTO,
         validation_data: tuple[Any, Any] | None = None,
         validation_split: float | None = None,
         sample_weight: Any = None,
@@ -525,17 +522,26 @@ class Model(Computing):
 
         A second call goes on from the weights of the first, with the scaling and the classes learned then.
 
-        ``lr`` is 0.1 for SGD and 0.001 for Adam if not given; an optimizer object keeps its own, or is set to ``lr``.
-        ``batch_size=None`` takes all rows at once (full-batch gradient descent). ``validation_data`` is a pair (X, y)
-        that is measured after every epoch; ``validation_split`` sets that fraction of the rows aside for it, drawn
-        with the model's seed and with every class in proportion. ``optimizer`` and ``schedule`` ("cosine", "step",
-        "plateau") may be names, classes or objects. ``sample_weight`` is one number a row, ``class_weight`` a dict of
-        class: weight (1 for those left out) or "balanced": a class's weight is then the smaller, the more rows it has.
-        Weights are 1 on average. As a few heavy rows would act as a larger learning rate, steps are shorter the more
-        weights differ, about 1 / (mean w²) times as long (see ``training.step_share``).
-        ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs (not given: every epoch,
-        and on a terminal about 30 in all); ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps
-        the history as ``model.history``, too.
+        What is not given is the recommended, the same as on the command line (``scratchnn.defaults`` has the numbers):
+        ``lr`` is 0.1 for SGD and 0.001 for Adam, ``momentum`` 0.9 for SGD (0 is none), and an optimizer object keeps
+        its own, with its rate set to ``lr`` if that is given. ``schedule`` is a cosine over the ``epochs`` asked for
+        (None: the rate stays). ``batch_size`` is 32, on fewer than 320 rows a tenth of them and at least 8 (None: all
+        rows at once, full-batch gradient descent). ``clip_norm`` is 1 for the mean squared error of standardised
+        targets and for more than 4 layers with weights (None: gradients are left as they are).
+
+        Every call is a run of its own: momentum starts at 0 and the schedule at its first rate, so a second call goes
+        back up to it. A run of one epoch keeps its rate. A schedule falls over the epochs asked for, also where
+        ``EarlyStopping`` ends it before.
+
+        ``validation_data`` is a pair (X, y) that is measured after every epoch; ``validation_split`` sets that fraction
+        of the rows aside for it, drawn with the model's seed and with every class in proportion. ``optimizer`` and
+        ``schedule`` ("cosine", "step", "plateau") may be names, classes or objects. ``sample_weight`` is one number a
+        row, ``class_weight`` a dict of class: weight (1 for those left out) or "balanced": a class's weight is then the
+        smaller, the more rows it has. Weights are 1 on average. As a few heavy rows would act as a larger learning
+        rate, steps are shorter the more weights differ, about 1 / (mean w²) times as long (see
+        ``training.step_share``). ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs
+        (not given: every epoch, and on a terminal about 30 in all); ``verbose=1`` does the same, ``verbose=2`` has no
+        live line. The model keeps the history as ``model.history``, too.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
@@ -568,7 +574,7 @@ class Model(Computing):
                 epochs=epochs,
                 batch_size=batch_size,
                 schedule=schedule,
-                clip_norm=clip_norm,
+                clip_norm=self._clip_norm(clip_norm),
                 shuffled=shuffle,
                 callbacks=[*looking_on, *checked_callbacks(callbacks)],
                 checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
@@ -578,7 +584,7 @@ class Model(Computing):
                 if validation_data is not None:
                     raise ArgumentError("validation_data and validation_split: only one of them can be given")
                 rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
-            data = self._training_data(rows, y, sample_weight, class_weight, training.batch_size)
+            data = self._training_data(rows, y, sample_weight, class_weight, training.batch_rows)
             held_out = None
             if validation_data is not None:
                 held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
@@ -650,6 +656,13 @@ class Model(Computing):
             self._parts = described, rule
         return self._parts[1]
 
+    def _clip_norm(self, given: float | str | None) -> Any:
+        if given != defaults.AUTO:
+            return given
+        squared_errors = type(self.loss) is MSELoss and self.target_scaling_kind != "none"
+        leaves = [layer for layer in self.network.walk() if not isinstance(layer, Sequential)]
+        return defaults.clip_norm(squared_errors, sum(bool(layer.parameters()) for layer in leaves))
+
     def _set_aside(
         self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float
     ) -> tuple[Sequence[Row], Any, Any, tuple[Sequence[Row], Any]]:
@@ -708,16 +721,16 @@ class Model(Computing):
             "target scaling": self.target_scaling_kind,
             "seed": self.seed,
             "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
-            **training.describe(),
+            **training.describe(len(data)),
         }
 
     def _training_data(
-        self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_size: int | None
+        self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_rows: Callable[[int], int]
     ) -> TrainingData:
         """What ``fit`` trains on; from here on the model has classes and scaling."""
         targets, weights = self._learn_data(rows, y, sample_weight, class_weight)
         prepared = self._prepare(rows)
-        self._use(self.ops.suited(prepared, min(batch_size or len(rows), len(rows))))
+        self._use(self.ops.suited(prepared, batch_rows(len(rows))))
         return TrainingData(prepared, targets, weights, rows)
 
     def _use(self, ops: Any) -> None:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from . import linalg
+from . import defaults, linalg
 from .arguments import chosen, require_number, require_size
 from .engine import Computing
 from .errors import ArgumentError
@@ -293,8 +293,11 @@ def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
     """A schedule as it is, or one by its name or class that suits a run of so many epochs.
 
     "cosine" falls to 0 at the end, "step" goes down to a tenth after each third of the run, "plateau" when the loss has
-    not fallen for more than 3 epochs. None and "none" are no schedule. ``ValueError`` lists the names.
+    not fallen for more than 3 epochs. "auto" is the recommended one, None and "none" are no schedule. ``ValueError``
+    lists the names.
     """
+    if schedule == defaults.AUTO:
+        schedule = defaults.SCHEDULE
     if schedule is None or isinstance(schedule, Schedule):
         return schedule
     if isinstance(schedule, str) and schedule.lower() == "none":

@@ -11,11 +11,11 @@ import argparse
 import math
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from . import doors
+from . import defaults, doors
 from .arguments import shown_path
 from .disk import same_file
 from .errors import ArgumentError, DataError
@@ -23,11 +23,6 @@ from .escapes import printable
 from .interruption import Interruption
 from .progress import TrainingProgress
 
-# What suits the digits and most tables: momentum brings them far in a few epochs, the cosine settles them there.
-EPOCHS = 10
-HIDDEN = 64
-MOMENTUM = 0.9
-REGRESSION_CLIP_NORM = 1.0  # a number to be predicted may be large, and so is the first error then
 TEST_FRACTION = 0.2
 ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
 ABOUT_CSV = ("label", "delimiter", "header", "regression")
@@ -154,8 +149,8 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--hidden",
         metavar="SIZES",
         type=_sizes,
-        default=[HIDDEN],
-        help=f"neurons in each hidden layer, such as {HIDDEN} (the default) or 128,64; none for no hidden layer",
+        default=[defaults.HIDDEN_SIZE],
+        help=f"neurons in each hidden layer ({defaults.HIDDEN_SIZE}), such as 128,64; none for no hidden layer",
     )
     group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh or sigmoid")
     group.add_argument(
@@ -176,11 +171,22 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     positive = doors.number(above=0)
     count = doors.whole_number(at_least=1)
     group = parser.add_argument_group("training")
-    group.add_argument("--epochs", metavar="N", type=count, default=EPOCHS, help=f"times to see every row ({EPOCHS})")
-    group.add_argument("--batch-size", metavar="N", type=_batch_size, default=32, help="rows a step (32), or full")
+    rates, epochs = defaults.LEARNING_RATES, defaults.EPOCHS
+    group.add_argument("--epochs", metavar="N", type=count, default=epochs, help=f"times to see every row ({epochs})")
+    group.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=_word_or(count, full=None),
+        default=defaults.AUTO,
+        help=f"rows a step ({defaults.BATCH_SIZE}, fewer on small tables), or full",
+    )
     group.add_argument("--optimizer", default="sgd", help="sgd (default) or adam")
-    group.add_argument("--lr", metavar="RATE", type=positive, help="learning rate: 0.1, or 0.001 for adam")
-    group.add_argument("--momentum", metavar="M", type=doors.number(at_least=0, below=1), help=f"of sgd ({MOMENTUM})")
+    group.add_argument(
+        "--lr", metavar="RATE", type=positive, help=f"learning rate: {rates['sgd']}, or {rates['adam']} for adam"
+    )
+    group.add_argument(
+        "--momentum", metavar="M", type=doors.number(at_least=0, below=1), help=f"of sgd ({defaults.MOMENTUM})"
+    )
     group.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
     group.add_argument(
         "--weight-decay", metavar="D", type=doors.number(at_least=0), default=0.0, help="pulls weights to 0"
@@ -188,14 +194,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--schedule",
         choices=["cosine", "step", "plateau", "none"],
-        default="cosine",
-        help="how the learning rate falls (cosine)",
+        default=defaults.SCHEDULE,
+        help=f"how the learning rate falls ({defaults.SCHEDULE})",
     )
     group.add_argument(
         "--clip-norm",
         metavar="NORM",
-        type=positive,
-        help="largest norm of a gradient; 1 for regression, none otherwise",
+        type=_word_or(positive, none=None),
+        default=defaults.AUTO,
+        help=f"largest norm of a gradient, or none; {defaults.CLIP_NORM:g} for regression and for more than "
+        f"{defaults.SHALLOW} layers with weights, none otherwise",
     )
     group.add_argument(
         "--early-stopping",
@@ -237,8 +245,10 @@ def _sizes(text: str) -> list[int]:
     return sizes
 
 
-def _batch_size(text: str) -> int | None:
-    return None if text == "full" else doors.whole_number(at_least=1)(text)
+def _word_or(read: Callable[[str], Any], **words: Any) -> Callable[[str], Any]:
+    """A reader of numbers that knows some words as well: these, and the one for what is recommended."""
+    known = {defaults.AUTO: defaults.AUTO, **words}
+    return lambda text: known[text] if text in known else read(text)
 
 
 def _patience(text: str) -> int:
@@ -510,21 +520,16 @@ def _warnings_as_lines(progress: Any) -> Iterator[None]:
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say about training, as ``Model.fit`` takes it."""
-    momentum, clip_norm = options.momentum, options.clip_norm
-    if momentum is None:
-        momentum = MOMENTUM if options.optimizer == "sgd" else 0.0
-    if clip_norm is None and options.regression:
-        clip_norm = REGRESSION_CLIP_NORM
     return {
         "epochs": options.epochs,
         "lr": options.lr,
         "batch_size": options.batch_size,
         "optimizer": options.optimizer,
-        "momentum": momentum,
+        "momentum": options.momentum,
         "nesterov": options.nesterov,
         "weight_decay": options.weight_decay,
         "schedule": options.schedule,
-        "clip_norm": clip_norm,
+        "clip_norm": options.clip_norm,
         "class_weight": options.class_weight,
         "checkpoint": options.checkpoint,
         "checkpoint_every": options.checkpoint_every,

@@ -15,6 +15,7 @@ from copy import copy
 from random import Random
 from typing import Any
 
+from . import defaults
 from .arguments import chosen, listed, require_number, require_size, shown, shown_path
 from .callbacks import BestWeights, Callback, History, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
@@ -37,8 +38,6 @@ LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infini
 PROBED = 8  # rows of the last batch that are looked at before something may be saved
 CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
 
-DEFAULT_RATES = {"sgd": 0.1, "adam": 0.001}
-
 
 def make_optimizer(
     optimizer: str | Optimizer | type[Optimizer],
@@ -46,7 +45,10 @@ def make_optimizer(
     sgd_settings: Mapping[str, Any],
     weight_decay: float,
 ) -> Optimizer:
-    """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong."""
+    """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong.
+
+    Without a rate (None) it gets the recommended one; so does SGD without a ``momentum``.
+    """
     if isinstance(optimizer, Optimizer):
         given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
         if given:
@@ -58,9 +60,12 @@ def make_optimizer(
         optimizer = chosen("optimizer", optimizer, OPTIMIZERS)
     except ValueError as error:
         raise ArgumentError(f"{error}, or an Optimizer object") from None
-    rate = DEFAULT_RATES[optimizer] if lr is None else lr
+    rate = defaults.LEARNING_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
-        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **sgd_settings)  # type: ignore[call-arg]
+        settings = dict(sgd_settings)
+        if settings.get("momentum") is None:
+            settings["momentum"] = defaults.MOMENTUM
+        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **settings)  # type: ignore[call-arg]
     odd = [name for name, value in sgd_settings.items() if value]
     if odd:
         raise ArgumentError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
@@ -223,7 +228,7 @@ class Training:
         optimizer: Optimizer,
         *,
         epochs: int,
-        batch_size: int | None,
+        batch_size: int | str | None,
         schedule: str | Schedule | type[Schedule] | None,
         clip_norm: float | None,
         shuffled: bool,
@@ -234,7 +239,9 @@ class Training:
         self.model = model
         self.optimizer = optimizer
         self.epochs = require_size("epochs", epochs)
-        self.batch_size = None if batch_size is None else require_size("batch_size", batch_size)
+        self._batch_by_rows = batch_size == defaults.AUTO
+        whole = batch_size is None or self._batch_by_rows
+        self.batch_size = None if whole else require_size("batch_size", batch_size)
         self.schedule = make_schedule(schedule, self.epochs)
         self._asked_schedule = schedule
         self.clip_norm = None if clip_norm is None else require_number("clip_norm", clip_norm, 0.0, above=True)
@@ -271,7 +278,7 @@ class Training:
 
         ``begin`` is called when nothing can be refused any more, just before the first batch.
         """
-        batch_size = min(self.batch_size or len(data), len(data))
+        batch_size = self.batch_rows(len(data))
         run = Run(
             self.epochs,
             len(data),
@@ -306,6 +313,11 @@ class Training:
         if self.interruption:
             self.interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{self._kept()}")
         return run.history
+
+    def batch_rows(self, rows: int) -> int:
+        """How many of so many rows a step takes."""
+        wanted = defaults.batch_size(rows) if self._batch_by_rows else self.batch_size or rows
+        return min(wanted, rows)
 
     def _kept(self) -> str:
         """Where a run that was stopped can go on from, for a message."""
@@ -409,11 +421,11 @@ class Training:
         else:
             self._trouble = ""
 
-    def describe(self) -> dict[str, Any]:
-        """The settings of this run that its result depends on, as plain data."""
+    def describe(self, rows: int) -> dict[str, Any]:
+        """The settings of this run, over so many rows, that its result depends on, as plain data."""
         return {
             "epochs": self.epochs,
-            "batch_size": self.batch_size,
+            "batch_size": defaults.batch_size(rows) if self._batch_by_rows else self.batch_size,
             "optimizer": described(self.optimizer),
             "schedule": described(self.schedule),
             "clip_norm": self.clip_norm,

@@ -60,7 +60,8 @@ def settings(engine: str, seed: int = 5) -> Model:
 def fit(model: Model, stopper: Callback, kind: dict[str, Callable[[], Any]], **more: Any) -> Any:
     made = {name: make() for name, make in kind.items()}
     callbacks = [stopper, *made.pop("callbacks", [])]
-    return model.fit(X, Y, epochs=EPOCHS, validation_data=HELD_OUT, callbacks=callbacks, **made, **more)
+    usual: dict[str, Any] = {"epochs": EPOCHS, "batch_size": 32, "validation_data": HELD_OUT, "callbacks": callbacks}
+    return model.fit(X, Y, **{**usual, **made, **more})
 
 
 KINDS: dict[str, dict[str, Callable[[], Any]]] = {
@@ -172,16 +173,17 @@ def test_networks_within_networks_are_compared_layer_by_layer(
             {"model": {"hidden_size": [20, 13]}},
             "layer 3 was Linear(inputs=20, outputs=12, init='he'), is now Linear(inputs=20, outputs=13, init='he')",
         ),
-        ({"model": {"hidden_size": []}}, "layer 0 was Linear(inputs=64, outputs=20, init='he'), is now Linear("),
+        ({"model": {"hidden_size": []}}, "layer 0 was Linear(inputs=64, outputs=20, init='xavier'), is now Linear("),
         ({"model": {"hidden_size": [20, 12, 10]}}, "layer 7 was none, is now ReLU()"),
         ({"fit": {"lr": 0.2}}, "lr was 0.1, is now 0.2"),
-        ({"fit": {"momentum": 0.5}}, "momentum was 0.0, is now 0.5"),
+        ({"fit": {"momentum": 0.5}}, "momentum was 0.9, is now 0.5"),
         ({"fit": {"optimizer": "adam"}}, "optimizer was SGD, is now Adam"),
-        ({"fit": {"batch_size": 16}}, "batch_size was 32, is now 16"),
-        ({"fit": {"batch_size": None}}, "batch_size was 32, is now none"),
+        ({"fit": {"batch_size": 32}}, "batch_size was 16, is now 32"),
+        ({"fit": {"batch_size": None}}, "batch_size was 16, is now none"),
         ({"fit": {"clip_norm": 1.0}}, "clip_norm was none, is now 1.0"),
         ({"fit": {"shuffle": False}}, "shuffle was True, is now False"),
-        ({"fit": {"schedule": CosineSchedule(9)}}, "schedule was none, is now CosineSchedule"),
+        ({"fit": {"schedule": CosineSchedule(9)}}, "schedule's epochs was 1, is now 9"),
+        ({"fit": {"schedule": None}}, "schedule was CosineSchedule, is now none"),
         ({"fit": {"callbacks": [EarlyStopping("loss")]}}, "callbacks was none, is now EarlyStopping"),
         ({"fit": {"validation_data": HELD_OUT}}, "other validation rows or labels"),
         ({"fit": {"sample_weight": [1.0] * 159 + [2.0]}}, "other training rows, labels or weights"),
@@ -306,6 +308,7 @@ def watched(model: Model, path: Path, **more: Any) -> Any:
         X,
         Y,
         epochs=EPOCHS,
+        batch_size=32,
         momentum=0.9,
         schedule=ReduceOnPlateau(patience=0),
         validation_data=HELD_OUT,
@@ -483,7 +486,8 @@ def test_a_memory_of_gradients_that_is_infinite_is_divergence(tmp_path: Path) ->
 
     optimizer = Adam()
     with pytest.raises(TrainingDiverged, match=r"epoch 1, batch 5: in what the optimizer remembers, .* not finite"):
-        settings("linalg").fit(X, Y, epochs=2, optimizer=optimizer, callbacks=[Steep()], checkpoint=tmp_path / "run")
+        usual: dict[str, Any] = {"epochs": 2, "batch_size": 32, "checkpoint": tmp_path / "run"}
+        settings("linalg").fit(X, Y, optimizer=optimizer, callbacks=[Steep()], **usual)
 
 
 def test_parts_of_two_checkpoints_are_not_one(stopped: tuple[dict[str, Any], list[Any]], tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_rows_that_an_engine_cannot_hold_are_bad_data(engine: str) -> None:
     rows = [*X[:-1], [1e308, 0.0]]
     model = classifier(engine, scaling="none")
     with pytest.raises((DataError, TrainingDiverged)):
-        model.fit(rows, Y, epochs=1)
+        model.fit(rows, Y, epochs=1, batch_size=None)
     if engine == "lanes":
         model.fit(X, Y, epochs=1)
         for ask in (

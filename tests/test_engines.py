@@ -43,6 +43,7 @@ from scratchnn.lanes import Lanes
 from scratchnn.layers import Layer, Parameter
 from scratchnn.losses import LOSSES, Loss
 from scratchnn.optim import OPTIMIZERS, SGD, Optimizer, clip_gradient_norm
+from tests.plain import PLAIN
 
 Rows = list[list[float]]
 
@@ -413,7 +414,9 @@ def test_divergence_says_where_and_what_to_do_and_leaves_finite_weights(engine: 
     losses: list[float] = []
     watch = Watch(lambda model, run: losses.append(run.loss))
     with pytest.raises(TrainingDiverged) as caught:
-        model.fit(PLANE_X, plane(1500.0, -4000.0, 7000.0), epochs=500, lr=20.0, batch_size=5, callbacks=[watch])
+        model.fit(
+            PLANE_X, plane(1500.0, -4000.0, 7000.0), epochs=500, lr=20.0, batch_size=5, callbacks=[watch], **PLAIN
+        )
     error = caught.value
     assert isinstance(error, OverflowError)
     seen_after_the_step = "after the step, " in str(error)  # of the epoch's last batch, which callbacks knew already
@@ -443,7 +446,7 @@ def test_a_run_can_go_on_with_the_other_engine_after_it_ran_away(tmp_path: Path)
     y = plane(1500.0, -4000.0, 7000.0)
     model = Model(2, 8, 1, task="regression", seed=2)
     with pytest.raises(TrainingDiverged):
-        model.fit(PLANE_X, y, epochs=10, lr=20.0)
+        model.fit(PLANE_X, y, epochs=10, lr=20.0, **PLAIN)
     model.save(tmp_path / "model.pkl")
     again = Model.load(tmp_path / "model.pkl", engine="linalg")
     assert numbers(again) == numbers(model)

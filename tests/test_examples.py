@@ -27,6 +27,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 NAMES = {
     "autoencoder_digits",
     "cnn_patterns",
+    "defaults",
     "learning_rates",
     "linear_regression",
     "mini_mnist_perceptron",
@@ -195,6 +196,24 @@ def test_autoencoder_digits(run: Run) -> None:
     result = run("autoencoder_digits", pictures=3)
     assert result["new"] < 0.065  # the mean digit as the answer to everything has 0.073
     assert result["trustworthiness"] > 0.9
+
+
+def test_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("sklearn")
+    result = import_module("defaults").main(["--quick"])
+    lines = capsys.readouterr().out.splitlines()
+    table = [line.strip("| ").split(" | ") for line in lines if line.startswith("|")]
+    assert {len(row) for row in table} == {6}
+    assert [row[0] for row in table[2:]] == list(result)
+    assert [row[4] == "yes" for row in table[2:]] == list(result.values())
+    assert lines[-1] == f"reached on {sum(result.values())} of {len(result)} tables, means over 1 splits"
+    assert len(result) >= 12
+
+
+def test_defaults_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("defaults"), "datasets", None)
+    with pytest.raises(SystemExit, match=r"^this compares with scikit-learn, which is missing: .*$"):
+        import_module("defaults").main(["--quick"])
 
 
 def test_cnn_patterns(run: Run) -> None:

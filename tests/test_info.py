@@ -76,8 +76,8 @@ def test_a_model_is_described(command: Runner) -> None:
     )
 
 
-def linear(inputs: int, outputs: int) -> dict[str, Any]:
-    arguments = {"kind": "Linear", "inputs": inputs, "outputs": outputs, "init": "he"}
+def linear(inputs: int, outputs: int, init: str = "he") -> dict[str, Any]:
+    arguments = {"kind": "Linear", "inputs": inputs, "outputs": outputs, "init": init}
     return {**arguments, "output_shape": [outputs], "parameters": (inputs + 1) * outputs, "trainable": True}
 
 
@@ -100,7 +100,7 @@ def test_the_same_in_json(command: Runner) -> None:
         "input_shape": [2],
         "outputs": 3,
         "layers": [
-            linear(2, 5),
+            linear(2, 5, "xavier"),
             {"kind": "ReLU", "output_shape": [5], "parameters": 0, "trainable": True},
             linear(5, 3),
         ],

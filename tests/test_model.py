@@ -526,7 +526,7 @@ def test_the_summary_is_a_table() -> None:
 
 def test_repr_tells_the_architecture() -> None:
     text = repr(Model(4, 3, 2))
-    assert text.startswith("Model(Sequential([Linear(inputs=4, outputs=3, init='he'), ReLU(), Linear(")
+    assert text.startswith("Model(Sequential([Linear(inputs=4, outputs=3, init='xavier'), ReLU(), Linear(")
     assert "CrossEntropyLoss()" in text
 
 
@@ -573,10 +573,15 @@ def test_weights_that_do_not_fit_change_nothing(change: Callable[[Any], Any], me
     assert model.weights == before
 
 
-def test_he_for_rectifiers_and_xavier_for_the_others() -> None:
-    for activation, init in (("relu", "he"), ("leaky_relu", "he"), ("tanh", "xavier"), ("sigmoid", "xavier")):
-        assert Model(2, 3, 2, activation=activation).network[0].config()["init"] == init
-    assert Model(2, 3, 2, activation="tanh", init="he").network[0].config()["init"] == "he"
+def test_he_after_rectifiers_that_do_not_widen_and_xavier_elsewhere() -> None:
+    def rules(*sizes: int, **more: Any) -> list[str]:
+        layers = Model(sizes[0], list(sizes[1:-1]), sizes[-1], **more).network
+        return [layer.config()["init"] for layer in layers if isinstance(layer, Linear)]
+
+    for activation, after in (("relu", "he"), ("leaky_relu", "he"), ("tanh", "xavier"), ("sigmoid", "xavier")):
+        assert rules(9, 6, 6, 4, 8, 2, activation=activation) == ["xavier", after, after, "xavier", after]
+        assert rules(9, 2, activation=activation) == ["xavier"]
+    assert rules(2, 3, 2, activation="tanh", init="he") == ["he", "he"]
     largest = max(abs(v) for row in Model(50, 40, 2, init=0.01).weights[0] for v in row)
     assert 0.009 < largest <= 0.01
 

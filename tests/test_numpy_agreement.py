@@ -27,6 +27,7 @@ from scratchnn import (
     StepSchedule,
     Tanh,
 )
+from tests.plain import PLAIN
 
 np = pytest.importorskip("numpy")
 
@@ -198,7 +199,8 @@ class BatchLosses(Callback):
 
 def train_scratchnn(model: Model, x: Any, y: Any, **settings: Any) -> list[float]:
     watcher = BatchLosses()
-    model.fit(x, y, **{"epochs": EPOCHS, "batch_size": BATCH, "shuffle": False, "callbacks": [watcher], **settings})
+    usual = {**PLAIN, "epochs": EPOCHS, "batch_size": BATCH, "shuffle": False, "callbacks": [watcher]}
+    model.fit(x, y, **{**usual, **settings})
     return watcher.losses
 
 
@@ -346,7 +348,7 @@ def test_sigmoid_and_bce_loss_agree_with_numpy() -> None:
 def test_the_history_holds_the_mean_loss_of_each_epoch() -> None:
     model = Model(FEATURES, 8, 3, scaling="none", engine="linalg")
     losses, _ = train_reference(model.weights, X, CLASSES)
-    history = model.fit(X, CLASSES, epochs=EPOCHS, batch_size=BATCH, shuffle=False)
+    history = model.fit(X, CLASSES, epochs=EPOCHS, batch_size=BATCH, shuffle=False, **PLAIN)
     sizes = [16, 16, 10]
     epochs = [losses[3 * e : 3 * e + 3] for e in range(EPOCHS)]
     means = [sum(size * loss for size, loss in zip(sizes, epoch)) / ROWS for epoch in epochs]

@@ -55,6 +55,7 @@ FLOORS: dict[int, set[str]] = {
     },
     0: {
         "arguments",
+        "defaults",
         "disk",
         "elementary",
         "errors",

@@ -77,7 +77,13 @@ def broken_state(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, Mod
 
     def make(folder: Path, model: Model) -> dict[str, Any]:
         path = folder / "run.ckpt"
-        settings: dict[str, Any] = {"epochs": 3, "momentum": 0.9, "checkpoint": path, "callbacks": [Callback()]}
+        settings: dict[str, Any] = {
+            "epochs": 3,
+            "lr": 1e-9,
+            "momentum": 0.9,
+            "checkpoint": path,
+            "callbacks": [Callback()],
+        }
         _twin(model).fit(OTHER_X, Y, **settings)
         record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
         change(record["state"])
@@ -89,7 +95,7 @@ def broken_state(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, Mod
 
 def memory_not_wanted(folder: Path, model: Model) -> dict[str, Any]:
     """The state is restored to its end, and only then a callback does not take part."""
-    settings = {"epochs": 3, "checkpoint": folder / "run.ckpt", "callbacks": [Unwilling()]}
+    settings = {"epochs": 3, "lr": 1e-9, "checkpoint": folder / "run.ckpt", "callbacks": [Unwilling()]}
     _twin(model).fit(OTHER_X, Y, **settings)
     return {**settings, "resume": True}
 
@@ -112,7 +118,7 @@ WAYS: dict[str, Way] = {
         f"{name} = {value!r}": lambda folder, model, name=name, value=value: {name: value}  # type: ignore[misc]
         for name, value in [
             *(("epochs", 0), ("epochs", "x"), ("batch_size", 0), ("lr", -1.0), ("lr", float("nan"))),
-            *(("momentum", 1.0), ("nesterov", True), ("weight_decay", -1), ("clip_norm", 0), ("eval", 0)),
+            *(("momentum", 1.0), ("weight_decay", -1), ("clip_norm", 0), ("eval", 0)),
             *(("optimizer", "rmsprop"), ("schedule", "linear"), ("validation_split", 0.0), ("validation_split", 2)),
             *(("verbose", -1), ("callbacks", [5]), ("callbacks", [EarlyStopping]), ("checkpoint_every", 3)),
             *(("resume", True), ("checkpoint", "no/such/folder/run"), ("class_weight", "even")),
@@ -127,6 +133,7 @@ WAYS: dict[str, Way] = {
         ]
     },
     "validation data and a split": lambda folder, model: {"validation_data": (X, Y), "validation_split": 0.5},
+    "nesterov without momentum": lambda folder, model: {"nesterov": True, "momentum": 0.0},
     "an optimizer's settings twice": lambda folder, model: {"optimizer": SGD(0.1), "momentum": 0.9},
     "an optimizer with a rate that is none": lambda folder, model: {"optimizer": Adam(0.1), "lr": -1.0},
     "early stopping without validation": lambda folder, model: {"callbacks": [Callback(), EarlyStopping()]},

@@ -144,11 +144,11 @@ def test_it_says_what_it_learns_from_how_well_and_what_to_do_next(flowers: Path,
         "layer   output shape  parameters\n"
         "--------------------------------\n"
         "input   2\n"
-        "Linear  64                   192\n"
-        "ReLU    64                     0\n"
-        "Linear  3                    195\n"
+        "Linear  100                  300\n"
+        "ReLU    100                    0\n"
+        "Linear  3                    303\n"
         "--------------------------------\n"
-        "total                        387\n"
+        "total                        603\n"
         "\n"
         "learned for 20 epochs in 1.0 seconds\n"
         "train accuracy: 100.00%\n"
@@ -271,7 +271,7 @@ def test_every_way_to_train_learns_the_flowers(options: list[str], flowers: Path
 
 
 def test_early_stopping_stops_when_it_only_gets_worse(flowers: Path, command: Runner) -> None:
-    far_too_fast = ["--lr", 10, "--schedule", "none", "--hidden", 4]
+    far_too_fast = ["--lr", 100, "--schedule", "none", "--hidden", 4]
     code, out, _ = command(flowers, "--json", "--epochs", 100, "--early-stopping", 2, *far_too_fast)
     assert code == 0
     results = json.loads(out)
@@ -379,7 +379,7 @@ def test_regression_in_json(tmp_path: Path, command: Runner) -> None:
 
 
 def test_a_learning_rate_that_is_far_too_high_is_mentioned(flowers: Path, command: Runner) -> None:
-    code, _, err = command(flowers, "--quiet", "--lr", 1e6, "--epochs", 2)
+    code, _, err = command(flowers, "--quiet", "--lr", 1e4, "--epochs", 2)
     assert code == 0
     assert re.fullmatch(r"the loss ended at \S+, far above the 1\.10 of guessing; a smaller --lr may help\n", err)
 

@@ -132,7 +132,7 @@ def test_momentum_is_for_sgd_alone() -> None:
     with pytest.raises(ValueError, match=r"^momentum: only for the optimizer 'sgd', not for 'adam'$"):
         classifier().fit(X, Y, optimizer="adam", momentum=0.9)
     with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
-        classifier().fit(X, Y, nesterov=True)
+        classifier().fit(X, Y, nesterov=True, momentum=0)
 
 
 @pytest.mark.parametrize("optimizer", ["rmsprop", ["sgd"], None, Linear])
@@ -167,7 +167,7 @@ class Rates(Callback):
 
 def test_a_schedule_sets_the_rate_between_epochs() -> None:
     rates = Rates()
-    classifier().fit(X, Y, epochs=4, lr=0.8, schedule=StepSchedule(2, 0.5), callbacks=[rates])
+    classifier().fit(X, Y, epochs=4, lr=0.8, batch_size=None, schedule=StepSchedule(2, 0.5), callbacks=[rates])
     assert rates.during == [0.8, 0.8, 0.4, 0.4]
     assert rates.after == [0.8, 0.4, 0.4, 0.2]
 
@@ -176,7 +176,7 @@ def test_a_schedule_starts_again_with_every_fit() -> None:
     schedule = CosineSchedule(2)
     for _ in range(2):
         rates = Rates()
-        classifier().fit(X, Y, epochs=2, lr=0.5, schedule=schedule, callbacks=[rates])
+        classifier().fit(X, Y, epochs=2, lr=0.5, batch_size=None, schedule=schedule, callbacks=[rates])
         assert rates.during == [0.5, pytest.approx(0.25)]
 
 
@@ -184,7 +184,8 @@ def test_a_plateau_is_judged_by_the_validation_loss_where_there_is_one(monkeypat
     rates, model = Rates(), classifier()
     monkeypatch.setattr(model, "_evaluate", lambda data: (1.0, 0.5))
     schedule = ReduceOnPlateau(factor=0.5, patience=0)
-    model.fit(X, Y, epochs=3, lr=0.01, schedule=schedule, validation_data=(X, Y), callbacks=[rates])
+    usual: dict[str, Any] = {"epochs": 3, "lr": 0.01, "batch_size": None}
+    model.fit(X, Y, **usual, schedule=schedule, validation_data=(X, Y), callbacks=[rates])
     assert rates.during == [0.01, 0.01, 0.005]
 
 
@@ -324,7 +325,7 @@ def frauds() -> tuple[list[list[float]], list[int]]:
     return [[rng.gauss(2.0 * k if j < 2 else 0.0, 1.0) for j in range(30)] for k in labels], labels
 
 
-@pytest.mark.parametrize("how", [{"lr": 0.1, "momentum": 0.9}, {"lr": 0.1}, {"optimizer": "adam"}])
+@pytest.mark.parametrize("how", [{"lr": 0.1, "momentum": 0.9}, {"lr": 0.1}, {"optimizer": "adam", "schedule": None}])
 def test_weights_are_no_larger_learning_rate(how: dict[str, Any]) -> None:
     rows, labels = frauds()
     model = Model(30, 50, 2, seed=1)
