@@ -99,8 +99,8 @@ class Model(Computing):
     Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
     ``dropout`` (rate after each hidden layer), ``init`` ("auto": he after a ReLU unless the layer widens, and xavier
     otherwise; or as in ``Linear``), ``task`` ("classification", "regression" or "multilabel"), ``scaling`` (of
-    features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine`` (what computes), ``seed`` (same seed, same
-    data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
+    features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine`` (what computes), ``seed``
+    (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
 
     Regression learns standardised targets, each column with mean 0 and deviation 1, and turns what it predicts back:
     predictions, losses and scores are in the unit of the targets as they were given. ``target_scaling`` "auto" does
