@@ -41,16 +41,16 @@ def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[i
     Raises ``DataError`` naming the row and column, what was expected and what came.
     """
     if type(X) is not list:
+        if isinstance(X, (bytes, bytearray)):
+            raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
+        if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
+            raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
         if hasattr(X, "tocsr") and hasattr(X, "shape"):
             return _sparse_rows(X, name, width)
         X = _rows_of_table(X, name, image)
     elif len(image) == 3:
         X = [_flat_image(row, number, name, image) for number, row in enumerate(X)]
-    if isinstance(X, (bytes, bytearray)):
-        raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
-    if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
-        raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
-    rows = _listed(X, name)
+    rows = X if type(X) is list else _listed(X, name)
     if not rows:
         raise DataError(f"{name} is empty: at least one row is needed")
     checked = [row if type(row) is bytes else _as_row(row, number, name) for number, row in enumerate(rows)]
