@@ -161,6 +161,14 @@ def test_a_run_that_is_stopped_early_followed_the_schedule_of_all_epochs() -> No
     assert watch.rates == [cosine.rate(epoch) for epoch in range(len(watch.rates))]
 
 
+def test_a_run_that_is_made_longer_follows_the_schedule_of_the_longer_one(tmp_path: Path) -> None:
+    """The rate rises again, to where a run that had been asked for so long at once has it by then."""
+    how: dict[str, Any] = {"batch_size": None, "checkpoint": tmp_path / "run"}
+    long = watched(classifier(), epochs=10, batch_size=None).rates
+    assert watched(classifier(), epochs=5, **how).rates == watched(classifier(), epochs=5, batch_size=None).rates
+    assert watched(classifier(), epochs=10, resume=True, **how).rates == long[5:]
+
+
 def test_momentum_is_that_of_sgd_by_name_alone() -> None:
     def weights(**how: Any) -> Any:
         model = classifier()
