@@ -249,7 +249,7 @@ def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
         if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
             return samples
         sizes = []
-        for row, used, (exponent, bound) in zip(samples.data, layout.bits(samples.data), samples.sizes):
+        for row, used, (exponent, bound) in zip(samples.data, samples.bits(layout), samples.sizes):
             if bound > 1 << SCALAR_BITS:
                 bound = min(bound, 1 << used) if row else 0
             sizes.append((exponent, bound) if bound else NOTHING)

@@ -25,16 +25,18 @@ from itertools import compress
 from operator import itemgetter, mul
 from typing import Any
 
-from .lane_rows import round_all
+from .lane_rows import Layout, round_all
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
 Size = tuple[int, int]  # (exponent, bound) of a row: its numbers are at most bound times 2**exponent times a scale
 
 SCALAR_BITS = 18  # of a number on the scalar side of a product, ...
+APART = 4  # units of rows that are learned from differ by 2**4 or more: most rows of a batch then have the same
 MOST_SCALAR_BITS = 26  # ... where there is room for no more, and at most (an int of one of CPython's digits has 30)
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
+LONG_ROW = 64  # in a row with fewer pixels that are not black it is not worth looking for equal ones
 SHADES = 4  # so many of the brightest pixels of a row, such as 255, 254, 253 and 252, may occur often: ...
 OFTEN = 8  # ... one that the row has so many times is worth a multiplication of its own
 SPARSE = 0.7  # a row of inputs with a smaller share of non-zeros than this is read through its non-zeros
@@ -66,12 +68,22 @@ class Samples:
     """Lanes of a batch: row i is ``data[i]`` times ``scale`` times 2**exponent, and no lane is larger than the bound,
     where (exponent, bound) is ``sizes[i]``. ``scale`` is from 0.5 to 1."""
 
-    __slots__ = ("data", "scale", "sizes")
+    __slots__ = ("_bits", "data", "scale", "sizes")
+
+    _bits: list[int]
 
     def __init__(self, data: list[int], scale: float, sizes: list[Size]) -> None:
         self.data = data
         self.scale = scale
         self.sizes = sizes
+
+    def bits(self, layout: Layout) -> list[int]:
+        """How many bits the largest lane of each row has; looked up once."""
+        try:
+            return self._bits
+        except AttributeError:
+            self._bits = layout.bits(self.data)
+            return self._bits
 
     def by_size(self) -> list[tuple[Size, list[int]]]:
         """(size, the numbers of the rows that have it) for every size there is."""
@@ -102,7 +114,7 @@ class LaneMatrix:
         self.rows = rows
         self.columns = columns
         self.samples = samples
-        self.scalars: Inputs | None = None
+        self.scalars: Scalars | None = None
         self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
 
@@ -130,7 +142,7 @@ class Entry:
         the brightest and occur often: what they multiply can be added up first, and multiplied once."""
         if self._apart is None:
             often = []
-            if type(self.ints) is bytes and self.positions:
+            if type(self.ints) is bytes and self.positions and len(self.ints) >= LONG_ROW:
                 brightest = max(self.ints)
                 often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
             rest: Any = self.gather, self.positions, self.ints
@@ -179,6 +191,35 @@ class Inputs:
                 row[k] = v * unit
             rows.append(row)
         return rows
+
+
+class Scalars:
+    """All rows of a matrix as small ints: row i is ``rows[i]`` times ``scale`` times 2**exponent.
+
+    No int is larger in size than ``largest``; ``totals`` are the sums of the rows, ``growths`` those of their sizes.
+    Rows whose sizes add up to fewer than ``least`` bits are treated as if they had so many.
+    """
+
+    __slots__ = ("exponents", "growths", "largest", "least", "rows", "scale", "totals")
+
+    def __init__(self, rows: list[list[int]], exponents: list[int], scale: float, bits: int, width: int) -> None:
+        self.rows = rows
+        self.exponents: list[int | None] = [*exponents]
+        self.scale = scale
+        self.largest = 1 << bits
+        self.least = usual(width, bits)
+        self.totals = list(map(sum, rows))
+        self.growths = []
+        for number, (row, total) in enumerate(zip(rows, self.totals)):
+            growth = total if min(row, default=0) >= 0 else sum(map(abs, row))
+            self.growths.append(growth)
+            if not growth:
+                self.exponents[number] = None  # it has no size that could mean anything
+
+    def to_rows(self) -> Rows:
+        """The rows as lists of floats."""
+        units = [math.ldexp(self.scale, exponent or 0) for exponent in self.exponents]
+        return [[v * unit for v in row] for row, unit in zip(self.rows, units)]
 
 
 class FloatRows(Inputs):
@@ -283,9 +324,9 @@ def _small_ints(row: Sequence[float]) -> tuple[Any, int]:
     largest = largest_size(row)
     if largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
         return array("i", map(int, row)), 0
-    exponent = exponent_for(largest, SCALAR_BITS)
+    exponent = exponent_for(largest, SCALAR_BITS, APART)
     factor = math.ldexp(1.0, -exponent)
-    return round_all([row], [factor]), exponent
+    return array("i", round_all([row], [factor])), exponent
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------
@@ -301,9 +342,10 @@ def longest_sum(rows: Iterable[Sequence[int]]) -> int:
     return max([sum(map(abs, row)) for row in rows], default=0)
 
 
-def exponent_for(largest: float, bits: int) -> int:
-    """The exponent of the power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units."""
-    return math.frexp(largest)[1] - bits if largest else 0
+def exponent_for(largest: float, bits: int, apart: int = 1) -> int:
+    """The exponent of the power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units. It is a
+    multiple of ``apart``, less the bits."""
+    return -(-math.frexp(largest)[1] // apart) * apart - bits if largest else 0
 
 
 def unit_for(largest: float, bits: int) -> float:

@@ -177,8 +177,10 @@ class Layout:
         """What ``coarse`` leaves in every lane."""
         return self.bias >> shift
 
-    def shift_each(self, rows: Iterable[int], shifts: Iterable[int]) -> list[int]:
+    def shift_each(self, rows: Sequence[int], shifts: Sequence[int]) -> list[int]:
         """The same with a shift for each row."""
+        if shifts and shifts.count(shifts[0]) == len(shifts):
+            return self.shift(rows, shifts[0])
         result, most, shifting = [], self.width - 2, self.shifting
         for row, shift in zip(rows, shifts):
             if 0 < shift <= most:

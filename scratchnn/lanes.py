@@ -31,24 +31,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import compress, repeat
 from operator import is_not, mul
 from typing import Any
 
 from . import linalg
 from .lane_matrix import (
+    APART,
     LARGEST,
     MOST_SCALAR_BITS,
     NOTHING,
     SCALAR_BITS,
     SMALLEST,
     Block,
-    Entry,
     FloatRows,
     Inputs,
     LaneMatrix,
     Rows,
     Samples,
+    Scalars,
     Shape,
     Size,
     bits_of,
@@ -64,7 +65,6 @@ from .lane_matrix import (
     times_power,
     transposed,
     unit_for,
-    usual,
 )
 from .lane_rows import Layout, round_all
 from .windows import Window
@@ -100,6 +100,7 @@ class Lanes:
         self.capacity = self.width - 2  # bits of a lane
         self.weight_bits = min(self.capacity - 1, MOST_WEIGHT_BITS)  # one is left for a step
         self.usual_sum: int | None = None  # bits of the sums of the rows that it is suited to
+        self.apart = 1  # by how many bits the units of rows differ, if they do
         self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
 
@@ -134,7 +135,7 @@ class Lanes:
         width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
         chosen = Lanes(width)
         chosen.forced = self.forced
-        chosen.usual_sum = inputs
+        chosen.usual_sum, chosen.apart = inputs, APART
         return chosen
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
@@ -249,50 +250,46 @@ class Lanes:
             m.columns = Block(turned, rows.scale, rows.bound)
         return m.columns
 
-    def _samples(self, m: LaneMatrix | Inputs) -> Samples:
-        """Every row in a unit of its own: how a batch is kept."""
+    def _samples(self, m: LaneMatrix | Inputs, together: bool = False) -> Samples:
+        """Every row in a unit of its own: how a batch is kept. ``together``: one unit will do, while it is learned
+        from."""
         m = self._matrix(m)
         if m.samples is None:
             if m.floats is not None:
-                m.samples = self._packed(m.floats, 1.0, m.shape[1])
+                m.samples = self._packed(m.floats, 1.0, m.shape[1], together and self.usual_sum is not None)
             else:
                 rows = self._rows(m)
                 scale, exponent = math.frexp(rows.scale)
                 m.samples = Samples(rows.data, scale, [(exponent, rows.bound)] * len(rows.data))
         return m.samples
 
-    def _packed(self, floats: Rows, scale: float, width: int) -> Samples:
+    def _packed(self, floats: Rows, scale: float, width: int, together: bool = False) -> Samples:
         """Rows of floats in units of ``scale`` and powers of two."""
-        sizes, factors = [], []
-        for row in floats:
-            largest = largest_size(row)
-            exponent = exponent_for(largest / scale, ROW_BITS)
-            factors.append(math.ldexp(1.0 / scale, -exponent))
-            sizes.append((exponent, 1 << ROW_BITS) if largest else NOTHING)
-        mantissa, exponent = math.frexp(scale)
-        if exponent:
-            sizes = [(own + exponent, bound) if bound else NOTHING for own, bound in sizes]
+        mantissa = math.frexp(scale)[0]
+        largest = [size / mantissa for size in map(largest_size, floats)]
+        if together:
+            largest = [max(largest, default=0.0)] * len(floats)
+        exponents = [exponent_for(size, ROW_BITS, self.apart) for size in largest]
+        factors = [math.ldexp(1.0 / mantissa, -exponent) for exponent in exponents]
+        sizes = [(exponent, 1 << ROW_BITS) if size else NOTHING for exponent, size in zip(exponents, largest)]
         return Samples(self._layout(width).pack_rounded(floats, factors), mantissa, sizes)
 
-    def _scalars(self, m: LaneMatrix | Inputs) -> Inputs:
-        """Every row as small ints in a unit of its own."""
-        if isinstance(m, Inputs):
-            return m
+    def _scalars(self, m: LaneMatrix | Inputs, together: bool = False) -> Scalars:
+        """Every row as small ints in a unit of its own. ``together``: one unit will do, while it is learned from."""
         m = self._matrix(m)
         if m.scalars is None:
-            width, scale = m.shape[1], 1.0
-            bits = self._scalar_bits(width)
+            (count, width), scale = m.shape, 1.0
+            bits, together = self._scalar_bits(width), together and self.usual_sum is not None
             if m.floats is not None:
-                exponents = [exponent_for(largest_size(row), bits) for row in m.floats]
+                largest = list(map(largest_size, m.floats))
+                largest = [max(largest)] * count if together and count else largest
+                exponents = [exponent_for(size, bits, self.apart) for size in largest]
                 flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
             else:
                 samples = self._samples(m)
-                data, exponents = self._shortened(samples, bits, width)
+                data, exponents = self._shortened(samples, bits, width, together)
                 flat, scale = self._layout(width).unpack(data, 1 << bits), samples.scale
-            rows = in_rows(list(flat), m.shape)
-            entries = [Entry(None, None, row, exponent) for row, exponent in zip(rows, exponents)]
-            row_sum = max([entry.growth for entry in entries], default=0)
-            m.scalars = Inputs(entries, width, scale, 1 << bits, row_sum, usual(width, bits))
+            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width)
         return m.scalars
 
     def _scalar_bits(self, count: int) -> int:
@@ -302,12 +299,22 @@ class Lanes:
             return SCALAR_BITS
         return min(max((self.capacity - bits_of(count)) // 2, SCALAR_BITS), MOST_SCALAR_BITS)
 
-    def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
+    def _shortened(self, samples: Samples, bits: int, width: int, together: bool) -> tuple[list[int], list[int]]:
         """(rows, exponents): every row rounded so that its largest lane has at most ``bits`` bits."""
-        layout = self._layout(width)
-        shifts = [used - bits if used > bits else 0 for used in layout.bits(samples.data)]
+        layout, sizes = self._layout(width), samples.sizes
+        if together and sizes.count(sizes[0]) == len(sizes):
+            shift = max(layout.most_bits(samples.data) - bits, 0)
+            return layout.shift(samples.data, shift), [sizes[0][0] + shift] * len(sizes)
+        if self.apart > 1:
+            wanted = [
+                -(-(own + used) // self.apart) * self.apart - bits
+                for (own, _), used in zip(sizes, samples.bits(layout))
+            ]
+            shifts = [unit - own if unit > own else 0 for (own, _), unit in zip(sizes, wanted)]
+        else:
+            shifts = [used - bits if used > bits else 0 for used in samples.bits(layout)]
         data = layout.shift_each(samples.data, shifts)
-        return data, [exponent + shift for (exponent, _), shift in zip(samples.sizes, shifts)]
+        return data, [exponent + shift for (exponent, _), shift in zip(sizes, shifts)]
 
     def _aligned(
         self, samples: Samples, width: int, others: Sequence[int | None], growth: int, summed: bool
@@ -317,30 +324,42 @@ class Lanes:
         ``others`` are the exponents of those ints, None where they are 0. ``growth`` times the largest bound, or times
         the sum of all bounds if ``summed``, stays within the lanes; no more is rounded off than that takes.
         """
-        layout = self._layout(width)
-        exponents = [own + (other or 0) for (own, _), other in zip(samples.sizes, others)]
-        bounds = [  # those known are often far from what is there
+        layout, sizes, room = self._layout(width), samples.sizes, 1 << self.capacity
+        count = len(sizes)
+        # Bounds that are known are often far from what is there, so they are looked up.
+        if count and others[0] is not None and sizes.count(sizes[0]) == count == others.count(others[0]):
+            exponent, bound = sizes[0]
+            bound = min(bound, 1 << layout.most_bits(samples.data))
+            growth, shift = growth * count if summed else growth, 0
+            while growth * shifted_bound(bound, shift) > room:
+                shift += max((growth * shifted_bound(bound, shift)).bit_length() - self.capacity - 1, 1)
+            return (
+                layout.shift(samples.data, shift),
+                exponent + others[0] + shift,
+                [shifted_bound(bound, shift)] * count,
+            )
+        exponents = [own + (other or 0) for (own, _), other in zip(sizes, others)]
+        bounds = [
             0 if other is None or not row else 1 << used if bound >> used else bound
-            for row, used, (_, bound), other in zip(samples.data, layout.bits(samples.data), samples.sizes, others)
+            for row, used, (_, bound), other in zip(samples.data, samples.bits(layout), sizes, others)
         ]
-        common = self._common_unit(exponents, bounds, growth, summed)
+        common = self._common_unit([pair for pair in zip(exponents, bounds) if pair[1]], growth, summed)
         while True:
             shifts = [common - exponent if bound else 0 for exponent, bound in zip(exponents, bounds)]
             rounded = [0 if s > b.bit_length() else (b >> s) + 1 if s > 0 else b << -s for b, s in zip(bounds, shifts)]
-            if growth * (sum(rounded) if summed else max(rounded, default=0)) <= 1 << self.capacity:
+            if growth * (sum(rounded) if summed else max(rounded, default=0)) <= room:
                 return layout.shift_each(samples.data, shifts), common, rounded
             common += 1
 
-    def _common_unit(self, exponents: Sequence[int], bounds: Sequence[int], growth: int, summed: bool) -> int:
+    def _common_unit(self, used: Sequence[Size], growth: int, summed: bool) -> int:
         """The exponent of a unit in which rows of these sizes times ``growth`` may fit in a lane, as fine as that of
         the finest row or coarser."""
-        used = [(exponent, bound) for exponent, bound in zip(exponents, bounds) if bound]
         if not used or not growth:
             return 0
-        highest = max([exponent + bound.bit_length() for exponent, bound in used])
-        shares = [math.ldexp(bound, exponent - highest) for exponent, bound in used]
-        total = math.fsum(shares) if summed else max(shares)
-        return max(min(used)[0], highest + math.frexp(total * growth)[1] - 1 - self.capacity)
+        lowest, highest = min(used)[0], max([exponent + bound.bit_length() for exponent, bound in used])
+        if summed and highest - lowest < 1 << 10:
+            highest = lowest + sum([bound << (exponent - lowest) for exponent, bound in used]).bit_length()
+        return max(lowest, highest + growth.bit_length() - 2 - self.capacity)
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
@@ -368,51 +387,63 @@ class Lanes:
             )
         return self._times(a, b, None)
 
-    def _times(self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None) -> LaneMatrix:
+    def _times(
+        self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None, together: bool = False
+    ) -> LaneMatrix:
         """x·weight + bias. How a row of x is multiplied follows from the sum of its sizes and its unit (its *plan*)."""
         width = weight.shape[1]
+        scalars: Inputs | Scalars = x if isinstance(x, Inputs) else self._scalars(x, together)
         if isinstance(x, FloatRows) and isinstance(weight, LaneMatrix) and weight.floats is not None:
-            rows, sizes_of_rows = self._even(weight)
-            scalars = x.counting(sizes_of_rows, self._scalar_bits(x.shape[1]))
+            rows, powers = self._even(weight)
+            scalars = x.counting(powers, self._scalar_bits(x.shape[1]))
         else:
-            scalars, rows = self._scalars(x), self._rows(weight)
-        added = None if bias is None else self._rows(bias)
-        scale, exponent = math.frexp(rows.scale)
-        scale, more = math.frexp(scale * scalars.scale)
-        plans: dict[tuple[int, int], Any] = {}
+            rows = self._rows(weight)
+        plans = Plans(self, scalars, rows, None if bias is None else self._rows(bias), width)
         data: list[int] = []
         sizes: list[Size] = []
         by_floats: list[int] = []
         zeros: list[int] = []
-        often = isinstance(x, Inputs) and self.usual_sum is not None  # worth it where a row is read again and again
-        for entry in scalars.entries:
-            bits, own = entry.growth.bit_length(), entry.exponent
-            plan = plans.get((bits, own))
-            if plan is None:
-                plan = self._plan(max(bits, scalars.least), own, exponent + more, scale, rows, added, width)
-                plans[bits, own] = plan
-            table, base, offset, size = plan
-            if not bits:  # it has no unit that could mean anything
+        learning = self.usual_sum is not None
+        often = isinstance(x, Inputs) and learning  # worth it where a row is read again and again
+        alike = together and learning  # all rows by one plan
+        if isinstance(scalars, Inputs):
+            operands: Any = [(entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
+                             for entry in scalars.entries]  # fmt: skip
+        else:
+            nothing = repeat(None)
+            operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
+        least, known = scalars.least, plans.known
+        if alike and isinstance(scalars, Scalars):
+            least = max([least, *map(int.bit_length, scalars.growths)])
+        for gather, ints, total, growth, own, entry in operands:
+            if not growth:  # it has no unit that could mean anything
                 zeros.append(len(data))
-                row = 0
-            elif table is None:
+                data.append(0)
+                sizes.append(NOTHING)
+                continue
+            bits = growth.bit_length()
+            key = (bits if bits > least else least), own
+            table, base, offset, size = known.get(key) or plans.plan(*key)
+            if table is None:
                 by_floats.append(len(data))
                 row = 0
             elif often:
                 (gather, _, ints), groups = entry.apart()
-                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * entry.total)
+                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
                 for v, pick, _ in groups:
                     row += v * sum(pick(table))
             else:
-                gather, row = entry.gather, offset - base * entry.total
-                row = sum(map(mul, gather(table) if gather else table, entry.ints), row)
+                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
             data.append(row)
-            sizes.append(size if row else NOTHING)
-        result = Samples(data, scale, sizes)
+            sizes.append(size if row or alike else NOTHING)
+        if alike and zeros and len(zeros) < len(data):
+            usual = next((size for size in sizes if size != NOTHING), NOTHING)
+            sizes = [usual if size == NOTHING else size for size in sizes]
+        result = Samples(data, plans.scale, sizes)
         if by_floats:
             self._times_by_floats(result, by_floats, x, weight, bias)
         if zeros and bias is not None:
-            packed = self._packed(self.to_rows(bias), scale, width)
+            packed = self._packed(self.to_rows(bias), plans.scale, width)
             for i in zeros:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
@@ -426,35 +457,6 @@ class Lanes:
             powers = [times_power(1.0, exponent + ROW_BITS) if bound else 0.0 for exponent, bound in samples.sizes]
             weight.even = Block(samples.data, unit, 1 << ROW_BITS), powers
         return weight.even
-
-    def _plan(
-        self, bits: int, own: int, exponent: int, scale: float, rows: Block, added: Block | None, width: int
-    ) -> tuple[list[int] | None, int, int, Size]:
-        """(table, what is too much in every lane of it, offset, size) for rows whose sizes add up to less than 2**bits,
-        with units of 2**own: the weight's rows and the bias rounded such that the sum stays within its lanes. No table
-        where too few bits would be left."""
-        allowed = (1 << self.capacity) >> bits
-        if added is not None and added.bound:
-            product = times_power(rows.bound * scale, own + exponent + bits)  # no entry of x·weight is larger
-            largest = product + added.bound * added.scale
-            if not product > SMALLEST or not largest <= LARGEST:
-                return None, 0, 0, NOTHING
-            # The sum is counted in units of the product: they must be coarse enough for the bias as well.
-            allowed = int(0.98 * allowed * (product / largest))
-        shift = 0 if rows.bound <= allowed else bits_of(rows.bound // allowed) if allowed else self.width
-        bound = shifted_bound(rows.bound, shift)
-        if shift and bound < 1 << LEAST_BITS:
-            return None, 0, 0, NOTHING
-        unit, offset = own + exponent + shift, 0
-        bound <<= bits
-        if added is not None and added.bound:
-            (offset,), extra = self._rescaled(added.data, added.bound, added.scale / times_power(scale, unit), width)
-            bound += extra
-        size = size_in_range(scale, unit, bound)
-        if size == NOTHING and rows.bound:
-            return None, 0, 0, NOTHING
-        base = self._layout(width).coarse_bias(shift) if shift else 0
-        return self._table(rows, shift, width), base, offset, size
 
     def _table(self, rows: Block, shift: int, width: int) -> list[int]:
         """The rows of a weight without the last ``shift`` bits of their lanes; made once, and kept with it. They have a
@@ -483,7 +485,7 @@ class Lanes:
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
         turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self._columns(b))
-        return self._times(a, turned, None)
+        return self._times(a, turned, None, together=True)
 
     def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
@@ -492,12 +494,12 @@ class Lanes:
         shape = a.shape[1], b.shape[1]
         if isinstance(a, Inputs):
             # Computed when it is asked for: an optimizer's step can then be put into b, which is far smaller.
-            return LaneMatrix(self.width, shape, product=(a, self._samples(b)))
+            return LaneMatrix(self.width, shape, product=(a, self._samples(b, together=True)))
         # Lanes run along the longer side: fewer and longer ints cost less.
         along_rows = b.shape[1] >= a.shape[1]
         lanes, other = (b, a) if along_rows else (a, b)
-        scalars, samples = self._scalars(other), self._samples(lanes)
-        columns = transposed([entry.ints for entry in scalars.entries]) or [()] * other.shape[1]
+        scalars, samples = self._scalars(other, together=True), self._samples(lanes, together=True)
+        columns = transposed(scalars.rows) or [()] * other.shape[1]
         growth = longest_sum(columns)
         rows, exponent, bounds = self._aligned(samples, lanes.shape[1], scalars.exponents, growth, False)
         bound = max(bounds, default=0)
@@ -823,6 +825,57 @@ class Lanes:
         from . import lane_convolution
 
         return lane_convolution.average_pool_inputs(self, gradient, window)
+
+
+class Plans:
+    """How the rows of a product x·weight + bias are computed, by the sum of their sizes and their unit.
+
+    A plan is (table, base, offset, size): the weight's rows rounded such that the sum stays within its lanes, what is
+    too much in every lane of a table, the bias in units of the result, and the size of the result. Results are in units
+    of ``scale`` times a power of two.
+    """
+
+    def __init__(self, ops: Lanes, scalars: Any, rows: Block, bias: Block | None, width: int) -> None:
+        self.ops = ops
+        self.rows = rows
+        self.width = width
+        scale, exponent = math.frexp(rows.scale)
+        self.scale, more = math.frexp(scale * scalars.scale)
+        self.exponent = exponent + more  # of a product of ints
+        self.bias = bias if bias is not None and bias.bound else None
+        self.known: dict[tuple[int, int], Any] = {}
+
+    def plan(self, bits: int, own: int) -> tuple[list[int] | None, int, int, Size]:
+        """The plan for rows whose sizes add up to less than 2**bits, with units of 2**own. It has no table where too
+        few bits would be left, or where numbers are too small to count: these rows are computed with floats."""
+        found = self.known[bits, own] = self._plan(bits, own + self.exponent)
+        return found
+
+    def _plan(self, bits: int, exponent: int) -> tuple[list[int] | None, int, int, Size]:
+        ops, rows, bias, capacity = self.ops, self.rows, self.bias, self.ops.capacity
+        allowed = (1 << capacity) >> bits
+        if bias is not None:
+            product = times_power(rows.bound * self.scale, exponent + bits)  # no entry of x·weight is larger
+            largest = product + bias.bound * bias.scale
+            if not product > SMALLEST or not largest <= LARGEST:
+                return None, 0, 0, NOTHING
+            # The sum is counted in units of the product: they must be coarse enough for the bias as well.
+            allowed = int(0.98 * allowed * (product / largest))
+        shift = 0 if rows.bound <= allowed else bits_of(rows.bound // allowed) if allowed else ops.width
+        bound, offset = shifted_bound(rows.bound, shift), 0
+        if shift and bound < 1 << LEAST_BITS:
+            return None, 0, 0, NOTHING
+        exponent += shift
+        bound <<= bits
+        if bias is not None:
+            ratio = bias.scale / times_power(self.scale, exponent)
+            (offset,), extra = ops._rescaled(bias.data, bias.bound, ratio, self.width)
+            bound += extra
+        size = size_in_range(self.scale, exponent, bound)
+        if size == NOTHING and rows.bound:
+            return None, 0, 0, NOTHING
+        base = ops._layout(self.width).coarse_bias(shift) if shift else 0
+        return ops._table(rows, shift, self.width), base, offset, size
 
 
 def _accumulate(totals: list[int], x: Inputs, rows: Sequence[int]) -> None:
