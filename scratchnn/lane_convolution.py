@@ -42,6 +42,7 @@ from .lane_matrix import (
     Samples,
     Size,
     bits_of,
+    largest_of,
     longest_sum,
     shifted_bound,
     size_in_range,
@@ -610,7 +611,7 @@ def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int | None]) 
     counts in the same unit."""
     samples = _lanes_of(ops, gradient)
     rows, exponent, bounds = ops._aligned(samples, gradient.shape[1], exponents, 1, False)
-    return Block(rows, math.ldexp(samples.scale, exponent), max(bounds, default=0))
+    return Block(rows, math.ldexp(samples.scale, exponent), largest_of(bounds))
 
 
 def _by_filter(

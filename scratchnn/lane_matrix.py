@@ -36,6 +36,7 @@ APART = 4  # units of rows that are learned from differ by 2**4 or more: most ro
 MOST_SCALAR_BITS = 26  # ... where there is room for no more, and at most (an int of one of CPython's digits has 30)
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
+ROWS_AT_ONCE = 256  # rows of data that are read at once: bounds memory
 LONG_ROW = 64  # in a row with fewer pixels that are not black it is not worth looking for equal ones
 SHADES = 4  # so many of the brightest pixels of a row, such as 255, 254, 253 and 252, may occur often: ...
 OFTEN = 8  # ... one that the row has so many times is worth a multiplication of its own
@@ -82,7 +83,7 @@ class Samples:
         try:
             return self._bits
         except AttributeError:
-            self._bits = layout.bits(self.data)
+            self._bits = layout.bits(self.data, max([bound for _, bound in self.sizes], default=0))
             return self._bits
 
     def by_size(self) -> list[tuple[Size, list[int]]]:
@@ -96,7 +97,9 @@ class Samples:
 class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
 
-    __slots__ = ("columns", "even", "floats", "lane_width", "product", "rows", "samples", "scalars", "shape")
+    __slots__ = (
+        *("columns", "even", "floats", "lane_width", "positive", "product", "rows", "samples", "scalars", "shape"),
+    )
 
     def __init__(
         self,
@@ -115,6 +118,7 @@ class LaneMatrix:
         self.columns = columns
         self.samples = samples
         self.scalars: Scalars | None = None
+        self.positive = False  # whether it is known that no number is negative
         self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
 
@@ -142,7 +146,7 @@ class Entry:
         the brightest and occur often: what they multiply can be added up first, and multiplied once."""
         if self._apart is None:
             often = []
-            if type(self.ints) is bytes and self.positions and len(self.ints) >= LONG_ROW:
+            if self.positions and len(self.ints) >= LONG_ROW:
                 brightest = max(self.ints)
                 often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
             rest: Any = self.gather, self.positions, self.ints
@@ -165,6 +169,11 @@ class Inputs:
     """Rows of small ints that multiply, an ``Entry`` each: its numbers times ``scale`` are the row. Read-only."""
 
     __slots__ = ("entries", "largest", "least", "row_sum", "scale", "shape")
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the ints are bytes."""
+        return bool(self.entries) and type(self.entries[0].ints) is bytes
 
     def __init__(self, entries: list[Entry], width: int, scale: float, largest: int, row_sum: int, least: int) -> None:
         self.entries = entries
@@ -202,17 +211,17 @@ class Scalars:
 
     __slots__ = ("exponents", "growths", "largest", "least", "rows", "scale", "totals")
 
-    def __init__(self, rows: list[list[int]], exponents: list[int], scale: float, bits: int, width: int) -> None:
+    def __init__(
+        self, rows: list[list[int]], exponents: list[int], scale: float, bits: int, width: int, positive: bool
+    ) -> None:
         self.rows = rows
         self.exponents: list[int | None] = [*exponents]
         self.scale = scale
         self.largest = 1 << bits
         self.least = usual(width, bits)
         self.totals = list(map(sum, rows))
-        self.growths = []
-        for number, (row, total) in enumerate(zip(rows, self.totals)):
-            growth = total if min(row, default=0) >= 0 else sum(map(abs, row))
-            self.growths.append(growth)
+        self.growths = self.totals if positive else [sum(map(abs, row)) for row in rows]
+        for number, growth in enumerate(self.growths):
             if not growth:
                 self.exponents[number] = None  # it has no size that could mean anything
 
@@ -241,9 +250,15 @@ class FloatRows(Inputs):
     def as_ints(self) -> Inputs:
         """The rows as the nearest small ints."""
         if self._ints is None:
-            entries = [_entry(*_small_ints(row), self.everywhere) for row in self.rows]
+            entries, width = [], len(self.everywhere)
+            for first in range(0, len(self.rows), ROWS_AT_ONCE):
+                rows = self.rows[first : first + ROWS_AT_ONCE]
+                exponents = list(map(_own_exponent, rows))
+                flat = array("i", round_all(rows, [math.ldexp(1.0, -exponent) for exponent in exponents]))
+                ints = [flat[i * width : (i + 1) * width] for i in range(len(rows))]
+                entries += [_entry(row, exponent, self.everywhere) for row, exponent in zip(ints, exponents)]
             largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
-            self._ints = _inputs(entries, len(self.everywhere), self.scale, largest)
+            self._ints = _inputs(entries, width, self.scale, largest)
         return self._ints
 
     def counting(self, factors: Sequence[float], bits: int) -> Inputs:
@@ -319,14 +334,12 @@ def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[in
     return itemgetter(*positions) if len(positions) > 1 else lambda table: [table[k] for k in positions]
 
 
-def _small_ints(row: Sequence[float]) -> tuple[Any, int]:
-    """(a row of ints, exponent): the same numbers in units of a power of two; 1 if they are whole and small already."""
+def _own_exponent(row: Sequence[float]) -> int:
+    """The exponent of a unit in which a row's numbers are small ints; 0 if they are whole and small already."""
     largest = largest_size(row)
     if largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
-        return array("i", map(int, row)), 0
-    exponent = exponent_for(largest, SCALAR_BITS, APART)
-    factor = math.ldexp(1.0, -exponent)
-    return array("i", round_all([row], [factor])), exponent
+        return 0
+    return exponent_for(largest, SCALAR_BITS, APART)
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------
@@ -396,6 +409,16 @@ def times_power(number: float, exponent: int) -> float:
         return math.ldexp(number, exponent)
     except OverflowError:
         return math.inf
+
+
+def largest_of(bounds: Sequence[tuple[int, int]]) -> int:
+    """The largest of some (bound, count)."""
+    return max([bound for bound, _ in bounds], default=0)
+
+
+def sum_of(bounds: Sequence[tuple[int, int]]) -> int:
+    """The sum of some (bound, count), each as often as it counts."""
+    return sum([bound * count for bound, count in bounds])
 
 
 def size_in_range(scale: float, exponent: int, bound: int) -> Size:

@@ -147,9 +147,11 @@ class Layout:
         found = self._masks[bits] = self.ones << bits, self.ones * ((1 << self.width) - (2 << bits))
         return found
 
-    def bits(self, rows: Iterable[int]) -> list[int]:
-        """For each row the least b such that every lane is from -2**b to 2**b - 1."""
-        masks, outside, found, bits = self._masks, self._outside, [], self.width - 1
+    def bits(self, rows: Iterable[int], bound: int | None = None) -> list[int]:
+        """For each row the least b such that every lane is from -2**b to 2**b - 1; a known ``bound`` on their size
+        makes it faster."""
+        masks, outside, found = self._masks, self._outside, []
+        bits = self.width - 1 if bound is None else bound.bit_length()
         for row in rows:  # each is looked at first as if it had as many as the one before
             add, mask = masks.get(bits) or outside(bits)
             if (row + add) & mask:
@@ -208,9 +210,10 @@ class Layout:
         bias = self.bias
         return [((row + bias) & mask) - (bias & mask) for row, mask in zip(rows, masks)]
 
-    def most_bits(self, rows: Iterable[int]) -> int:
-        """The least b such that every lane of every row is from -2**b to 2**b - 1."""
-        most = 0
+    def most_bits(self, rows: Sequence[int], bound: int | None = None) -> int:
+        """The least b such that every lane of every row is from -2**b to 2**b - 1; a known ``bound`` on their size
+        makes it faster."""
+        (most,) = self.bits(rows[:1], bound) or [0]
         add, mask = self._outside(most)
         for row in rows:
             while (row + add) & mask:

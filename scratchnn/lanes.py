@@ -56,12 +56,14 @@ from .lane_matrix import (
     exponent_for,
     in_range,
     in_rows,
+    largest_of,
     largest_size,
     longest_sum,
     read_inputs,
     run_away,
     shifted_bound,
     size_in_range,
+    sum_of,
     times_power,
     transposed,
     unit_for,
@@ -233,7 +235,7 @@ class Lanes:
                 m.rows = self._inputs_times(*m.product, width)
             elif m.samples is not None:
                 data, exponent, bounds = self._aligned(m.samples, width, [0] * count, 1, False)
-                m.rows = Block(data, math.ldexp(m.samples.scale, exponent), max(bounds, default=0))
+                m.rows = Block(data, math.ldexp(m.samples.scale, exponent), largest_of(bounds))
             else:
                 floats = m.floats or []
                 largest = max(map(largest_size, floats), default=0.0)
@@ -289,7 +291,7 @@ class Lanes:
                 samples = self._samples(m)
                 data, exponents = self._shortened(samples, bits, width, together)
                 flat, scale = self._layout(width).unpack(data, 1 << bits), samples.scale
-            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width)
+            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width, m.positive)
         return m.scalars
 
     def _scalar_bits(self, count: int) -> int:
@@ -303,7 +305,7 @@ class Lanes:
         """(rows, exponents): every row rounded so that its largest lane has at most ``bits`` bits."""
         layout, sizes = self._layout(width), samples.sizes
         if together and sizes.count(sizes[0]) == len(sizes):
-            shift = max(layout.most_bits(samples.data) - bits, 0)
+            shift = max(layout.most_bits(samples.data, sizes[0][1]) - bits, 0)
             return layout.shift(samples.data, shift), [sizes[0][0] + shift] * len(sizes)
         if self.apart > 1:
             wanted = [
@@ -318,48 +320,39 @@ class Lanes:
 
     def _aligned(
         self, samples: Samples, width: int, others: Sequence[int | None], growth: int, summed: bool
-    ) -> tuple[list[int], int, list[int]]:
+    ) -> tuple[list[int], int, list[tuple[int, int]]]:
         """(rows, exponent, bounds): all rows in one unit, to be added up each times an int with a unit of its own.
 
-        ``others`` are the exponents of those ints, None where they are 0. ``growth`` times the largest bound, or times
-        the sum of all bounds if ``summed``, stays within the lanes; no more is rounded off than that takes.
+        ``others`` are the exponents of those ints, None where they are 0. Bounds are (bound, number of rows that have
+        it). ``growth`` times the largest, or times the sum over all rows if ``summed``, stays within the lanes; no more
+        is rounded off than that takes.
         """
-        layout, sizes, room = self._layout(width), samples.sizes, 1 << self.capacity
-        count = len(sizes)
-        # Bounds that are known are often far from what is there, so they are looked up.
-        if count and others[0] is not None and sizes.count(sizes[0]) == count == others.count(others[0]):
-            exponent, bound = sizes[0]
-            bound = min(bound, 1 << layout.most_bits(samples.data))
-            growth, shift = growth * count if summed else growth, 0
-            while growth * shifted_bound(bound, shift) > room:
-                shift += max((growth * shifted_bound(bound, shift)).bit_length() - self.capacity - 1, 1)
-            return (
-                layout.shift(samples.data, shift),
-                exponent + others[0] + shift,
-                [shifted_bound(bound, shift)] * count,
-            )
-        exponents = [own + (other or 0) for (own, _), other in zip(sizes, others)]
-        bounds = [
-            0 if other is None or not row else 1 << used if bound >> used else bound
-            for row, used, (_, bound), other in zip(samples.data, samples.bits(layout), sizes, others)
-        ]
-        common = self._common_unit([pair for pair in zip(exponents, bounds) if pair[1]], growth, summed)
+        layout, room = self._layout(width), 1 << self.capacity
+        groups: dict[Size, list[int]] = {}
+        for number, ((exponent, bound), other) in enumerate(zip(samples.sizes, others)):
+            if bound and other is not None:
+                groups.setdefault((exponent + other, bound), []).append(number)
+        parts = []  # (exponent, bound, numbers of rows, rows)
+        for (exponent, bound), numbers in groups.items():
+            rows = samples.data if len(numbers) == len(samples.data) else [samples.data[i] for i in numbers]
+            # Bounds that are known are often far from what is there, so it is looked up.
+            used = layout.most_bits(rows, bound)
+            if used or any(rows):
+                parts.append((exponent, min(bound, 1 << used), numbers, rows))
+        common = min([exponent for exponent, _, _, _ in parts], default=0)
         while True:
-            shifts = [common - exponent if bound else 0 for exponent, bound in zip(exponents, bounds)]
-            rounded = [0 if s > b.bit_length() else (b >> s) + 1 if s > 0 else b << -s for b, s in zip(bounds, shifts)]
-            if growth * (sum(rounded) if summed else max(rounded, default=0)) <= room:
-                return layout.shift_each(samples.data, shifts), common, rounded
-            common += 1
-
-    def _common_unit(self, used: Sequence[Size], growth: int, summed: bool) -> int:
-        """The exponent of a unit in which rows of these sizes times ``growth`` may fit in a lane, as fine as that of
-        the finest row or coarser."""
-        if not used or not growth:
-            return 0
-        lowest, highest = min(used)[0], max([exponent + bound.bit_length() for exponent, bound in used])
-        if summed and highest - lowest < 1 << 10:
-            highest = lowest + sum([bound << (exponent - lowest) for exponent, bound in used]).bit_length()
-        return max(lowest, highest + growth.bit_length() - 2 - self.capacity)
+            bounds = [(shifted_bound(bound, common - own), len(numbers)) for own, bound, numbers, _ in parts]
+            total = sum([b * n for b, n in bounds]) if summed else max([b for b, _ in bounds], default=0)
+            if growth * total <= room:
+                break
+            common += max((growth * total).bit_length() - self.capacity - 2, 1)
+        if len(parts) == 1 and parts[0][3] is samples.data:
+            return layout.shift(samples.data, common - parts[0][0]), common, bounds
+        data = [0] * len(samples.data)
+        for own, _, numbers, rows in parts:
+            for number, row in zip(numbers, layout.shift(rows, common - own)):
+                data[number] = row
+        return data, common, bounds
 
     def _fitted(self, block: Block, allowed: int, width: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
@@ -404,7 +397,7 @@ class Lanes:
         by_floats: list[int] = []
         zeros: list[int] = []
         learning = self.usual_sum is not None
-        often = isinstance(x, Inputs) and learning  # worth it where a row is read again and again
+        often = learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
         alike = together and learning  # all rows by one plan
         if isinstance(scalars, Inputs):
             operands: Any = [(entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
@@ -502,7 +495,7 @@ class Lanes:
         columns = transposed(scalars.rows) or [()] * other.shape[1]
         growth = longest_sum(columns)
         rows, exponent, bounds = self._aligned(samples, lanes.shape[1], scalars.exponents, growth, False)
-        bound = max(bounds, default=0)
+        bound = largest_of(bounds)
         if self._too_short(bound, samples):
             return self._tn_by_floats(a, b)
         data = [sum(map(mul, rows, ints)) for ints in columns]
@@ -524,12 +517,12 @@ class Lanes:
         spare = self.capacity - GRADIENT_BITS - bits_of(x.largest * x.shape[0])
         room = x.largest << min(max(spare, 0), SUM_BITS)  # for what an optimizer adds to it
         rows, exponent, bounds = self._aligned(samples, width, x.exponents, room, True)
-        if self._too_short(max(bounds, default=0), samples):
+        if self._too_short(largest_of(bounds), samples):
             b = LaneMatrix(self.width, (x.shape[0], width), samples=samples)
             return self._rows(self._tn_by_floats(x, b))
         totals = [0] * x.shape[1]
         _accumulate(totals, x, rows)
-        return in_range(Block(totals, times_power(x.scale * samples.scale, exponent), x.largest * sum(bounds)))
+        return in_range(Block(totals, times_power(x.scale * samples.scale, exponent), x.largest * sum_of(bounds)))
 
     def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
@@ -540,7 +533,7 @@ class Lanes:
             return self.from_rows([[math.fsum(column) for column in zip(*m.floats)] or [0.0] * width])
         samples = self._samples(m)
         rows, exponent, bounds = self._aligned(samples, width, [0] * count, 1, True)
-        block = in_range(Block([sum(rows)], times_power(samples.scale, exponent), sum(bounds)))
+        block = in_range(Block([sum(rows)], times_power(samples.scale, exponent), sum_of(bounds)))
         return LaneMatrix(self.width, (1, width), rows=block)
 
     # --- steps: weights and what an optimizer adds to them ---------------------------------------------------------
@@ -622,7 +615,7 @@ class Lanes:
         while not multiplier & 1:  # a power of two becomes a mere shift
             multiplier, exponent = multiplier >> 1, exponent + 1
         rows, common, bounds = self._aligned(samples, width, x.exponents, multiplier, False)
-        total, largest = x.largest * multiplier * sum(bounds), multiplier * max(bounds, default=0)
+        total, largest = x.largest * multiplier * sum_of(bounds), multiplier * largest_of(bounds)
         whole = -(exponent + common)  # a shift by so much makes units of the first
         least = bits_of(total) - self.capacity + 2  # and one by so much keeps the sum within its lanes
         if not total or not -self.capacity < whole < 2 * self.capacity or whole < least:
@@ -632,7 +625,7 @@ class Lanes:
             multiplier = -multiplier
         layout, shift = self._layout(width), whole - finer
         rows = layout.shift([row * multiplier for row in rows] if multiplier != 1 else rows, shift)
-        step = x.largest * sum([shifted_bound(abs(multiplier) * bound, shift) for bound in bounds])
+        step = x.largest * sum_of([(shifted_bound(abs(multiplier) * bound, shift), count) for bound, count in bounds])
         if finer:
             totals = [0] * x.shape[1]
             _accumulate(totals, x, rows)
@@ -678,7 +671,8 @@ class Lanes:
         """The same block with the smallest bound of the form 2**bits that holds."""
         if not any(block.data):
             return Block(block.data, block.scale, 0)
-        return Block(block.data, block.scale, min(block.bound, 1 << self._layout(width).most_bits(block.data)))
+        bits = self._layout(width).most_bits(block.data, block.bound)
+        return Block(block.data, block.scale, min(block.bound, 1 << bits))
 
     def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
         """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
@@ -754,7 +748,9 @@ class Lanes:
         """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
         samples = self._samples(m)
         data, mask = self._layout(m.shape[1]).positive(samples.data)
-        return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes)), mask
+        positive = LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
+        positive.positive = True
+        return positive, mask
 
     def gate(self, m: LaneMatrix | Inputs, mask: list[int]) -> LaneMatrix:
         """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
@@ -880,10 +876,12 @@ class Plans:
 
 def _accumulate(totals: list[int], x: Inputs, rows: Sequence[int]) -> None:
     """totals += xᵀ·rows."""
-    everywhere = range(len(totals))
+    everywhere, pixels, nothing = range(len(totals)), x.pixels, []  # type: ignore[var-annotated]
     for entry, lanes in zip(x.entries, rows):
         if lanes:
-            (_, positions, ints), groups = entry.apart()
+            positions, ints, groups = entry.positions, entry.ints, nothing
+            if pixels:
+                (_, positions, ints), groups = entry.apart()
             for k, v in zip(everywhere if positions is None else positions, ints):
                 totals[k] += v * lanes
             for v, _, where in groups:
