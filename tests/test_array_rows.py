@@ -115,9 +115,12 @@ def test_reading_takes_at_most_three_times_the_file(columns: int, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_training_takes_at_most_three_times_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_training_takes_at_most_three_times_the_file(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     size = write_table(tmp_path / "table.csv", 6000, 100)
-    arguments = ["table.csv", "--epochs", "1", "--hidden", "4", "--batch-size", "256", "--quiet", "--engine", "linalg"]
+    arguments = ["table.csv", "--epochs", "1", "--hidden", "4", "--batch-size", "256", "--quiet", "--engine", engine]
     assert train.main(arguments) == 0  # what is imported and kept for good does not count
     assert peak_of(lambda: train.main(arguments)) <= 3 * size
