@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import Model, __version__, train
+from scratchnn import Model, __version__, defaults, train
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.train"]
@@ -93,7 +93,7 @@ def test_without_a_file_it_learns_the_digits_that_come_along(command: Runner) ->
     accuracy = re.search(r"^test accuracy: ([0-9.]+)%$", out, re.MULTILINE)
     assert accuracy
     assert float(accuracy.group(1)) >= 96.0
-    assert len(err.splitlines()) == train.EPOCHS
+    assert len(err.splitlines()) == defaults.EPOCHS
     assert Path("model.pkl").exists()
 
 
