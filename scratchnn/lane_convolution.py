@@ -579,7 +579,7 @@ def _weights_by_gradient(
     lanes = _lanes_of(ops, x)
     # Both sides get as many bits; a sum of sizes is taken to be at most a sixteenth of what it could be.
     bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), SCALAR_BITS)
-    aligned = _aligned(ops, gradient, [exponent for exponent, _ in lanes.sizes])
+    aligned = _aligned(ops, gradient, [exponent if known else None for exponent, known in lanes.sizes])
     scalars = ops._fitted(aligned, 1 << bits, width)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in _chunks(scalars.data, chunk_size)]
     growth = max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
