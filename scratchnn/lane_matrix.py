@@ -130,39 +130,53 @@ class Entry:
     there. ``total`` is their sum, ``growth`` the sum of their sizes.
     """
 
-    __slots__ = ("_apart", "exponent", "gather", "growth", "ints", "positions", "total")
+    __slots__ = ("_apart", "_gather", "_positions", "exponent", "growth", "ints", "total")
 
     def __init__(self, gather: Any, positions: Any, ints: Any, exponent: int) -> None:
-        self.gather = gather
-        self.positions = positions
+        self._gather = gather
+        self._positions = positions
         self.ints = ints
         self.exponent = exponent
         self.total = sum(ints)
         self.growth = self.total if type(ints) is bytes or min(ints, default=0) >= 0 else sum(map(abs, ints))
-        self._apart: tuple[Any, list[Any]] | None = None
+        self._apart: tuple[Any, Any, Any, Sequence[Any]] | None = None
 
-    def apart(self) -> tuple[Any, list[Any]]:
-        """(gather, positions, ints) of most numbers, and a list of (number, gather, positions) of those pixels that are
-        the brightest and occur often: what they multiply can be added up first, and multiplied once."""
+    @property
+    def positions(self) -> Any:
+        """Where the numbers stand, or None."""
+        if self._apart is None or not self._apart[3]:
+            return self._positions
+        _, rare, _, groups = self._apart  # nothing is held in memory twice
+        return tuple(sorted([*rare, *(k for _, _, where in groups for k in where)]))
+
+    @property
+    def gather(self) -> Any:
+        """What picks the positions out of a list, or None."""
+        return self._gather if self._apart is None or not self._apart[3] else _gather(self.positions)
+
+    def apart(self) -> tuple[Any, Any, Any, Sequence[Any]]:
+        """(gather, positions, ints, groups): most numbers, and as groups of (number, gather, positions) those pixels
+        that are the brightest and occur often: what they multiply can be added up first, and multiplied once."""
         if self._apart is None:
             often = []
-            if self.positions and len(self.ints) >= LONG_ROW:
+            if self._positions and len(self.ints) >= LONG_ROW:
                 brightest = max(self.ints)
                 often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
-            rest: Any = self.gather, self.positions, self.ints
-            if often:
-                rare = bytearray(b"\1" * 256)
-                for v in often:
-                    rare[v] = 0
-                positions = self._where(rare)
-                rest = _gather(positions), positions, self.ints.translate(None, bytes(often))
+            if not often:
+                self._apart = self._gather, self._positions, self.ints, ()
+                return self._apart
+            rare = bytearray(b"\1" * 256)
+            for v in often:
+                rare[v] = 0
+            positions, ints = self._where(rare), self.ints.translate(None, bytes(often))
             groups = [(v, self._where(bytes(v) + b"\1" + bytes(255 - v))) for v in often]
-            self._apart = rest, [(v, _gather(where), where) for v, where in groups]
+            self._apart = _gather(positions), positions, ints, [(v, _gather(where), where) for v, where in groups]
+            self._gather = self._positions = None
         return self._apart
 
     def _where(self, marks: bytes | bytearray) -> tuple[int, ...]:
         """The positions of those pixels that have a 1 among the marks, one for each of the 256 numbers of a pixel."""
-        return tuple(compress(self.positions, self.ints.translate(marks)))
+        return tuple(compress(self._positions, self.ints.translate(marks)))
 
 
 class Inputs:

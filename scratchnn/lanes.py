@@ -400,8 +400,10 @@ class Lanes:
         often = learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
         alike = together and learning  # all rows by one plan
         if isinstance(scalars, Inputs):
-            operands: Any = [(entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
-                             for entry in scalars.entries]  # fmt: skip
+            operands: Any = [
+                (None if often else entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
+                for entry in scalars.entries
+            ]
         else:
             nothing = repeat(None)
             operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
@@ -421,7 +423,7 @@ class Lanes:
                 by_floats.append(len(data))
                 row = 0
             elif often:
-                (gather, _, ints), groups = entry.apart()
+                gather, _, ints, groups = entry.apart()
                 row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
                 for v, pick, _ in groups:
                     row += v * sum(pick(table))
@@ -879,9 +881,10 @@ def _accumulate(totals: list[int], x: Inputs, rows: Sequence[int]) -> None:
     everywhere, pixels, nothing = range(len(totals)), x.pixels, []  # type: ignore[var-annotated]
     for entry, lanes in zip(x.entries, rows):
         if lanes:
-            positions, ints, groups = entry.positions, entry.ints, nothing
             if pixels:
-                (_, positions, ints), groups = entry.apart()
+                _, positions, ints, groups = entry.apart()
+            else:
+                positions, ints, groups = entry.positions, entry.ints, nothing
             for k, v in zip(everywhere if positions is None else positions, ints):
                 totals[k] += v * lanes
             for v, _, where in groups:

@@ -79,7 +79,7 @@ class Standing:
         require(type(lr) is float and 0.0 <= lr < math.inf and lr == self.run.lr, f"a learning rate of {shown(lr)}")
         if schedule is None or type(schedule) in SCHEDULES.values():
             wanted, rate = _followed(schedule, self.run.history, first)
-            fine = saved.keys() == wanted.keys() and all(_alike(saved[name], wanted[name]) for name in wanted)
+            fine = saved == wanted and all(type(saved[name]) is type(value) for name, value in wanted.items())
             require(fine, "the schedule stands elsewhere than its losses have led it")
             require(_alike(lr, rate), f"a learning rate of {shown(lr)}, where the schedule has led to {rate:g}")
             if described(schedule) != described(now):

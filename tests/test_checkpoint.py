@@ -385,6 +385,10 @@ UNTRUE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "steps that were not counted": (lambda s: s.update(steps=8), "steps of SGD: 8, expected 0"),
     "a schedule that waited": (lambda s: s["schedule"].update(waited=7), "the schedule stands elsewhere"),
     "a schedule with another best": (lambda s: s["schedule"].update(best=-1.0), "the schedule stands elsewhere"),
+    "a schedule with nearly its base": (
+        lambda s: s["schedule"].update(base=s["schedule"]["base"] * (1.0 + 1e-12)),
+        "the schedule stands elsewhere",
+    ),
     "a schedule with another base": (lambda s: s["schedule"].update(base=9.0), "the schedule stands elsewhere"),
     "a schedule with a method": (lambda s: s["schedule"].update(after_epoch=1), "the schedule stands elsewhere"),
     "no schedule": (lambda s: s.update(schedule=[]), r"the schedule is to be a dict, got \[\]"),

@@ -799,3 +799,24 @@ def test_shapes_of_steps_and_masks_are_checked() -> None:
         ops.gate(zeros(ops, 3, 2), ops.relu(zeros(ops, 2, 2))[1])
     with pytest.raises(ValueError, match="rows of one length"):
         ops.from_rows([[1.0], [2.0, 3.0]])
+
+
+def test_pixels_that_are_counted_together_are_still_the_same_row() -> None:
+    rng = random.Random(1)
+    rows = [bytes(rng.choices([0, 0, 255, 254, rng.randrange(256)], k=300)) for _ in range(5)]
+    ops = Lanes().suited(Lanes().prepare(rows), 5)
+    x = ops.take_rows(ops.prepare(rows), range(5))
+    before = [(entry.positions, bytes(entry.ints)) for entry in x.entries]
+    weight, gradient = matrices_of(rng, 300, 3), ops.from_rows(matrices_of(rng, 5, 3))
+    apart = ops.to_rows(ops.matmul(x, ops.from_rows(weight)))
+    assert any(entry.apart()[3] for entry in x.entries), "no pixel occurs often"
+    assert [(entry.positions, bytes(entry.ints)) for entry in x.entries] == before
+    assert [entry.gather(range(300)) for entry in x.entries] == [positions for positions, _ in before]
+    assert x.to_rows() == [list(map(float, row)) for row in rows]
+    plain = [[float(v) for v in row] for row in rows]
+    assert_close(apart, linalg.matmul(plain, weight), 300 * 255.0)
+    assert_close(ops.to_rows(ops.matmul_tn(x, gradient)), linalg.matmul_tn(plain, ops.to_rows(gradient)), 5 * 255.0)
+
+
+def matrices_of(rng: random.Random, rows: int, columns: int) -> Rows:
+    return [[rng.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
