@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from . import defaults, linalg, storage
 from .architecture import (
@@ -36,7 +36,6 @@ from .arguments import (
     shown,
     shown_path,
 )
-from .callbacks import History
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
@@ -51,7 +50,6 @@ from .losses import (
     NLLLoss,
     StandardisedMSELoss,
 )
-from .optim import Optimizer, Schedule
 from .preprocessing import (
     Label,
     Row,
@@ -66,26 +64,22 @@ from .preprocessing import (
     outputs_for,
 )
 from .tables import column_names, in_column_order, taken
-from .training import (
-    CHUNK,
-    Snapshot,
-    Training,
-    TrainingData,
-    check_pair,
-    checked_callbacks,
-    make_optimizer,
-    sample_weights,
-)
 from .turns import Turns, asking, changing
+
+if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
+    from .callbacks import History
+    from .optim import Optimizer, Schedule
+    from .training import Training, TrainingData
 
 _OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
 Rows = list[list[float]]
 Target = Union[int, list[float]]
 
+CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
 WORK_AT_ONCE = 1 << 29  # multiply-adds for as many rows as go through a network at once: bounds memory at no cost
 # What a model keeps when its network is made anew for the number of outputs that the first labels need.
-_KEPT = ("classes", "feature_names", "label_name", "label_position", "history", "stop_training", "_turns", "_parts")
+_KEPT = ("classes", "feature_names", "label_name", "label_position", "_history", "stop_training", "_turns", "_parts")
 
 
 class Model(Computing):
@@ -296,7 +290,7 @@ class Model(Computing):
         self.feature_names: list[str] = []
         self.label_name: str | None = None
         self.label_position: int | None = None  # of the label's column in the file that was learned from
-        self.history = History()  # of the last fit
+        self._history: History | None = None  # of the last fit
         self.stop_training = False
         self._turns = Turns()
         self._parts: tuple[Any, Optimizer] | None = None  # of the last partial_fit: settings and optimizer
@@ -325,6 +319,19 @@ class Model(Computing):
         for position, layer in enumerate(self.network.walk()):
             # A stream for each place: what one layer draws depends neither on the others nor on weights being drawn.
             layer.draw_from(Random() if seed is None else Random(f"layer {position} {seed}"))
+
+    @property
+    def history(self) -> History:
+        """The history of the last ``fit``; an empty one before."""
+        if self._history is None:
+            from .callbacks import History
+
+            self._history = History()
+        return self._history
+
+    @history.setter
+    def history(self, history: History) -> None:
+        self._history = history
 
     # --- what it is ----------------------------------------------------------------------------------------
 
@@ -417,6 +424,8 @@ class Model(Computing):
             y = labels = as_labels(y, "y", len(rows), self.classes)
             self.classes = self.classes or self._fitting_classes(labels)
         targets = self._targets(y, self.classes, "y", len(rows))
+        from .training import sample_weights
+
         weights = sample_weights(labels, self.classes, sample_weight, class_weight)
         self.scaling = self.scaling or Scaling.fit(rows, self.scaling_kind, weights)
         self.target_scaling = self.target_scaling or self._fit_targets(self.scaling, rows, targets, weights)
@@ -552,6 +561,8 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
+        from .training import Snapshot, Training, check_pair, checked_callbacks, make_optimizer
+
         with Snapshot(self, optimizer, schedule) as before:
             eval = None if eval is None else require_size("eval", eval)
             y = self._settle_outputs(y)
@@ -646,6 +657,8 @@ class Model(Computing):
 
     def _optimizer_of_parts(self, settings: Mapping[str, Any]) -> Optimizer:
         """The optimizer of the last part, or a new one if these settings are other ones, or other layers learn."""
+        from .training import make_optimizer
+
         usual: Any = Model.fit
         chosen = {name: settings.get(name, usual.__wrapped__.__kwdefaults__[name]) for name in _OF_OPTIMIZER}
         described = chosen, self._frozen()
@@ -731,6 +744,8 @@ class Model(Computing):
         targets, weights = self._learn_data(rows, y, sample_weight, class_weight)
         prepared = self._prepare(rows)
         self._use(self.ops.suited(prepared, batch_rows(len(rows))))
+        from .training import TrainingData
+
         return TrainingData(prepared, targets, weights, rows)
 
     def _use(self, ops: Any) -> None:
@@ -836,6 +851,8 @@ class Model(Computing):
         rows = self._rows(X, f"X of {name}" if name else "X")
         self._require_fitted()
         targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
+        from .training import TrainingData
+
         return TrainingData(self._prepare(rows, f"X of {name}" if name else "X"), targets, raw=rows)
 
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:

@@ -36,7 +36,6 @@ from .storage import pack_matrix, require_plain
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
 PROBED = 8  # rows of the last batch that are looked at before something may be saved
-CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
 
 
 def make_optimizer(

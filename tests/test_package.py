@@ -229,6 +229,22 @@ def test_a_model_loads_nothing_that_reads_data_files_or_command_lines() -> None:
     assert not loaded & {f"scratchnn.{name}" for name in COMMANDS | READERS_OF_DATA}
 
 
+# What learning needs and predicting does not.
+LEARNING = {"training", "callbacks", "checkpoint", "optim", "shuffle", "standing", "interruption"}
+
+
+def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = scratchnn.Model(2, 3, 2)
+    model.fit([[0.0, 1.0], [1.0, 0.0]], [0, 1], epochs=1)
+    model.save(path)
+    for statement in (
+        "from scratchnn import Model",
+        f"from scratchnn import Model; Model.load({str(path)!r}).predict([[0.5, 0.5]])",
+    ):
+        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in LEARNING}
+
+
 # --- state -------------------------------------------------------------------------------------------------------
 
 

@@ -163,7 +163,7 @@ def seen(model: Model) -> dict[str, Any]:
     """All that can be seen of a model, from outside and from inside."""
     layers = list(model.network.walk())
     parameters = model.network.parameters()
-    hidden = {"network", "history", "_order_rng", "_weight_rng"}
+    hidden = {"network", "_history", "_order_rng", "_weight_rng"}
     return {
         **{name: repr(value) for name, value in vars(model).items() if name not in hidden},
         "history": (id(model.history), model.history.to_dict()),
