@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import misuse, mutations, ordeals
+from . import company, misuse, mutations, ordeals
 
 
 class Check:
@@ -50,6 +50,7 @@ CHECKS = [
     Check("mutated models", mutations.mutated_models, count=8_000),
     Check("mutated checkpoints", mutations.mutated_checkpoints, count=8_000),
     Check("absurd windows in a model file", ordeals.absurd_windows, count=5_000),
+    Check("rows alone and in company", company.rows_in_company, count=3_000),
     Check("commands with odd options and files", ordeals.odd_commands, count=10_000),
     Check("misuse of every public name", misuse.every_name),
 ]

@@ -7,114 +7,19 @@ go the same way, and are held to it by their sums. Relies on hypothesis.
 
 from __future__ import annotations
 
-import math
+from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import (
-    AvgPool2D,
-    Conv2D,
-    Dropout,
-    Flatten,
-    Layer,
-    LeakyReLU,
-    Linear,
-    LogSoftmax,
-    MaxPool2D,
-    Model,
-    ReLU,
-    Sequential,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
+from scratchnn import Model
 from scratchnn.engine import ENGINES
 
+from .company import all_that_is_said, check_rows_alone, random_model, random_rows, rows_in_company
+
 engines = st.sampled_from(ENGINES)
-COUNT = 12
-
-
-def random_rows(rng: Random, width: int) -> list[Any]:
-    """Rows of every kind: pixels, whole numbers, numbers of any size, zeros, one enormous cell, numbers far apart."""
-    kind = rng.choice(["bytes", "ints", "floats", "floats", "mixed"])
-    rows: list[Any] = []
-    for _ in range(COUNT):
-        if kind == "bytes":
-            rows.append(bytes(rng.choice([0, 0, rng.randrange(256)]) for _ in range(width)))
-            continue
-        size = 10.0 ** rng.choice([0, 0, 0, 1, -6, 6])
-        row = [rng.choice([0.0, 1.0, 1.0]) * rng.gauss(0.0, 1.0) * size for _ in range(width)]
-        if kind == "ints":
-            row = [float(round(v)) for v in row]
-        if kind == "mixed" and rng.random() < 0.3:
-            row = rng.choice([[0.0] * width, [v * 10.0 ** rng.uniform(-9, 9) for v in row]])
-            row[rng.randrange(width)] = rng.choice([-999999.0, 1e9, 1e40, -1e-40])
-        rows.append(row)
-    return rows
-
-
-class Doubled(Layer):
-    """A layer of one's own, written with sums of batches."""
-
-    def forward(self, x: Any) -> Any:
-        return self.ops.add_scaled(self.ops.add(x, self.ops.scale(x, -0.3)), self.ops.map(abs, x), 0.7)
-
-    def backward(self, gradient: Any, input_gradient: bool = True) -> Any:
-        return gradient
-
-
-def dense_layers(rng: Random, inputs: int) -> list[Layer]:
-    layers: list[Layer] = []
-    for _ in range(rng.randrange(4)):
-        outputs = rng.choice([1, 3, 8, 30])
-        activation = rng.choice([ReLU, ReLU, Tanh, Sigmoid, LeakyReLU, Softmax, Doubled, lambda: Dropout(0.5)])
-        layers += [Linear(inputs, outputs), activation()]
-        inputs = outputs
-    return [*layers, Linear(inputs, 3), *rng.choice([[], [LogSoftmax()], [Sequential([ReLU(), Linear(3, 3)])]])]
-
-
-def image_layers(rng: Random, channels: int, side: int) -> list[Layer]:
-    filters, stride = rng.choice([1, 3, 8]), rng.choice([1, 2])
-    layers: list[Layer] = [Conv2D(channels, filters, rng.choice([1, 2, 3]), stride=stride, padding=rng.choice([0, 1]))]
-    layers += rng.sample([ReLU(), MaxPool2D(2), AvgPool2D(2, 1), Tanh(), Conv2D(filters, filters, 2)], k=2)
-    network = Sequential([*layers, Flatten()])
-    (width,) = network.output_shape((channels, side, side))
-    return [network, *dense_layers(rng, width)]
-
-
-def random_model(rng: Random, images: bool, engine: Any) -> tuple[Model, int]:
-    while True:
-        shape = (rng.choice([1, 2]), 7, 7) if images else (rng.choice([1, 2, 9, 40]),)
-        try:
-            layers = image_layers(rng, shape[0], 7) if images else dense_layers(rng, shape[0])
-        except ValueError:  # a window that does not fit
-            continue
-        scaling = rng.choice(["none", "standard"])
-        model = Model.from_layers(layers, input_shape=shape, seed=rng.randrange(9), engine=engine, scaling=scaling)
-        return model, math.prod(shape)
-
-
-def all_that_is_said(model: Model, rows: list[Any]) -> list[tuple[Any, ...]]:
-    return list(zip(model.predict(rows), map(tuple, model.predict_proba(rows))))
-
-
-def check_rows_alone(rng: Random, images: bool, engine: str) -> None:
-    model, width = random_model(rng, images, engine)
-    training = [[rng.gauss(0.0, 1.0) for _ in range(width)] for _ in range(9)]
-    model.fit(training, [0, 1, 2] * 3, epochs=1, lr=1e-3)
-    rows = random_rows(rng, width)
-    alone = [all_that_is_said(model, [row])[0] for row in rows]
-    assert all_that_is_said(model, rows) == alone
-    order = rng.choices(range(COUNT), k=rng.choice([2, 5, 30]))
-    assert all_that_is_said(model, [rows[i] for i in order]) == [alone[i] for i in order]
-    for i in order[:3]:
-        loss, accuracy = model.evaluate([rows[i]], [0])
-        again, share = model.evaluate([rows[i], rows[i]], [0, 0])
-        assert (again, share) == (loss, accuracy)
 
 
 @given(engines, st.integers(0, 2**32))
@@ -165,3 +70,11 @@ def test_a_wild_row_does_not_pin_the_validation_figures(cell: float) -> None:
         history = model.fit(X[50:], y[50:], epochs=4, validation_data=held_out)
         counts.append([round(v * len(held_out[1])) for v in history.validation_accuracy])
     assert all(b - a in (0, 1) for a, b in zip(*counts))
+
+
+def test_the_long_test_finds_what_is_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert rows_in_company(tmp_path, count=5).startswith("5 networks")
+    predict, answers = Model.predict, iter(range(10**6))
+    monkeypatch.setattr(Model, "predict", lambda model, X: [(next(answers), v) for v in predict(model, X)])
+    with pytest.raises(AssertionError, match="network 0: "):
+        rows_in_company(tmp_path, count=5)
