@@ -36,6 +36,7 @@ from .lane_matrix import (
     SMALLEST,
     Block,
     Entry,
+    FloatRows,
     Inputs,
     LaneMatrix,
     Rows,
@@ -245,7 +246,7 @@ def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
     """Rows of lanes with close bounds, or with bounds that are small anyway."""
     width = x.shape[1]
     layout = ops._layout(width)
-    if not isinstance(x, Inputs):
+    if not isinstance(x, Inputs) or isinstance(x, FloatRows):
         samples: Samples = ops._samples(x)
         if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
             return samples

@@ -272,7 +272,7 @@ class FloatRows(Inputs):
                 ints = [flat[i * width : (i + 1) * width] for i in range(len(rows))]
                 entries += [_entry(row, exponent, self.everywhere) for row, exponent in zip(ints, exponents)]
             largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
-            self._ints = _inputs(entries, width, self.scale, largest)
+            self._ints = _inputs(entries, width, self.scale, largest, SCALAR_BITS)
         return self._ints
 
     def counting(self, factors: Sequence[float], bits: int) -> Inputs:
@@ -284,7 +284,11 @@ class FloatRows(Inputs):
         entries = [
             _entry(row, exponent, self.everywhere) for row, exponent in zip(in_rows(flat, self.shape), exponents)
         ]
-        return _inputs(entries, width, self.scale, 1 << bits)
+        return _inputs(entries, width, self.scale, 1 << bits, bits)
+
+    def to_rows(self) -> Rows:
+        """The rows as lists of floats."""
+        return [[v * self.scale for v in row] for row in self.rows]
 
     def taken(self, indices: Iterable[int]) -> FloatRows:
         """Some of the rows."""
@@ -317,15 +321,15 @@ class FloatRows(Inputs):
 def read_inputs(rows: Sequence[Sequence[float]], factor: float, everywhere: Sequence[int]) -> Inputs:
     """Rows (``bytes`` or floats) times ``factor``. ``everywhere`` are the positions in a row: 0, 1, 2, ..."""
     if set(map(type, rows)) <= {bytes}:
-        return _inputs([_entry(row, 0, everywhere) for row in rows], len(everywhere), factor, 255)
+        return _inputs([_entry(row, 0, everywhere) for row in rows], len(everywhere), factor, 255, 8)
     for row in rows:
         largest_size(row)
     return FloatRows(rows, factor, everywhere)
 
 
-def _inputs(entries: list[Entry], width: int, scale: float, largest: int) -> Inputs:
+def _inputs(entries: list[Entry], width: int, scale: float, largest: int, bits: int) -> Inputs:
     row_sum = max([entry.growth for entry in entries], default=0)
-    return Inputs(entries, width, scale, largest, row_sum, usual(width, bits_of(largest)))
+    return Inputs(entries, width, scale, largest, row_sum, usual(width, bits))
 
 
 def usual(width: int, bits: int) -> int:

@@ -753,10 +753,23 @@ class Model(Computing):
         self.ops = ops
 
     def _prepare(self, rows: Sequence[Row], name: str = "X") -> Any:
+        return self._prepared(*self._require_fitted().raw(rows), name)
+
+    def _prepared(self, rows: Sequence[Row], factor: float, name: str) -> Any:
         try:
-            return self.ops.prepare(*self._require_fitted().raw(rows))
+            return self.ops.prepare(rows, factor)
         except OverflowError as error:
             raise DataError(f"{name}: {error}") from None
+
+    def _questions(self, rows: Sequence[Row], name: str = "X") -> list[tuple[Sequence[int], Any]]:
+        """(numbers of rows, what the engine makes of them): pixels apart from rows of numbers, because an engine may
+        read all rows of a kind alike, and an answer does not depend on the rows beside it."""
+        ready, factor = self._require_fitted().raw(rows)
+        pixels = [type(row) is bytes for row in ready]
+        if all(pixels) or not any(pixels):
+            return [(range(len(ready)), self._prepared(ready, factor, name))]
+        kinds = [[number for number, is_pixels in enumerate(pixels) if is_pixels is kind] for kind in (True, False)]
+        return [(numbers, self._prepared([ready[i] for i in numbers], factor, name)) for numbers in kinds]
 
     def count_correct(self, outputs: Rows, targets: Sequence[Target]) -> int | None:
         """How many rows of outputs name the right class, or all labels rightly; None for regression."""
@@ -779,19 +792,22 @@ class Model(Computing):
 
     # --- using it ------------------------------------------------------------------------------------------
 
-    def _outputs(self, prepared: Any) -> Rows:
-        """What the network gives for prepared rows; also in the middle of an epoch the same, to the last bit, as it
-        would with these weights after training."""
+    def _outputs(self, questions: Sequence[tuple[Sequence[int], Any]]) -> Rows:
+        """What the network gives for each row; also in the middle of an epoch the same, to the last bit, as it would
+        with these weights after training."""
         training = self._turns.mine() and self.network.training  # a callback may predict in the middle of an epoch
         learning, parameters = self.ops, self.network.parameters()
         values = [parameter.value for parameter in parameters]
         self.network.eval()
         try:
             self._use(self._own_engine)
-            outputs: Rows = []
-            for first in range(0, len(prepared), self.rows_at_once):
-                indices = range(first, min(first + self.rows_at_once, len(prepared)))
-                outputs += self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
+            outputs: Rows = [[]] * sum(len(numbers) for numbers, _ in questions)
+            for numbers, prepared in questions:
+                for first in range(0, len(numbers), self.rows_at_once):
+                    indices = range(first, min(first + self.rows_at_once, len(numbers)))
+                    found = self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
+                    for number, row in zip(numbers[first:], found):
+                        outputs[number] = row
         finally:
             if learning is not self._own_engine:
                 self._use(learning)
@@ -803,7 +819,7 @@ class Model(Computing):
 
     def _raw_outputs(self, X: Any) -> Rows:
         self._require_fitted()
-        outputs: Rows = self._answer(self._outputs, self._prepare(self._rows(X, "X")))
+        outputs: Rows = self._answer(self._outputs, self._questions(self._rows(X, "X")))
         return outputs
 
     def _answer(self, compute: Callable[[Any], Any], data: Any) -> Any:
@@ -853,7 +869,7 @@ class Model(Computing):
         targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
         from .training import TrainingData
 
-        return TrainingData(self._prepare(rows, f"X of {name}" if name else "X"), targets, raw=rows)
+        return TrainingData(self._questions(rows, f"X of {name}" if name else "X"), targets, raw=rows)
 
     def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
         outputs = self._outputs(data.prepared)

@@ -37,10 +37,10 @@ COUNT = 12
 
 def random_rows(rng: Random, width: int) -> list[Any]:
     """Rows of every kind: pixels, whole numbers, numbers of any size, zeros, one enormous cell, numbers far apart."""
-    kind = rng.choice(["bytes", "ints", "floats", "floats", "mixed"])
+    kind = rng.choice(["bytes", "ints", "floats", "floats", "mixed", "both"])
     rows: list[Any] = []
     for _ in range(COUNT):
-        if kind == "bytes":
+        if kind == "bytes" or (kind == "both" and rng.random() < 0.5):
             rows.append(bytes(rng.choice([0, 0, rng.randrange(256)]) for _ in range(width)))
             continue
         size = 10.0 ** rng.choice([0, 0, 0, 1, -6, 6])
