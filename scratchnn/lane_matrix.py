@@ -52,10 +52,11 @@ class Block:
     """One form of a matrix: a list of ints (lanes), which times ``scale`` are its numbers.
 
     No lane is larger than ``bound`` in size. ``tables`` are the same rows with the last bits of every lane rounded off,
-    by how many bits: what a product has read (see ``Layout.coarse``). ``spare`` are those that one may read.
+    by how many bits: what a product has read (see ``Layout.coarse``). ``spare`` are those that one may read. ``plans``
+    are how products with it were computed last.
     """
 
-    __slots__ = ("bound", "data", "scale", "spare", "tables")
+    __slots__ = ("bound", "data", "plans", "scale", "spare", "tables")
 
     def __init__(self, data: list[Any], scale: float, bound: int) -> None:
         self.data = data
@@ -63,6 +64,7 @@ class Block:
         self.bound = bound
         self.tables: dict[int, list[int]] = {}
         self.spare: dict[int, list[int]] = {}
+        self.plans: Any = None
 
 
 class Samples:

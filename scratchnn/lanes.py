@@ -391,7 +391,10 @@ class Lanes:
             scalars = x.counting(powers, self._scalar_bits(x.shape[1]))
         else:
             rows = self._rows(weight)
-        plans = Plans(self, scalars, rows, None if bias is None else self._rows(bias), width)
+        added = None if bias is None else self._rows(bias)
+        plans = rows.plans
+        if plans is None or not plans.hold(scalars.scale, added):
+            plans = rows.plans = Plans(self, scalars.scale, rows.scale, added, width)
         data: list[int] = []
         sizes: list[Size] = []
         by_floats: list[int] = []
@@ -418,7 +421,7 @@ class Lanes:
                 continue
             bits = growth.bit_length()
             key = (bits if bits > least else least), own
-            table, base, offset, size = known.get(key) or plans.plan(*key)
+            table, base, offset, size = known.get(key) or plans.plan(rows, *key)
             if table is None:
                 by_floats.append(len(data))
                 row = 0
@@ -833,24 +836,31 @@ class Plans:
     of ``scale`` times a power of two.
     """
 
-    def __init__(self, ops: Lanes, scalars: Any, rows: Block, bias: Block | None, width: int) -> None:
+    def __init__(self, ops: Lanes, scale: float, weight_scale: float, bias: Block | None, width: int) -> None:
         self.ops = ops
-        self.rows = rows
         self.width = width
-        scale, exponent = math.frexp(rows.scale)
-        self.scale, more = math.frexp(scale * scalars.scale)
+        self.of = scale, bias
+        mantissa, exponent = math.frexp(weight_scale)
+        self.scale, more = math.frexp(mantissa * scale)
         self.exponent = exponent + more  # of a product of ints
         self.bias = bias if bias is not None and bias.bound else None
         self.known: dict[tuple[int, int], Any] = {}
 
-    def plan(self, bits: int, own: int) -> tuple[list[int] | None, int, int, Size]:
-        """The plan for rows whose sizes add up to less than 2**bits, with units of 2**own. It has no table where too
-        few bits would be left, or where numbers are too small to count: these rows are computed with floats."""
-        found = self.known[bits, own] = self._plan(bits, own + self.exponent)
+    def hold(self, scale: float, bias: Block | None) -> bool:
+        """Whether they are for inputs of this scale, and this bias."""
+        return self.of[0] == scale and self.of[1] is bias
+
+    def plan(self, rows: Block, bits: int, own: int) -> tuple[list[int] | None, int, int, Size]:
+        """The plan for rows whose sizes add up to less than 2**bits, with units of 2**own, times the weight ``rows``.
+
+        It has no table where too few bits would be left, or where numbers are too small to count: these rows are
+        computed with floats.
+        """
+        found = self.known[bits, own] = self._plan(rows, bits, own + self.exponent)
         return found
 
-    def _plan(self, bits: int, exponent: int) -> tuple[list[int] | None, int, int, Size]:
-        ops, rows, bias, capacity = self.ops, self.rows, self.bias, self.ops.capacity
+    def _plan(self, rows: Block, bits: int, exponent: int) -> tuple[list[int] | None, int, int, Size]:
+        ops, bias, capacity = self.ops, self.bias, self.ops.capacity
         allowed = (1 << capacity) >> bits
         if bias is not None:
             product = times_power(rows.bound * self.scale, exponent + bits)  # no entry of x·weight is larger

@@ -795,24 +795,32 @@ class Model(Computing):
     def _outputs(self, questions: Sequence[tuple[Sequence[int], Any]]) -> Rows:
         """What the network gives for each row; also in the middle of an epoch the same, to the last bit, as it would
         with these weights after training."""
-        training = self._turns.mine() and self.network.training  # a callback may predict in the middle of an epoch
+        if self.ops is self._own_engine:
+            return self._computed(questions)
+        # A callback asks in the middle of an epoch.
         learning, parameters = self.ops, self.network.parameters()
         values = [parameter.value for parameter in parameters]
-        self.network.eval()
         try:
             self._use(self._own_engine)
-            outputs: Rows = [[]] * sum(len(numbers) for numbers, _ in questions)
+            return self._computed(questions)
+        finally:
+            self._use(learning)
+            for parameter, value in zip(parameters, values):
+                parameter.value = value
+
+    def _computed(self, questions: Sequence[tuple[Sequence[int], Any]]) -> Rows:
+        training = self._turns.mine() and self.network.training
+        self.network.eval()
+        ops, forward, at_once = self.ops, self.network.forward, self.rows_at_once
+        outputs: Rows = [[]] * sum(len(numbers) for numbers, _ in questions)
+        try:
             for numbers, prepared in questions:
-                for first in range(0, len(numbers), self.rows_at_once):
-                    indices = range(first, min(first + self.rows_at_once, len(numbers)))
-                    found = self.ops.to_rows(self.network.forward(self.ops.take_rows(prepared, indices)))
+                for first in range(0, len(numbers), at_once):
+                    indices = range(first, min(first + at_once, len(numbers)))
+                    found = ops.to_rows(forward(ops.take_rows(prepared, indices)))
                     for number, row in zip(numbers[first:], found):
                         outputs[number] = row
         finally:
-            if learning is not self._own_engine:
-                self._use(learning)
-                for parameter, value in zip(parameters, values):
-                    parameter.value = value
             if training:
                 self.network.train()
         return outputs
