@@ -401,7 +401,7 @@ class Lanes:
         zeros: list[int] = []
         learning = self.usual_sum is not None
         often = learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
-        alike = together and learning  # all rows by one plan
+        alike = together and learning
         if isinstance(scalars, Inputs):
             operands: Any = [
                 (None if often else entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
@@ -411,8 +411,12 @@ class Lanes:
             nothing = repeat(None)
             operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
         least, known = scalars.least, plans.known
-        if alike and isinstance(scalars, Scalars):
-            least = max([least, *map(int.bit_length, scalars.growths)])
+        if isinstance(scalars, Scalars):
+            if learning:
+                least = max([least, *map(int.bit_length, scalars.growths)])
+            fast = self._times_alike(scalars, least, plans, rows)
+            if fast is not None:
+                return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
         for gather, ints, total, growth, own, entry in operands:
             if not growth:  # it has no unit that could mean anything
                 zeros.append(len(data))
@@ -445,6 +449,21 @@ class Lanes:
             for i in zeros:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
+
+    @staticmethod
+    def _times_alike(scalars: Scalars, least: int, plans: Plans, rows: Block) -> Samples | None:
+        """The product where one plan is for all rows, which most often is so; None where it is not."""
+        exponents, growths = scalars.exponents, scalars.growths
+        if not growths or exponents[0] is None or exponents.count(exponents[0]) < len(exponents):
+            return None
+        if max(growths).bit_length() > least:
+            return None
+        key = least, exponents[0]
+        table, base, offset, size = plans.known.get(key) or plans.plan(rows, *key)
+        if table is None:
+            return None
+        data = [sum(map(mul, table, ints), offset - base * n) for ints, n in zip(scalars.rows, scalars.totals)]
+        return Samples(data, plans.scale, [size if row else NOTHING for row in data])
 
     def _even(self, weight: LaneMatrix) -> tuple[Block, list[float]]:
         """The rows of a weight, each divided by the power of two that makes its largest number about 1, and these
