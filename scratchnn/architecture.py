@@ -163,6 +163,13 @@ def _is_plain(value: Any) -> bool:
     return type(value) in (int, float, bool, str, type(None)) or (type(value) is list and all(map(_is_plain, value)))
 
 
+def _left_out(kind: type[Layer], config: Mapping[str, Any]) -> list[str]:
+    """The arguments that a class takes and ``config`` does not tell: they get their defaults."""
+    from inspect import signature
+
+    return [name for name in signature(kind).parameters if name not in config]
+
+
 def _check_own_layer(layer: Layer) -> None:
     """``ArgumentError`` unless a layer of one's own can be made again from what its ``config`` says."""
     kind = type(layer)
@@ -172,6 +179,10 @@ def _check_own_layer(layer: Layer) -> None:
         again = kind(**config)
         same = again.config() == config and again.parameter_shapes() == layer.parameter_shapes()
         reason = "makes another layer"
+        for name in _left_out(kind, config):
+            here, there = getattr(layer, name, None), getattr(again, name, None)
+            if _is_plain(here) and here != there:
+                same, reason = False, f"makes one with {name} {shown(there)}, not {shown(here)}"
         if not _is_plain(config):
             same, reason = False, "needs what a file does not hold"
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

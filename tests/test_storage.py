@@ -800,6 +800,14 @@ class Holding(Steep):
         return {**super().config(), "function": len}
 
 
+class Reticent(Mine):
+    """The shortest one with an argument: it has no config at all."""
+
+    def __init__(self, factor: float = 3.0) -> None:
+        self.factor = factor
+        self.calls = 0  # what it counts is no argument
+
+
 Impostor = type("Linear", (Steep,), {})
 
 
@@ -809,6 +817,8 @@ Impostor = type("Linear", (Steep,), {})
         (Growing(3), r"Growing cannot be saved: Growing\(\*\*config\(\)\) makes another layer; config must return"),
         (Secretive(3), r"Secretive\(\*\*config\(\)\) fails: .*missing 1 required positional argument"),
         (Holding(3), "Holding cannot be saved: .*function"),
+        (Forgetful(3, 0.5), r"Forgetful\(\*\*config\(\)\) makes one with factor 2\.0, not 0\.5; config must return"),
+        (Reticent(0.5), r"Reticent\(\*\*config\(\)\) makes one with factor 3\.0, not 0\.5; config must return"),
         (Impostor(3), "a layer of your own cannot be called Linear: scratchnn has one of that name"),
     ],
 )
@@ -820,8 +830,11 @@ def test_a_layer_that_could_not_be_made_again_is_not_saved(layer: Layer, reason:
 
 
 def test_an_argument_that_is_left_out_has_its_default() -> None:
-    """What config does not tell is not kept; the layer is at least one of its kind."""
-    assert layer_from_plain(layer_to_plain(Forgetful(3)), {"Forgetful": Forgetful}).config() == {"features": 3}
+    own = {"Forgetful": Forgetful, "Reticent": Reticent}
+    assert layer_from_plain(layer_to_plain(Forgetful(3)), own).config() == {"features": 3}
+    counting = Reticent()
+    counting.calls = 5
+    assert layer_to_plain(counting) == {"kind": "Reticent"}
 
 
 def test_two_classes_of_one_name_are_not_saved(tmp_path: Path) -> None:
