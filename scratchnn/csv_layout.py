@@ -48,6 +48,7 @@ class CsvOptions:
         label_required: bool = True,
         width: int | None = None,
         usual_label: int | None = None,
+        label_name: str | None = None,
     ) -> None:
         if delimiter is not None and (
             not isinstance(delimiter, str)
@@ -70,6 +71,7 @@ class CsvOptions:
         self.feature_names = list(feature_names) if feature_names else None
         self.label_required = label_required
         self.usual_label = usual_label  # where the label stood in the training file
+        self.label_name = label_name  # what it was called there
         if width is not None:
             require_size("width", width)
         self.width = width if width is not None else len(self.feature_names) if self.feature_names else None
@@ -336,9 +338,9 @@ def _wrong_count(file: DataFile, layout: Layout, options: CsvOptions) -> DataErr
     label = "and a label" if options.label_required else "with or without a label"
     what = f"expected {options.width} feature columns {label}, got {layout.columns} columns in all"
     known = options.feature_names or []
-    here, wanted = set(layout.names), set(known)
+    here, wanted = set(layout.names), {*known, options.label, options.label_name}
     missing = [name for name in known if here and name not in here]
-    unknown = [name for name in layout.names if wanted and name not in wanted and name != options.label]
+    unknown = [name for name in layout.names if known and name not in wanted]
     if missing:
         what += f"; missing: {listed(missing)}"
     elif layout.columns == options.width:
@@ -408,8 +410,6 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
     first_line, names = records[0]
     layout = Layout(delimiter, names if header else [], len(names), first_line)
     rows = records[1:] if header else records
-    if header and not rows and len(lines) < HEAD_LINES:
-        raise file.problem("only a header line; expected rows below it", first_line)
     if header and "" in names:
         raise file.problem(
             "a column without a name in the header line; if it only counts the rows, remove it from the file",
@@ -426,4 +426,6 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
     if layout.width < 1:
         raise file.problem("no column of features, only one of labels", first_line)
     layout.arrange(file, options.feature_names)
+    if header and not rows and len(lines) < HEAD_LINES:
+        raise file.problem("only a header line; expected rows below it", first_line)
     return layout, header

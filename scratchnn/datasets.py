@@ -229,6 +229,7 @@ def _csv_options(
         label_required=label_required,
         width=width,
         usual_label=like.label_position if like is not None else None,
+        label_name=like.label_name if like is not None else None,
     )
 
 

@@ -274,6 +274,14 @@ def test_the_wrong_number_of_columns_says_expected_and_got(command: Runner) -> N
     )
 
 
+def test_a_column_too_many_under_a_header_line_is_named_and_its_rows_are_not_denied(command: Runner) -> None:
+    Path("wide.csv").write_text("x,y,z,kind\n1,2,3,plain\n4,5,6,plain\n", encoding="utf-8")
+    assert refused(command("model.pkl", "wide.csv")) == (
+        "wide.csv, line 1: expected 2 feature columns with or without a label, got 4 columns in all; "
+        "not among the training columns: 'z'"
+    )
+
+
 def test_other_columns_than_in_training_are_named(command: Runner) -> None:
     Path("other.csv").write_text("x,z\n1,2\n", encoding="utf-8")
     assert refused(command("model.pkl", "other.csv")) == (
