@@ -143,9 +143,10 @@ def step_listener(
 class TrainingProgress:
     """Shows a training run: hand it to ``Model.fit(callbacks=[...])``.
 
-    On a terminal there is a live line for the running epoch: a bar, loss and accuracy so far, the time left of the
-    whole run, the newest validation figure, the rate. An epoch that has ended leaves a line, there and elsewhere, and
-    a run with validation data one more at its end, which says what its best epoch was.
+    On a terminal there is a live line for the running epoch: a bar, the loss so far, the newest validation figure, the
+    accuracy so far, the time left of the whole run, the rate; the last of them go first where there is no room. An
+    epoch that has ended leaves a line, there and elsewhere, and a run with validation data one more at its end, which
+    says what its best epoch was.
 
     Parameters:
         stream: where to write; None is standard error at the moment training begins.
@@ -191,12 +192,11 @@ class TrainingProgress:
         if not self._line.due():
             return
         rate, left = self._pace((run.epoch - 1) * run.samples + run.samples_done, run.epochs * run.samples)
-        after = [f"loss {_short(run.loss)}"]
+        after = [f"loss {_short(run.loss)}", *(f"val {figure}" for _, figure in _validation(run.history, -1)[-1:])]
         if run.accuracy is not None:
             after.append(f"accuracy {run.accuracy:6.1%}")
-        after.append(f"{left} left")
-        validation = [f"val {figure}" for name, figure in _validation(run.history, -1)][-1:]
-        self._line.draw(_epoch(run), run.samples_done / max(1, run.samples), [*after, *validation, f"{rate} samples/s"])
+        after += [f"{left} left", f"{rate} samples/s"]
+        self._line.draw(_epoch(run), run.samples_done / max(1, run.samples), after)
 
     def on_epoch_end(self, model: Any, run: Any) -> None:
         """Write the epoch's lasting line, if it is its turn."""
@@ -239,15 +239,14 @@ class TrainingProgress:
         if not self._line.live or len(text) <= width:
             return text
         words = [part for part in parts if not part.endswith((" samples/s", " left"))]
-        spare = sum(
-            part.endswith("%") and not part.endswith("100.0%") for part in words
-        )  # the same words for all epochs
         for long, short in (("", ""), ("validation", "val"), ("accuracy", "acc")):
             words = [part.replace(long, short) for part in words]
-            if len("  ".join(words)) + spare <= width:
+            if _room(words) <= width:
                 return "  ".join(words)
-        while len(words) > 1 and len("  ".join(words)) > width:
-            words = words[:-1]
+        validates = any(part.startswith("val ") for part in words)
+        while len(words) > 1 and _room(words) > width:
+            of_training = [part for part in words if validates and part.startswith(("loss ", "acc "))]
+            words.remove((of_training or words)[-1])
         return "  ".join(words)[:width]
 
     def _pace(self, done: int, total: int) -> tuple[str, str]:
@@ -280,6 +279,11 @@ def _validation(history: Any, epoch: int) -> list[tuple[str, str]]:
     if history.validation_accuracy and history.validation_accuracy[epoch] is not None:
         figures.append(("accuracy", f"{history.validation_accuracy[epoch]:.1%}"))
     return figures
+
+
+def _room(words: list[str]) -> int:
+    """Columns for a line of these words in any epoch of a run, also of 100.0 %."""
+    return len("  ".join(words)) + sum(part.endswith("%") and not part.endswith("100.0%") for part in words)
 
 
 def _round_step(epochs: int) -> int:

@@ -237,7 +237,18 @@ def test_the_live_line_has_the_newest_validation_figure() -> None:
             run.history.validation_accuracy.append(0.925)
         clock.now += 1
         progress.on_batch_end(None, run)
-        assert f"left  {shown}  " in screen(terminal.getvalue())[0]
+        assert f"loss 0.5000  {shown}  " in screen(terminal.getvalue())[0]
+
+
+def test_a_narrow_live_line_keeps_the_validation_figure_before_the_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    terminal, clock, run = Terminal(), Clock(), make_run()
+    run.history.validation_loss.append(0.254)
+    run.history.validation_accuracy.append(0.925)
+    progress = TrainingProgress(terminal, clock=clock)
+    progress.on_train_begin(None, run)
+    progress.on_batch_end(None, run)
+    assert screen(terminal.getvalue())[0].endswith("]  loss 0.5000  val 92.5%")
 
 
 def test_eighty_columns_have_room_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,8 +320,9 @@ def test_whatever_is_measured_no_line_is_wider_than_the_terminal(
         (78, "epoch 2/5  loss 0.5000  accuracy 95.0%  val loss 0.2510  val accuracy 92.5%"),
         (77, "epoch 2/5  loss 0.5000  acc 95.0%  val loss 0.2510  val acc 92.5%"),
         (68, "epoch 2/5  loss 0.5000  acc 95.0%  val loss 0.2510  val acc 92.5%"),
-        (60, "epoch 2/5  loss 0.5000  acc 95.0%  val loss 0.2510"),
-        (40, "epoch 2/5  loss 0.5000  acc 95.0%"),
+        (60, "epoch 2/5  loss 0.5000  val loss 0.2510  val acc 92.5%"),
+        (50, "epoch 2/5  val loss 0.2510  val acc 92.5%"),
+        (40, "epoch 2/5  val loss 0.2510"),
         (20, "epoch 2/5"),
         (5, "epoc"),
     ],
@@ -588,7 +600,7 @@ def write_rows(path: Path, rows: int = 60) -> str:
 
 
 @needs_terminals
-@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("columns", [80, 60, 50])
 def test_validation_figures_stay_on_a_terminal(columns: int, tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.csv")
     options = ["--epochs", "12", "--hidden", "8", "--early-stopping", "12"]
@@ -596,7 +608,7 @@ def test_validation_figures_stay_on_a_terminal(columns: int, tmp_path: Path) -> 
     lines = screen(written.replace("\r\n", "\n"))
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert [line[: len("epoch 12/12")] for line in epochs] == [f"epoch {number:>2}/12" for number in range(1, 13)]
-    assert all("val loss" in line for line in epochs)
+    assert all("val loss" in line and "val acc" in line for line in epochs)
     assert [line.count("acc") for line in epochs] == [2 if columns == 80 else 1] * 12
     assert max(map(len, epochs)) < columns
     assert "█" in written and not any("█" in line for line in lines)
