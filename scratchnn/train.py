@@ -11,6 +11,7 @@ import argparse
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,7 @@ def _train(arguments: Sequence[str] | None) -> int:
         doors.complain(f"note: {note}")
     chatty = not (options.quiet or options.json)
     if chatty:
-        doors.say(_describe_data(options, training, validation, test))
+        doors.say(_folded(_describe_data(options, training, validation, test)))
     model = begun or _build(options, training)
     if chatty:
         doors.say(model.summary())
@@ -71,7 +72,7 @@ def _train(arguments: Sequence[str] | None) -> int:
 
         doors.say(json.dumps(_without_nan(results), allow_nan=False))
     else:
-        doors.say(_describe_results(options, results, test))
+        doors.say(_folded(_describe_results(options, results, test)))
     warning = _warning(results)
     if warning:
         doors.complain(f"{warning}; a smaller --lr may help")
@@ -568,6 +569,19 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         history={name: list(values) for name, values in vars(history).items()}, seed=options.seed, model=options.save
     )
     return results
+
+
+def _folded(text: str) -> str:
+    """The text with lines too long for a terminal broken between words; a command, to be copied, stays whole."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    fold = textwrap.TextWrapper(
+        shutil.get_terminal_size().columns, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    ).fill
+    return "\n".join(line if line.startswith("try it: ") else fold(line) for line in text.split("\n"))
 
 
 def _describe_data(options: argparse.Namespace, training: Any, validation: Any, test: Any) -> str:

@@ -612,8 +612,19 @@ def test_validation_figures_stay_on_a_terminal(columns: int, tmp_path: Path) -> 
     assert [line.count("acc") for line in epochs] == [2 if columns == 80 else 1] * 12
     assert max(map(len, epochs)) < columns
     assert "█" in written and not any("█" in line for line in lines)
-    (best,) = [line for line in lines if line.startswith("best epoch: ")]
+    (best,) = [line for line in "\n".join(lines).replace("\n    ", " ").split("\n") if line.startswith("best epoch: ")]
     assert re.fullmatch(r"best epoch: \d+ \(validation loss [0-9.e-]+, accuracy [0-9.]+%\)(; that one is saved)?", best)
+
+
+@needs_terminals
+def test_what_is_said_of_a_run_is_broken_between_words_and_its_command_stays_whole(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows_of_a_table_with_a_long_name.csv")
+    options = ["--epochs", "50", "--early-stopping", "1"]
+    written = run_in_a_terminal("scratchnn.train", rows, *options, folder=tmp_path, columns=50)
+    lines = screen(written.replace("\r\n", "\n"))
+    assert "  43 rows to learn from, 5 to validate with, 12 to\n    test on (held out)\n" in "\n".join(lines)
+    (command,) = [line for line in lines if len(line) > 50]
+    assert command == f"try it: python -m scratchnn.predict model.pkl {rows}"
 
 
 @needs_terminals
