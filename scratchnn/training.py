@@ -373,15 +373,14 @@ class Training:
             self._require_usable_weights(run)
         elif self.checkpoint or self.callbacks:
             self._require_usable_weights(run, PROBED)
-        history = run.history
-        history.loss.append(run.loss)
+        history, validated = run.history, self._validated(run, validate) if validate else None
+        history.loss.append(run.loss)  # after validation, which Ctrl-C may break off
         if run.accuracy is not None:
             history.accuracy.append(run.accuracy)
-        if validate:
-            loss, accuracy = self._validated(run, validate)
-            history.validation_loss.append(loss)
-            if accuracy is not None:
-                history.validation_accuracy.append(accuracy)
+        if validated:
+            history.validation_loss.append(validated[0])
+            if validated[1] is not None:
+                history.validation_accuracy.append(validated[1])
         history.seconds.append(time.perf_counter() - start)
         if self.schedule:
             self.schedule.after_epoch(self.optimizer, run.epoch, (history.validation_loss or history.loss)[-1])

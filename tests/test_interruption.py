@@ -132,6 +132,24 @@ def test_everybody_is_told_before_the_interrupt_goes_on_up(tmp_path: Path) -> No
     assert os.listdir(tmp_path) == ["run"]
 
 
+def test_an_epoch_that_is_interrupted_while_it_is_validated_leaves_no_half_of_itself_in_the_history(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluate, calls = Model._evaluate, []
+
+    def interrupted(self: Model, *rows: Any) -> Any:
+        calls.append(rows)
+        if len(calls) == 2:
+            ctrl_c()
+        return evaluate(self, *rows)
+
+    monkeypatch.setattr(Model, "_evaluate", interrupted)
+    model = Model(64, 5, 10)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, Y, epochs=EPOCHS, validation_split=0.2)
+    assert {len(figures) for figures in vars(model.history).values()} == {1}
+
+
 def test_the_checkpoint_is_of_the_last_whole_batch(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(Spy(ctrl_c, second_batch), checkpoint=tmp_path / "run")
