@@ -1,14 +1,20 @@
-"""What the README says runs: its snippets, exactly as they stand there, in the folder of the clone."""
+"""What the README says runs: its snippets and commands, exactly as they stand there, in the folder of the clone."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"^    \$ python (.+)\n((?:    [^$].*\n|\n(?=    [^$]))+)", README, re.MULTILINE)
 
 
 def test_there_are_snippets() -> None:
@@ -26,3 +32,27 @@ def test_a_snippet_runs_as_it_stands(
     shown = capsys.readouterr().out
     for accuracy in re.findall(r"(?:Accuracy|digits): *([\d.]+)$", shown, re.MULTILINE):
         assert 0.9 < float(accuracy) / (100 if "Accuracy" in shown else 1) <= 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the commands are those of a POSIX shell")
+def test_the_commands_print_what_stands_below_them(tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    assert len(COMMANDS) >= 4
+    for command, expected in COMMANDS:
+        done = subprocess.run(
+            f"'{sys.executable}' {command}",
+            shell=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=True,
+        )
+        shown = timeless(done.stdout.decode().replace(f"{ROOT}{os.sep}", ""))
+        assert [line for line in timeless(textwrap.dedent(expected)) if line not in {*shown, "..."}] == []
+
+
+def timeless(text: str) -> list[str]:
+    """The lines of an output, without what a clock has a say in."""
+    return re.sub(r"[\d,]+ samples/s.*|[\d.]+ seconds", "", text).splitlines()
