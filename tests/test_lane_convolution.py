@@ -350,11 +350,13 @@ def test_gradients_of_overlapping_windows_keep_their_bits() -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_black_image_has_no_size_that_could_hide_the_others(width: int) -> None:
-    ops, window = Lanes(width), Window(1, 3, 3, 2, 2)  # steps of 2: the gradient's numbers are the factors
-    x = [[0.0] * 9, [1e-6 * v for v in random_rows(1, 9)[0]]]
-    gradient = [[1e6] * 2, [1e-6, -2e-6]]
-    result = ops.convolve_weights(ops.from_rows(x), ops.from_rows(gradient), window)
-    assert_near(ops.to_rows(result), linalg.convolve_weights(x, gradient, window))
+    ops, x = Lanes(width), [[0.0] * 9, [1e-6 * v for v in random_rows(1, 9)[0]]]
+    g = [[1e6] * 8, [1e-6 * v for v in random_rows(1, 8, 1)[0]]]
+    # In steps of 2 the gradient's numbers are the factors, in steps of 1 those of inputs.
+    for window, m in ((Window(1, 3, 3, 2, 2), ops.from_rows(x)), (Window(1, 3, 3, 2), ops.prepare(x))):
+        gradient = [row[: 2 * window.positions] for row in g]
+        result = ops.convolve_weights(m, ops.from_rows(gradient), window)
+        assert_near(ops.to_rows(result), linalg.convolve_weights(x, gradient, window))
 
 
 # --- ranges that no lane can span ------------------------------------------------------------------------------------

@@ -102,6 +102,17 @@ def test_a_row_of_zeros_has_no_size_that_could_hide_what_is_added(ops: Lanes) ->
                                     )) == [[1.0]]  # fmt: skip
 
 
+def test_a_row_of_zeros_among_inputs_has_no_size_that_could_hide_the_others(ops: Lanes) -> None:
+    rows, wanted = [[0.0, 0.0], [3e-9, -1e-9]], linalg.matmul_tn([[3e-9, -1e-9]], [[0.7]])
+    for engine in (ops, ops.suited(ops.prepare(rows), 2)):
+        x, g, w = engine.take_rows(engine.prepare(rows), [0, 1]), [[1.0], [0.7]], [[1e-9], [1e-9]]
+        gradient = engine.to_rows(engine.matmul_tn(x, engine.from_rows(g)))
+        assert gradient == [pytest.approx(row, rel=2.0**-12, abs=0.0) for row in wanted]
+        moved = engine.add_scaled(engine.from_rows(w), engine.matmul_tn(x, engine.from_rows(g)), -0.5)
+        sums = linalg.add_scaled(w, wanted, -0.5)
+        assert engine.to_rows(moved) == [pytest.approx(row, rel=2.0**-12, abs=0.0) for row in sums]
+
+
 def test_a_sum_of_rows_keeps_the_finer_unit_where_the_true_sizes_allow_it(ops: Lanes) -> None:
     # The bound of the first is that of its largest row; its second row is small.
     large, _ = ops.relu(ops.from_rows([[1e9, 0.0], [1e-3, 2e-3]]))
