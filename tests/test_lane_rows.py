@@ -183,6 +183,15 @@ def test_a_shift_by_more_than_the_lane_leaves_nothing(case: tuple[Layout, list[l
     assert layout.shift(in_ints(rows, layout.width), layout.width - 1 + more) == [0] * len(rows)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_left_of_the_extremes_beyond_their_lane(width: int) -> None:
+    layout, rows = extremes(width)
+    packed = in_ints(rows, width)
+    for shift in (width - 1, width, width + 1, 2 * width):
+        assert layout.shift(packed, shift) == [0] * len(rows)
+        assert layout.shift_each(packed, [shift, shift, shift, 0, 1]) == [0, 0, 0, packed[3], 0]
+
+
 @given(matrices(), st.data())
 def test_a_negative_shift_multiplies(case: tuple[Layout, list[list[int]]], data: Any) -> None:
     layout, rows = case

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lane_matrix import SMALLEST, Block, Entry, Inputs, LaneMatrix, LaneOverflowError, Samples
+from scratchnn.lane_matrix import SMALLEST, Block, Entry, Inputs, LaneMatrix, LaneOverflowError, Samples, shifted_bound
 from scratchnn.lanes import WIDTHS, Lanes
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
@@ -61,6 +61,7 @@ def decoded(ops: Lanes, block: Block, count: int, lanes: int) -> list[list[int]]
     """All numbers of a form in lanes, which must obey the bound; and the bound must fit a lane."""
     assert len(block.data) == count
     assert 0 <= block.bound <= 1 << (ops.width - 2)
+    assert not block.bound or block.bound * block.scale > SMALLEST, "numbers too small to be told from zero"
     numbers = [lanes_of(row, ops.width, lanes) for row in block.data]
     assert all(abs(v) <= block.bound for row in numbers for v in row), "a lane is larger than its bound"
     return numbers
@@ -82,7 +83,7 @@ def sound(ops: Lanes, m: Any) -> Any:
         samples, lanes = m.samples, []
         assert 0.5 <= samples.scale <= 1.0
         for row, (exponent, bound) in zip(samples.data, samples.sizes):
-            ((*numbers,),) = decoded(ops, Block([row], 1.0, bound), 1, width)
+            ((*numbers,),) = decoded(ops, Block([row], math.ldexp(samples.scale, exponent), bound), 1, width)
             lanes.append([math.ldexp(v * samples.scale, exponent) for v in numbers])
         forms.append(lanes)
     if m.scalars is not None:
@@ -195,6 +196,26 @@ def test_a_worked_example(ops: Lanes) -> None:
     assert ops.to_rows(hidden) == [[2.5, 0.0], [1.0, 5.25]]
     assert ops.to_rows(ops.gate(ops.from_rows([[1.0, 1.0], [1.0, 1.0]]), mask)) == [[1.0, 0.0], [1.0, 1.0]]
     assert ops.to_rows(ops.matmul_tn(x, hidden)) == [[0.5, 2.625], [2.5, 0.0], [1.5, 7.875]]
+
+
+@given(st.integers(1, 255), st.integers(0, 2**32))
+def test_bright_pixels_that_are_added_up_first_change_no_product(brightest: int, seed: int) -> None:
+    rng = random.Random(seed)
+    shades = [0, 0, 0, 0, *(max(brightest - k, 0) for k in range(6)), rng.randrange(brightest + 1)]
+    rows = [bytes(rng.choices(shades, k=rng.choice([70, 200]))).ljust(200, b"\0") for _ in range(3)]
+    learning = Lanes().suited(Lanes().prepare(rows), len(rows))
+    x = learning.take_rows(learning.prepare(rows), range(len(rows)))
+    w, g = ([[rng.randint(-60, 60) for _ in range(2)] for _ in range(count)] for count in (200, len(rows)))
+    weight, gradient = (learning.from_rows([list(map(float, row)) for row in m]) for m in (w, g))
+    assert learning.to_rows(sound(learning, learning.matmul(x, weight))) == plain_product(rows, w)
+    assert learning.to_rows(sound(learning, learning.matmul_tn(x, gradient))) == plain_product(list(zip(*rows)), g)
+
+
+def test_a_shifted_bound_holds_for_every_number_up_to_the_bound() -> None:
+    for bound in sorted({max((1 << bits) + more, 0) for bits in range(63) for more in (-1, 0, 1)}):
+        for shift in range(-4, 70):
+            largest = (2 * bound + (1 << shift)) >> (shift + 1) if shift > 0 else bound << -shift  # the nearest int
+            assert largest <= shifted_bound(bound, shift) <= largest + 1, (bound, shift)
 
 
 # --- precise and in range: any numbers ------------------------------------------------------------------------------
@@ -516,6 +537,10 @@ def test_numbers_too_small_for_a_double_when_multiplied(ops: Lanes, tiny: float)
     )
     moved = sound(ops, ops.add_scaled(product, product, 1.0))
     assert_close(ops.to_rows(moved), [[0.0, 0.0], [0.0, 0.0]], 1e-170)
+    for gradient in (ops.matmul_tn(m, m), ops.matmul_tn(ops.prepare([[tiny, 0.0]] * 2), m)):
+        for small in (gradient, ops.scale(ops.scale(gradient, tiny), tiny), ops.sum_rows(gradient)):
+            nothing = linalg.scale(ops.to_rows(small), 0.0)
+            assert_close(ops.to_rows(sound(ops, ops.add(small, small))), nothing, 1e-179, 1.0)
     assert ops.to_rows(ops.affine(m, m, ops.from_rows([[0.5, -0.25]]))) == [[0.5, -0.25]] * 2
     shrunk = ops.scale(ops.scale(ops.relu(m)[0], 1e-200), 1e-200)
     assert ops.to_rows(sound(ops, ops.add(shrunk, shrunk))) == [[0.0, 0.0], [0.0, 0.0]]
@@ -671,9 +696,10 @@ def test_one_column(ops: Lanes, rows: Any) -> None:
 
 def test_take_rows_takes_any_rows_in_any_order() -> None:
     ops = Lanes()
-    prepared = ops.prepare([[1.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
-    taken = ops.take_rows(prepared, [2, 0, 2])
-    assert ops.to_rows(taken) == [[3.0, 4.0], [1.0, 0.0], [3.0, 4.0]]
+    prepared = ops.prepare([[2.0, 0.0], [0.0, 0.0], [6.0, 8.0]], 0.5)
+    for engine in (ops.suited(prepared, 3), ops):
+        taken = engine.take_rows(prepared, [2, 0, 2])
+        assert engine.to_rows(taken) == [[3.0, 4.0], [1.0, 0.0], [3.0, 4.0]]
     assert ops.shape(taken) == (3, 2)
     nothing = ops.take_rows(prepared, [])
     assert ops.shape(nothing) == (0, 2)
