@@ -628,10 +628,10 @@ class Model(Computing):
             if classes is not None:
                 classes = self._settle_outputs(classes)
             told = self._told_classes(classes)
+            rule = self._optimizer_of_parts(settings)
         except BaseException:
             vars(self).update(opened)
             raise
-        rule = self._optimizer_of_parts(settings)
         settings = {**settings, **dict.fromkeys(_OF_OPTIMIZER), "optimizer": rule}
         try:
             self.classes, rule.going_on = told, True
@@ -857,6 +857,7 @@ class Model(Computing):
         that of every label, each by itself."""
         return self._probabilities(self._raw_outputs(X))
 
+    @asking
     def predict_with_proba(self, X: Any) -> tuple[list[Any], Rows]:
         """What ``predict`` and ``predict_proba`` give, with the network run once."""
         outputs = self._raw_outputs(X)

@@ -22,8 +22,6 @@ from .storage import unpack_matrix
 
 PARTS = {"run", "order", "weights", "momentum", "floats", "steps", "lr", "schedule", "generators", "callbacks"}
 
-Shapes = list[tuple[int, int]]
-
 
 class Standing:
     """What a checkpoint's ``state`` says, unpacked; ``ValueError`` if it cannot be what such a run has left.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import SGD, Adam, Callback, DataError, EarlyStopping, Model, TrainingDiverged
+from scratchnn import SGD, Adam, ArgumentError, Callback, DataError, EarlyStopping, Model, TrainingDiverged
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(60)]
@@ -143,6 +143,15 @@ def test_a_part_that_is_refused_leaves_no_trace(message: str, arguments: Any, se
     for one in (model, twin):
         one.partial_fit(X, Y, momentum=0.9)
     assert model.weights == twin.weights
+
+
+@pytest.mark.parametrize("settings", [{"lr": -1}, {"momentum": 2}, {"callbacks": [EarlyStopping()]}])
+def test_classes_that_came_with_a_refused_setting_are_not_the_model_s(settings: dict[str, Any]) -> None:
+    model = Model(2, engine="linalg")
+    with pytest.raises(ArgumentError):
+        model.partial_fit(X, Y, ["a", "b", "c", "d"], **settings)
+    model.partial_fit(X, Y)
+    assert (model.classes, model.output_size) == (["a", "b", "c"], 3)
 
 
 def test_classes_stay_what_they_are() -> None:

@@ -177,6 +177,7 @@ class Pauses(Callback):
 USES: dict[str, Callable[[Model, Path], Any]] = {
     "predict": lambda model, path: model.predict(X),
     "predict_proba": lambda model, path: model.predict_proba(X),
+    "predict_with_proba": lambda model, path: model.predict_with_proba(X),
     "score": lambda model, path: model.score(X, Y),
     "evaluate": lambda model, path: model.evaluate(X, Y),
     "save": lambda model, path: model.save(path / "model.pkl"),
