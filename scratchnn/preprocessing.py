@@ -203,7 +203,7 @@ def as_labels(
     Labels may be rows: of a single one, or one-hot, which then stand for the class there in ``classes``, or its number.
     """
     labels = _listed(y, name, "labels")
-    if labels and _is_row(labels[0]) and all(map(_is_row, labels)):
+    if labels and all(_is_row(label) and not isinstance(label, bytes) for label in labels):  # bytes would be a name
         labels = _labels_of_rows([list(row) for row in labels], name, classes)
     labels = [label.item() if hasattr(label, "item") else label for label in labels]
     if length is not None and len(labels) != length:

@@ -181,6 +181,8 @@ def test_labels_may_come_in_many_kinds(labels: Any) -> None:
         ("abc", "y must be a sequence of labels, got str 'abc'"),
         (7, "y must be a sequence of labels, got int 7"),
         ([0, None], "y: label 1 must be a number or a string, got NoneType None"),
+        ([b"a", b"b"], "y: label 0 must be a number or a string, got bytes b'a'"),
+        ([b"yes", b"no"], "y: label 0 must be a number or a string, got bytes b'yes'"),
         ([[0, 2], [1, 0]], r"y: label 0 must be a number or a string, or a one-hot row of 2, got list \[0, 2\]"),
         ([0, math.nan], "y: label 1 must be finite, got nan"),
         ([0, 1], "X and y must be of the same length, got 3 rows and 2 labels"),
