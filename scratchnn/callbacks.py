@@ -67,7 +67,7 @@ class History:
 
     def __repr__(self) -> str:
         last = f", last loss {self.loss[-1]:.4f}" if self.loss else ""
-        return f"History({len(self)} epochs{last})"
+        return f"History({len(self)} epoch{'s' * (len(self) != 1)}{last})"
 
 
 class Run:

@@ -120,6 +120,7 @@ def test_stopping_in_the_first_epoch_leaves_an_empty_history_and_a_model_that_wo
     history = model.fit(X, Y, epochs=5, batch_size=1, callbacks=[StopAt(1, 1)])
     assert len(history) == 0
     assert repr(history) == "History(0 epochs)"
+    assert repr(model.fit(X, Y, epochs=1)).startswith("History(1 epoch, last loss ")
     assert len(model.predict(X)) == 4
 
 
