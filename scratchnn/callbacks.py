@@ -12,7 +12,7 @@ from copy import copy
 from math import isfinite
 from typing import Any
 
-from .arguments import require_number, shown
+from .arguments import require_number, require_size, shown
 from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
@@ -210,7 +210,7 @@ class _Watching(Callback):
 
     def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
         if monitor not in MONITORS:
-            raise ArgumentError(f"unknown monitor {monitor!r}: known are {', '.join(MONITORS)}")
+            raise ArgumentError(f"unknown monitor {shown(monitor)}: known are {', '.join(MONITORS)}")
         self.monitor = monitor
         self.min_delta = require_number("min_delta", min_delta, 0.0)
 
@@ -268,9 +268,7 @@ class EarlyStopping(_Watching):
         restore_best: bool = True,
     ) -> None:
         super().__init__(monitor, min_delta)
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise ArgumentError(f"patience must be a whole number of at least 1, got {patience!r}")
-        self.patience = patience
+        self.patience = require_size("patience", patience)
         self.restore_best = restore_best
 
     def on_train_begin(self, model: Any, run: Run) -> None:

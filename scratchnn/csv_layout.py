@@ -56,9 +56,9 @@ class CsvOptions:
             or not delimiter.isascii()
             or delimiter in _NO_DELIMITERS
         ):
-            raise ArgumentError(f"delimiter must be one character, like ',', ';' or a tab; got {delimiter!r}")
+            raise ArgumentError(f"delimiter must be one character, like ',', ';' or a tab; got {shown(delimiter)}")
         if isinstance(label, bool) or not isinstance(label, (int, str, type(None))):
-            raise ArgumentError(f"label must be a column's name or its position, got {label!r}")
+            raise ArgumentError(f"label must be a column's name or its position, got {shown(label)}")
         for what, values, kinds in (("classes", classes, (str, int, float)), ("feature_names", feature_names, (str,))):
             if values is not None and not _all_of(values, kinds):
                 things = "names" if what == "feature_names" else "labels"
@@ -294,7 +294,7 @@ def _label_by_name_or_position(file: DataFile, layout: Layout, label: int | str)
         label = int(label)
     if not -layout.columns <= label < layout.columns:
         raise file.problem(
-            f"no label column at position {label}: the file has {layout.columns} columns, 0 to {layout.columns - 1}",
+            f"no label column at position {shown(label)}: the file has {layout.columns} columns, 0 to {layout.columns - 1}",
             layout.first_line,
         )
     return label % layout.columns

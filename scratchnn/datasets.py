@@ -17,7 +17,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from .arguments import require_size, shown_path
+from .arguments import finite_number, require_size, shown, shown_path
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
@@ -328,8 +328,8 @@ def train_test_split(
     Raises ``DataError`` for lengths that differ, fewer than two rows, labels that cannot be told apart, or that all
     occur only once, so that a test would have none; ``ValueError`` for a fraction that is not between 0 and 1.
     """
-    if not isinstance(test_fraction, (int, float)) or not 0 < test_fraction < 1:
-        raise ArgumentError(f"test_fraction must be between 0 and 1, got {test_fraction!r}")
+    if not 0.0 < finite_number(test_fraction) < 1.0:
+        raise ArgumentError(f"test_fraction must be between 0 and 1, got {shown(test_fraction)}")
     require_size("seed", seed, 0)
     count, labels = _row_count(X, "X"), _row_count(y, "y")
     if count != labels:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .arguments import shown, shown_path
+from .arguments import finite_number, shown, shown_path
 from .disk import Lock, open_own
 from .errors import ArgumentError
 
@@ -96,8 +96,8 @@ def download_mnist(
     if not mirrors:
         raise ArgumentError("at least one mirror is needed")
     for name, seconds in (("timeout", timeout), ("deadline", deadline)):
-        if not 0 < seconds < 1e6:
-            raise ArgumentError(f"{name} must be a positive number of seconds, got {seconds!r}")
+        if not 0.0 < finite_number(seconds) < 1e6:
+            raise ArgumentError(f"{name} must be a positive number of seconds, got {shown(seconds)}")
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import linalg
+from .arguments import shown
 from .errors import ArgumentError
 
 ENGINES = ("lanes", "linalg")
@@ -30,7 +31,7 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
     operations = ("affine", "matmul_tn", "matmul_nt", "suited")
     if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine
-    raise ArgumentError(f"unknown engine {engine!r}: known are {', '.join(ENGINES)}")
+    raise ArgumentError(f"unknown engine {shown(engine)}: known are {', '.join(ENGINES)}")
 
 
 class _Readable:

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
+from .arguments import shown
 from .errors import ArgumentError
 from .layers import Layer, Sequential
 from .losses import Loss
@@ -144,7 +145,7 @@ def _floats(x: Rows) -> Rows:
 def _on_floats(layer: Layer) -> Layer:
     """The layer itself if it computes with ``linalg``, else a copy that does."""
     if not isinstance(layer, Layer):
-        raise ArgumentError(f"a layer is needed, such as Linear(5, 3), got {layer!r}")
+        raise ArgumentError(f"a layer is needed, such as Linear(5, 3), got {shown(layer)}")
     if layer.ops is linalg:
         return layer
     layer = layer.copy()

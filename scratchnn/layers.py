@@ -122,7 +122,7 @@ class Layer(Computing):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if not isinstance(value, bool):
-            raise ArgumentError(f"trainable must be True or False, got {value!r}")
+            raise ArgumentError(f"trainable must be True or False, got {shown(value)}")
         for layer in self.walk():
             layer._trainable = value
             for parameter in vars(layer).values():

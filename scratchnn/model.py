@@ -198,7 +198,7 @@ class Model(Computing):
         if isinstance(loss, type) and issubclass(loss, Loss):
             loss = loss()
         if not isinstance(loss, Loss):
-            raise ArgumentError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {loss!r}")
+            raise ArgumentError(f"loss must be a Loss or the name of one ({', '.join(LOSSES)}), got {shown(loss)}")
         network = Sequential(layers)
         if not network.layers:
             raise ArgumentError("a model needs at least one layer")
@@ -245,7 +245,7 @@ class Model(Computing):
         if numbers is None and hasattr(given, "__index__"):
             numbers = [given]
         if numbers is None:
-            raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {given!r}")
+            raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {shown(given)}")
         if not 1 <= len(numbers) <= 3:
             raise ArgumentError(f"input_shape must be one to three sizes, got {len(numbers)}")
         return tuple(require_size("input_shape", number, most=MOST_NUMBERS) for number in numbers)
@@ -276,8 +276,7 @@ class Model(Computing):
         check_sizes(network, shape)
         self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
         self._own_engine = self.ops = find_engine(engine, network.longest_row(shape))
-        if scaling not in Scaling.KINDS:
-            raise ArgumentError(f"unknown scaling {scaling!r}: known are {', '.join(Scaling.KINDS)}")
+        choose("scaling", scaling, dict.fromkeys(Scaling.KINDS))
         choose("target_scaling", target_scaling, dict.fromkeys(Scaling.TARGET_KINDS))
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")

@@ -138,15 +138,8 @@ def _listed(values: Any, name: str, things: str = "rows") -> list[Any]:
 
 
 def _kind(value: object) -> str:
-    return f"{type(value).__name__} {_short(value)}"
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except RecursionError:
-        text = "nested too deeply to be shown"
-    return text if len(text) <= 40 else text[:37] + "..."
+    text = shown(value)
+    return text if text.startswith(f"a {type(value).__name__}") else f"{type(value).__name__} {text}"
 
 
 def _as_row(row: Any, number: int, name: str) -> Row:
@@ -189,7 +182,7 @@ def _require_finite(value: Any, number: int, column: int, name: str) -> None:
     except OverflowError:
         finite = False
     if not finite:
-        raise DataError(f"{name}: row {number}, column {column} must be a finite number, got {_short(value)}")
+        raise DataError(f"{name}: row {number}, column {column} must be a finite number, got {shown(value)}")
 
 
 # --- labels ------------------------------------------------------------------------------------------------
@@ -305,8 +298,8 @@ def find_classes(labels: Sequence[Label]) -> list[Label]:
     if len(set(text)) > 1:
         odd = text.index(not text[0])
         raise DataError(
-            f"labels must be all strings or all numbers: label 0 is {_short(labels[0])}, "
-            f"label {odd} is {_short(labels[odd])}"
+            f"labels must be all strings or all numbers: label 0 is {shown(labels[0])}, "
+            f"label {odd} is {shown(labels[odd])}"
         )
     fraction = next((v for v in labels if isinstance(v, float) and not v.is_integer()), None)
     if fraction is not None:
@@ -334,7 +327,7 @@ def class_numbers(labels: Sequence[Label], classes: Sequence[Label], name: str =
         odd = next(i for i, label in enumerate(labels) if label not in positions)
         known = shortened(", ".join(map(shown, classes[:12])), 120) + (", ..." if len(classes) > 12 else "")
         raise DataError(
-            f"{name}: label {odd} is {_short(labels[odd])}, which is not a class of the training data ({known})"
+            f"{name}: label {odd} is {shown(labels[odd])}, which is not a class of the training data ({known})"
         ) from None
 
 
@@ -379,7 +372,7 @@ class Scaling:
         but some hardly ever, are pictures already scaled, and left alone; all others are standardised. ``weights``,
         one a row, say how much each counts in means and deviations."""
         if kind not in cls.KINDS:
-            raise ArgumentError(f"unknown scaling {kind!r}: known are {', '.join(cls.KINDS)}")
+            raise ArgumentError(f"unknown scaling {shown(kind)}: known are {', '.join(cls.KINDS)}")
         if kind == "auto":
             kind = cls._choose(rows)
         elif kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):
@@ -453,7 +446,7 @@ class Scaling:
             raise ValueError("a scaling is to have a kind, means and deviations")
         kind, means, deviations = data["kind"], data["means"], data["deviations"]
         if kind not in cls.KINDS[1:]:
-            raise ValueError(f"unknown scaling {_short(kind)}: known are {', '.join(cls.KINDS[1:])}")
+            raise ValueError(f"unknown scaling {shown(kind)}: known are {', '.join(cls.KINDS[1:])}")
         if type(means) is not list or type(deviations) is not list or len(means) != len(deviations):
             raise ValueError("a scaling is to have as many means as deviations")
         if (

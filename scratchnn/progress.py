@@ -4,7 +4,7 @@ Nothing here knows how training works. ``TrainingProgress`` has the four methods
 (``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
 The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
 that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
-Relies on errors.py, escapes.py and the standard library.
+Relies on arguments.py, errors.py, escapes.py and the standard library.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
+from .arguments import require_size, shown
 from .errors import ArgumentError
 from .escapes import printable
 
@@ -123,7 +124,7 @@ def step_listener(
     of steps done, of all, and what ``worded`` makes words of. ``step`` is what a step is called.
     """
     if progress and not callable(progress) and progress is not True:
-        raise ArgumentError(f"progress must be a function, True or None, got {progress!r}")
+        raise ArgumentError(f"progress must be a function, True or None, got {shown(progress)}")
     if progress is not True:
         return progress or None, lambda: None
     line = LiveLine()
@@ -168,9 +169,7 @@ class TrainingProgress:
         ending: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if every is not None and every < 1:
-            raise ArgumentError(f"every must be at least 1 epoch, got {every}")
-        self.every = every
+        self.every = None if every is None else require_size("every", every)
         self.ending = ending
         self._line_arguments = (stream, live, colour, clock)
         self._line = LiveLine(*self._line_arguments)

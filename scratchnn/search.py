@@ -28,7 +28,7 @@ from random import Random
 from typing import Any, Union
 
 from . import linalg
-from .arguments import require_number, require_size
+from .arguments import require_number, require_size, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model
@@ -184,7 +184,7 @@ def _choices(name: str, values: Any) -> list[Any]:
     if hasattr(values, "tolist"):
         values = values.tolist()
     if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__iter__"):
-        raise ArgumentError(f"{name} needs a list of values to try, got {values!r}")
+        raise ArgumentError(f"{name} needs a list of values to try, got {shown(values)}")
     listed = list(values)
     if not listed:
         raise ArgumentError(f"{name} has no values to try")
@@ -346,7 +346,7 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # something written in C, such as dict
-        raise ArgumentError(f"build must be a function that returns a Model, got {function!r}") from None
+        raise ArgumentError(f"build must be a function that returns a Model, got {shown(function)}") from None
     named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return named, any(p.kind == p.VAR_KEYWORD for p in parameters)
 
@@ -400,7 +400,7 @@ class _Search:
         measure: str,
     ) -> None:
         if measure not in MEASURES:
-            raise ArgumentError(f"unknown measure {measure!r}: known are {', '.join(MEASURES)}")
+            raise ArgumentError(f"unknown measure {shown(measure)}: known are {', '.join(MEASURES)}")
         for name, arguments in (("model", model), ("fit", fit)):
             if arguments is not None and not isinstance(arguments, Mapping):
                 raise ArgumentError(f"{name} must be a dict of arguments, got {type(arguments).__name__}")

@@ -2,16 +2,17 @@
 
 Each function returns ``X, y``: X is a list of ``samples`` rows of floats, y the labels (ints) or, for the line, the
 values (floats). The classes take turns, so they are as even as can be. The same arguments give the same points,
-always. Relies on errors.py and the standard library.
+always. Relies on arguments.py, errors.py and the standard library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, floor, isfinite, pi, sin
+from math import cos, floor, inf, pi, sin
 from random import Random
 from typing import Union
 
+from .arguments import require_number, require_size
 from .errors import ArgumentError
 
 Points = list["list[float]"]
@@ -19,10 +20,8 @@ Centers = Union[int, Sequence[Sequence[float]]]
 
 
 def _check(samples: int, noise: float) -> None:
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
-        raise ArgumentError(f"samples must be a positive int, got {samples!r}")
-    if not (isfinite(noise) and noise >= 0):
-        raise ArgumentError(f"noise must be zero or a positive number, got {noise!r}")
+    require_size("samples", samples)
+    require_number("noise", noise, 0.0)
 
 
 def _jittered(point: Sequence[float], noise: float, rng: Random) -> list[float]:
@@ -67,8 +66,7 @@ def checkerboard(
     ``noise``: standard deviation of a jitter in units of the board, given after the point got its colour.
     """
     _check(samples, noise)
-    if squares < 2:
-        raise ArgumentError(f"squares must be at least 2, got {squares!r}")
+    require_size("squares", squares, 2)
     rng = Random(seed)
     X: Points = []
     y: list[int] = []
@@ -97,8 +95,7 @@ def moons(samples: int = 200, *, noise: float = 0.1, seed: int = 0) -> tuple[Poi
 def circles(samples: int = 200, *, factor: float = 0.5, noise: float = 0.05, seed: int = 0) -> tuple[Points, list[int]]:
     """A circle of radius 1 (class 0) around one of radius ``factor`` (class 1)."""
     _check(samples, noise)
-    if not 0 < factor < 1:
-        raise ArgumentError(f"factor must be between 0 and 1, got {factor!r}")
+    require_number("factor", factor, 0.0, 1.0, above=True)
     rng = Random(seed)
     X: Points = []
     y = [i % 2 for i in range(samples)]
@@ -114,8 +111,8 @@ def spirals(
 ) -> tuple[Points, list[int]]:
     """Spiral arms from the middle out to radius 1, one class each, wound ``turns`` times around each other."""
     _check(samples, noise)
-    if arms < 2:
-        raise ArgumentError(f"arms must be at least 2, got {arms!r}")
+    require_size("arms", arms, 2)
+    require_number("turns", turns, -inf)
     rng = Random(seed)
     X: Points = []
     y = [i % arms for i in range(samples)]
@@ -131,6 +128,8 @@ def noisy_line(
 ) -> tuple[Points, list[float]]:
     """For regression: y = slope * x + intercept + Gaussian noise, x spread evenly at random over [-1, 1]."""
     _check(samples, noise)
+    require_number("slope", slope, -inf)
+    require_number("intercept", intercept, -inf)
     rng = Random(seed)
     X = [[rng.uniform(-1.0, 1.0)] for _ in range(samples)]
     return X, [slope * x + intercept + rng.gauss(0.0, noise) for (x,) in X]

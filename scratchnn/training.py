@@ -156,7 +156,7 @@ def checked_callbacks(callbacks: Any) -> list[Any]:
     for callback in listed:
         if isinstance(callback, type) or not all(hasattr(callback, event) for event in events):
             raise ArgumentError(
-                f"callbacks must be Callback objects, with methods {', '.join(events)}; got {callback!r}"
+                f"callbacks must be Callback objects, with methods {', '.join(events)}; got {shown(callback)}"
             )
     return listed
 

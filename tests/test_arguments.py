@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import Model, load_csv, load_idx, one_hot
+from scratchnn import (
+    ArgumentError,
+    DataError,
+    EarlyStopping,
+    Linear,
+    Model,
+    gradcheck,
+    grid_search,
+    load_csv,
+    load_idx,
+    one_hot,
+    train_test_split,
+)
 from scratchnn.arguments import listed, require_number, require_size, shown, shown_path
 from scratchnn.datasets import Dataset
 
@@ -50,6 +62,38 @@ def test_numpys_numbers() -> None:
 def test_sizes(value: Any) -> None:
     with pytest.raises(ValueError, match="size must be a whole number of at least 1, got"):
         require_size("size", value)
+
+
+HUGE = 10**5000  # of more digits than newer Pythons write
+ROWS, LABELS = [[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("wrong", [HUGE, -HUGE, [HUGE], "x" * 500], ids=["huge", "negative", "list", "long"])
+@pytest.mark.parametrize(
+    ("use", "error"),
+    [
+        (lambda wrong: Model(1).fit(wrong, LABELS), DataError),
+        (lambda wrong: Model(1).fit([[wrong], *ROWS[1:]], LABELS), DataError),
+        (lambda wrong: Model(1, 2, task="regression").fit(ROWS, [wrong] * 4), DataError),
+        (lambda wrong: one_hot([wrong, 1], classes=[0, 1]), DataError),
+        (lambda wrong: Model(1, scaling=wrong), ArgumentError),
+        (lambda wrong: Model(1, engine=wrong), ArgumentError),
+        (lambda wrong: Model.from_layers([Linear(1, 2)], loss=wrong), ArgumentError),
+        (lambda wrong: Model(1).fit(ROWS, LABELS, callbacks=wrong), ArgumentError),
+        (lambda wrong: EarlyStopping(monitor=wrong), ArgumentError),
+        (lambda wrong: train_test_split(ROWS, LABELS, test_fraction=wrong), ArgumentError),
+        (lambda wrong: grid_search(ROWS, LABELS, {"lr": [0.1]}, measure=wrong), ArgumentError),
+        (lambda wrong: gradcheck.check_layer(wrong, ROWS), ArgumentError),
+        (lambda wrong: setattr(Linear(1, 1), "trainable", wrong), ArgumentError),
+        (lambda wrong: load_csv("rows.csv", delimiter=wrong), ArgumentError),
+    ],
+)
+def test_a_message_quotes_what_is_wrong_however_long_it_is(
+    use: Callable[[Any], Any], error: type[Exception], wrong: Any
+) -> None:
+    with pytest.raises(error) as raised:
+        use(wrong)
+    assert len(str(raised.value)) < 300
 
 
 def test_values_that_have_no_text_are_shown_all_the_same() -> None:

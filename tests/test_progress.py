@@ -149,7 +149,7 @@ def test_the_last_epoch_is_shown_when_training_stops_before_its_time() -> None:
 
 
 def test_every_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="every must be at least 1 epoch, got 0"):
+    with pytest.raises(ValueError, match="every must be a whole number of at least 1, got 0"):
         TrainingProgress(every=0)
 
 

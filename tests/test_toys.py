@@ -43,10 +43,10 @@ def test_classes_are_even(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_misuse(name: str) -> None:
     for samples in (0, -1, 2.5, True):
-        with pytest.raises(ValueError, match="samples must be a positive int"):
+        with pytest.raises(ValueError, match="samples must be a whole number of at least 1"):
             toy(name)(samples)
-    for noise in (-0.1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="noise must be zero or a positive number"):
+    for noise in (-0.1, float("nan"), float("inf"), "loud"):
+        with pytest.raises(ValueError, match="noise must be a number at least 0"):
             toy(name)(10, noise=noise)
 
 
@@ -82,7 +82,7 @@ def test_checkerboard() -> None:
     X, y = datasets.checkerboard(500, squares=3)
     assert all(0 <= value < 1 for row in X for value in row)
     assert all(label == (int(a * 3) + int(b * 3)) % 2 for (a, b), label in zip(X, y))
-    with pytest.raises(ValueError, match="squares must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="squares must be a whole number of at least 2, got 1"):
         datasets.checkerboard(squares=1)
 
 
@@ -97,7 +97,7 @@ def test_moons() -> None:
 def test_circles() -> None:
     X, y = datasets.circles(100, factor=0.3, noise=0.0)
     assert [hypot(*row) for row in X] == pytest.approx([0.3 if label else 1.0 for label in y])
-    with pytest.raises(ValueError, match=r"factor must be between 0 and 1, got 1\.5"):
+    with pytest.raises(ValueError, match=r"factor must be a number above 0 and below 1, got 1\.5"):
         datasets.circles(factor=1.5)
 
 
@@ -107,7 +107,9 @@ def test_spirals() -> None:
     for (a, b), label in zip(X, y):
         turned = atan2(b, a) / (2 * pi) - 1.5 * hypot(a, b) - label / 3
         assert abs(turned - round(turned)) < 1e-9
-    with pytest.raises(ValueError, match="arms must be at least 2, got 1"):
+    with pytest.raises(ValueError, match="turns must be a number"):
+        datasets.spirals(turns=float("inf"))
+    with pytest.raises(ValueError, match="arms must be a whole number of at least 2, got 1"):
         datasets.spirals(arms=1)
 
 
