@@ -945,8 +945,11 @@ class Model(Computing):
             "frozen": self._frozen(),
         }
         # What could not be read again is not written, least of all over what can.
-        check_description(description, own_layers([type(layer) for layer in self.network.in_line()]))
-        check_fit(self.network, description)
+        try:
+            check_description(description, own_layers([type(layer) for layer in self.network.in_line()]))
+            check_fit(self.network, description)
+        except ValueError as error:
+            raise ArgumentError(f"this model cannot be saved: {error}") from None
         storage.save(path, description)
 
     @classmethod
@@ -1014,9 +1017,11 @@ class Model(Computing):
 
 def _r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
     """The coefficient of determination of one column; for targets that are all the same 1 if they are hit, else 0."""
+    unit = math.ldexp(0.5, math.frexp(max(map(abs, targets)))[1])  # in which no square of a target overflows
+    outputs, targets = [o / unit for o in outputs], [t / unit for t in targets]
     mean = linalg.mean(targets)
-    residual = math.fsum((o - t) ** 2 for o, t in zip(outputs, targets))
-    total = math.fsum((t - mean) ** 2 for t in targets)
+    residual = math.fsum((o - t) * (o - t) for o, t in zip(outputs, targets))
+    total = math.fsum((t - mean) * (t - mean) for t in targets)
     if not total:
         return 0.0 if residual else 1.0
     return 1.0 - residual / total

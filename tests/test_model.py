@@ -38,6 +38,7 @@ from scratchnn import (
     Tanh,
     load_csv,
 )
+from scratchnn.preprocessing import Scaling
 
 SNIPPET = """
 model = Model(input_size=784, hidden_size=100, output_size=10)
@@ -241,6 +242,15 @@ def test_the_score_of_a_regression_is_r_squared() -> None:
     mean = sum(LINE_Y) / len(LINE_Y)
     residual = sum((a - b) ** 2 for a, b in zip(model.predict(LINE_X), LINE_Y))
     assert model.score(LINE_X, LINE_Y) == pytest.approx(1 - residual / sum((t - mean) ** 2 for t in LINE_Y))
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-200, 1e200, 1e307])
+def test_a_score_knows_no_unit(scale: float) -> None:
+    model = Model(2, 8, 1, task="regression")
+    model.fit(LINE_X, [0.0, 1.0] * (len(LINE_X) // 2), epochs=1)
+    assert model.score(LINE_X, [v * scale for v in LINE_Y]) <= 1.0
+    model.target_scaling = Scaling("standard", [0.0], [scale])
+    assert model.score(LINE_X, model.predict(LINE_X)) == 1.0
 
 
 @pytest.mark.parametrize("constant", [False, True])

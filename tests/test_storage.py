@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import (
+    ArgumentError,
     CrossEntropyLoss,
     Dropout,
     EarlyStopping,
@@ -825,6 +826,15 @@ Impostor = type("Linear", (Steep,), {})
 def test_a_layer_that_could_not_be_made_again_is_not_saved(layer: Layer, reason: str, tmp_path: Path) -> None:
     model = Model.from_layers([Linear(2, 3), layer, Linear(3, 2)])
     with pytest.raises(ValueError, match=reason):
+        model.save(tmp_path / "model.pkl")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("classes", [0.5, 1.5]), ("seed", -1), ("label_position", 99)])
+def test_what_a_script_has_broken_is_said_when_the_model_is_saved(name: str, value: Any, tmp_path: Path) -> None:
+    model = Model(2, 3, 2)
+    setattr(model, name, value)
+    with pytest.raises(ArgumentError, match=r"^this model cannot be saved: "):
         model.save(tmp_path / "model.pkl")
     assert os.listdir(tmp_path) == []
 
