@@ -294,7 +294,8 @@ def _label_by_name_or_position(file: DataFile, layout: Layout, label: int | str)
         label = int(label)
     if not -layout.columns <= label < layout.columns:
         raise file.problem(
-            f"no label column at position {shown(label)}: the file has {layout.columns} columns, 0 to {layout.columns - 1}",
+            f"no label column at position {shown(label)}: the file has {layout.columns} columns, 0 to "
+            f"{layout.columns - 1}",
             layout.first_line,
         )
     return label % layout.columns
