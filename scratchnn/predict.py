@@ -112,27 +112,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
     they are to be scored."""
-    from .datasets import Dataset, images_in, iter_csv, load_images
+    from .datasets import images_in, iter_csv, load_images, trained_on
 
-    pixels = model.scaling is not None and model.scaling.kind == "pixels"
-    # What training knew of its file; classes only matter where labels are compared with them.
-    trained_on = Dataset(
-        [bytes(model.input_size) if pixels else [0.0] * model.input_size],
-        [],
-        classes=model.classes if options.score else [],
-        feature_names=model.feature_names,
-        label_name=model.label_name,
-        label_position=model.label_position,
-    )
+    like = trained_on(model)
+    if not options.score:
+        like.classes = []  # they only matter where labels are compared with them
     images = None if options.rows == "-" else images_in(options.rows, test=True) or images_in(options.rows)
     if images is not None:
-        yield load_images(images, like=trained_on, labelled=options.score)
+        yield load_images(images, like=like, labelled=options.score)
         return
     streamed = options.rows == "-"
     for data in iter_csv(
         doors.standard_input() if streamed else options.rows,
         options.label,
-        like=trained_on,
+        like=like,
         header=options.header,
         delimiter=options.delimiter,
         regression=not model.classes,

@@ -362,29 +362,14 @@ def _spelled(value: Any) -> str:
     return (",".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
-def _trained_on(model: Any) -> Any:
-    """What a model knows of the data that it has learned from."""
-    from .datasets import Dataset
-
-    pixels = model.scaling is not None and model.scaling.kind == "pixels"
-    return Dataset(
-        [bytes(model.input_size) if pixels else [0.0] * model.input_size],
-        [],
-        classes=model.classes,
-        feature_names=model.feature_names,
-        label_name=model.label_name,
-        label_position=model.label_position,
-    )
-
-
 def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
-    from .datasets import load_digits
+    from .datasets import load_digits, trained_on
 
     if options.csv is None:
         training, test = load_digits()
     else:
-        training, test = _load(options, options.csv, begun and _trained_on(begun)), None
+        training, test = _load(options, options.csv, begun and trained_on(begun)), None
         if options.test is not None:
             test = _load(options, options.test, training, test=True)
         elif options.test_fraction is None and os.path.isdir(options.csv):
