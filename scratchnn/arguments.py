@@ -54,6 +54,12 @@ def shown_path(path: Any) -> str:
     return text if len(text) <= MOST_OF_A_PATH else "..." + text[3 - MOST_OF_A_PATH :]
 
 
+def require(fine: bool, otherwise: str) -> None:
+    """``ValueError`` with this text, unless it is fine: for what a file says."""
+    if not fine:
+        raise ValueError(otherwise)
+
+
 def require_size(what: str, value: Any, least: int | None = 1, most: int | None = None) -> int:
     """``value`` as an int from ``least`` to ``most``, where they are given; ``ValueError`` says which argument was
     wrong and how."""

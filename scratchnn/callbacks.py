@@ -12,7 +12,7 @@ from copy import copy
 from math import isfinite
 from typing import Any
 
-from .arguments import require_number, require_size, shown
+from .arguments import require, require_number, require_size, shown
 from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
@@ -103,48 +103,48 @@ class Run:
     def at(self, state: Any, batch_size: int, *, between_epochs: bool) -> Run:
         """This run where ``state`` says that it stood, in an epoch or between two; ``ValueError`` if it cannot have."""
         counts = ("epoch", "batch", "samples_done", "correct")
-        _require(type(state) is dict and state.keys() == self.state().keys(), "the run has other parts")
-        _require(all(type(state[name]) is int for name in counts), f"{' and '.join(counts)} are to be whole numbers")
-        _require(type(state["lr"]) is float, "the run's learning rate is to be a number")
+        require(type(state) is dict and state.keys() == self.state().keys(), "the run has other parts")
+        require(all(type(state[name]) is int for name in counts), f"{' and '.join(counts)} are to be whole numbers")
+        require(type(state["lr"]) is float, "the run's learning rate is to be a number")
         there = copy(self)
         there.epoch, there.batch, there.samples_done, there.correct = (state[name] for name in counts)
         there.lr = state["lr"]
         least, most = (
             (0 if there.epoch == 0 else self.batches, self.batches) if between_epochs else (1, self.batches - 1)
         )
-        _require(0 <= there.epoch <= self.epochs, f"the run stands in epoch {shown(there.epoch)} of {self.epochs}")
-        _require(there.epoch > 0 or between_epochs, "the run stands in an epoch before the first")
-        _require(
+        require(0 <= there.epoch <= self.epochs, f"the run stands in epoch {shown(there.epoch)} of {self.epochs}")
+        require(there.epoch > 0 or between_epochs, "the run stands in an epoch before the first")
+        require(
             least <= there.batch <= (most if there.epoch else 0),
             f"the run stands after batch {shown(there.batch)} of {self.batches}",
         )
         done = min(there.batch * batch_size, self.samples)
-        _require(there.samples_done == done, f"{shown(there.samples_done)} rows were learned from, expected {done}")
+        require(there.samples_done == done, f"{shown(there.samples_done)} rows were learned from, expected {done}")
         right = range(done + 1) if self.classifies else range(1)
-        _require(there.correct in right, f"{shown(there.correct)} rows were right, of {done}")
+        require(there.correct in right, f"{shown(there.correct)} rows were right, of {done}")
         there._take_losses(state, there.epoch if between_epochs else there.epoch - 1, between_epochs)
         return there
 
     def _take_losses(self, state: dict[str, Any], epochs: int, between_epochs: bool) -> None:
         """The losses of this epoch's batches, and the history of so many epochs."""
         shares, history = state["loss_shares"], state["history"]
-        _require(type(shares) is list and len(shares) == (self.batch > 0), "losses of the batches are to be one row")
+        require(type(shares) is list and len(shares) == (self.batch > 0), "losses of the batches are to be one row")
         self.loss_shares = unpack_matrix(shares[0])[0] if shares else []
-        _require(len(self.loss_shares) == self.batch, f"{len(self.loss_shares)} losses of {self.batch} batches")
+        require(len(self.loss_shares) == self.batch, f"{len(self.loss_shares)} losses of {self.batch} batches")
         self.history = History()
         lists = vars(self.history)
-        _require(type(history) is dict and history.keys() == lists.keys(), "the history has other lists")
+        require(type(history) is dict and history.keys() == lists.keys(), "the history has other lists")
         for name, values in history.items():
             there = not (("accuracy" in name and not self.classifies) or ("validation" in name and not self.validates))
             expected = epochs if there else 0
-            _require(type(values) is list and len(values) == expected, f"{name} of {expected} epochs was expected")
+            require(type(values) is list and len(values) == expected, f"{name} of {expected} epochs was expected")
             finite = all(type(v) is float and (isfinite(v) or name == "validation_loss") for v in values)
-            _require(finite, f"{name} is to be finite numbers")
-            _require("accuracy" not in name or all(0.0 <= v <= 1.0 for v in values), f"{name} is to be from 0 to 1")
+            require(finite, f"{name} is to be finite numbers")
+            require("accuracy" not in name or all(0.0 <= v <= 1.0 for v in values), f"{name} is to be from 0 to 1")
             lists[name] = list(values)
         if between_epochs and epochs:
-            _require(self.history.loss[-1] == self.loss, "the last loss is not the mean of its epoch's")
-            _require(not self.classifies or self.history.accuracy[-1] == self.accuracy, "the last accuracy is another")
+            require(self.history.loss[-1] == self.loss, "the last loss is not the mean of its epoch's")
+            require(not self.classifies or self.history.accuracy[-1] == self.accuracy, "the last accuracy is another")
 
     def go_on_from(self, there: Run) -> None:
         """Stand where the other one does, which ``at`` made."""
@@ -168,11 +168,6 @@ class Run:
     def accuracy(self) -> float | None:
         """The fraction of samples classified rightly so far in this epoch; None for regression."""
         return self.correct / self.samples_done if self.classifies and self.samples_done else None
-
-
-def _require(fine: bool, otherwise: str) -> None:
-    if not fine:
-        raise ValueError(otherwise)
 
 
 class Callback:
@@ -227,15 +222,15 @@ class _Watching(Callback):
 
     def check_state(self, state: dict[str, Any], model: Any, run: Run) -> None:
         name = type(self).__name__
-        _require(state.keys() == self.state().keys(), f"{name} has other parts")
+        require(state.keys() == self.state().keys(), f"{name} has other parts")
         best, epoch = state["best"], state["best_epoch"]
-        _require(type(epoch) is int, f"the best epoch of {name} cannot be {shown(epoch)}")
+        require(type(epoch) is int, f"the best epoch of {name} cannot be {shown(epoch)}")
         values = getattr(run.history, self.monitor)
         if best is None:
-            _require(epoch == 0, f"{name} has a best epoch, {shown(epoch)}, without its {self.monitor}")
+            require(epoch == 0, f"{name} has a best epoch, {shown(epoch)}, without its {self.monitor}")
         else:
             fine = type(best) is float and 1 <= epoch <= len(values) and values[epoch - 1] == best
-            _require(fine, f"{name} has {shown(best)} as best, which is not the {self.monitor} of epoch {shown(epoch)}")
+            require(fine, f"{name} has {shown(best)} as best, which is not the {self.monitor} of epoch {shown(epoch)}")
 
     def restore(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch = state["best"], state["best_epoch"]
@@ -292,20 +287,20 @@ class EarlyStopping(_Watching):
     def check_state(self, state: dict[str, Any], model: Any, run: Run) -> None:
         super().check_state(state, model, run)
         packed, flat, stopped = state["best_weights"], state["flat"], state["stopped"]
-        _require(type(stopped) is bool, f"EarlyStopping stopped: {shown(stopped)} is neither True nor False")
-        _require(not stopped or len(run.history) - state["best_epoch"] > 0, "EarlyStopping stopped at the best epoch")
-        _require((packed is None) == (flat is None), "the best weights are there in part")
+        require(type(stopped) is bool, f"EarlyStopping stopped: {shown(stopped)} is neither True nor False")
+        require(not stopped or len(run.history) - state["best_epoch"] > 0, "EarlyStopping stopped at the best epoch")
+        require((packed is None) == (flat is None), "the best weights are there in part")
         wanted = self.restore_best and state["best"] is not None
-        _require((packed is not None) == wanted, f"the best weights are {'missing' if wanted else 'not asked for'}")
+        require((packed is not None) == wanted, f"the best weights are {'missing' if wanted else 'not asked for'}")
         if packed is not None:
             now = [v if isinstance(v[0], list) else [v] for v in model.weights]
             flatness = [not isinstance(v[0], list) for v in model.weights]
-            _require(type(packed) is list and len(packed) == len(now), f"{len(now)} best weights were expected")
-            _require(
+            require(type(packed) is list and len(packed) == len(now), f"{len(now)} best weights were expected")
+            require(
                 flat == flatness and {*map(type, flat)} <= {bool}, "best weights that are other rows than the model's"
             )
             shapes = [(len(rows), len(rows[0])) for rows in map(unpack_matrix, packed)]
-            _require(shapes == [(len(rows), len(rows[0])) for rows in now], "best weights of other shapes")
+            require(shapes == [(len(rows), len(rows[0])) for rows in now], "best weights of other shapes")
 
     def restore(self, state: dict[str, Any]) -> None:
         super().restore(state)

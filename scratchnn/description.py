@@ -13,7 +13,7 @@ from typing import Any
 
 from . import arguments
 from .architecture import ARGUMENTS, LAYERS
-from .arguments import MOST_NUMBERS
+from .arguments import MOST_NUMBERS, require
 from .errors import ArgumentError
 from .layers import MOST_LAYERS, Sequential, Shape, width
 from .losses import LOSSES
@@ -64,7 +64,7 @@ def brought_up_to_date(description: Any, version: int) -> Any:
     later = [parts for since, parts in _ADDED.items() if since > version]
     if type(description) is dict:
         for name, value in (item for parts in later for item in parts.items()):
-            _require(name not in description, f"there is an unknown part, {shown(name)}")
+            require(name not in description, f"there is an unknown part, {shown(name)}")
             description[name] = list(value) if type(value) is list else value
     return description
 
@@ -72,35 +72,30 @@ def brought_up_to_date(description: Any, version: int) -> Any:
 def check_description(description: Any, own: Collection[str] = ()) -> None:
     """``ValueError`` unless this describes a model: all its parts, of the right types, within bounds. ``own`` are the
     names of layers that are not scratchnn's."""
-    _require(type(description) is dict, f"a dict of parts was expected, got {shown(description)}")
+    require(type(description) is dict, f"a dict of parts was expected, got {shown(description)}")
     for name, types in _PARTS.items():
-        _require(name in description, f"the part {name!r} is missing")
+        require(name in description, f"the part {name!r} is missing")
         value = description[name]
         expected = " or ".join(kind.__name__ for kind in types)
-        _require(type(value) in types, f"{name} is to be of type {expected}, got {shown(value)}")
+        require(type(value) in types, f"{name} is to be of type {expected}, got {shown(value)}")
     unknown = next((name for name in description if name not in _PARTS), None)
-    _require(unknown is None, f"there is an unknown part, {shown(unknown)}")
+    require(unknown is None, f"there is an unknown part, {shown(unknown)}")
     _require_known("loss", description["loss"], LOSSES)
     _require_known("task", description["task"], TASKS)
     _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
     _require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
-    _require(bool(description["layers"]), "a model needs at least one layer")
+    require(bool(description["layers"]), "a model needs at least one layer")
     _check_layers(description["layers"], 0, own)
     _check_shape(description["input_shape"])
     _check_classes(description["classes"])
-    _require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
+    require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
     seed = description["seed"]
-    _require(seed is None or 0 <= seed < MOST_SEEDS, f"seed is to be from 0 to 2**128 - 1, got {shown(seed)}")
-
-
-def _require(fine: bool, otherwise: str) -> None:
-    if not fine:
-        raise ValueError(otherwise)
+    require(seed is None or 0 <= seed < MOST_SEEDS, f"seed is to be from 0 to 2**128 - 1, got {shown(seed)}")
 
 
 def _require_known(what: str, name: Any, known: Any, hint: str = "") -> None:
     fine = type(name) is str and name in known
-    _require(fine, f"unknown {what} {shown(name)}: {hint}known are {', '.join(known)}")
+    require(fine, f"unknown {what} {shown(name)}: {hint}known are {', '.join(known)}")
 
 
 def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> int:
@@ -108,16 +103,16 @@ def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> 
     count = before
     for layer in layers:
         count += 1
-        _require(count <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
-        _require(type(layer) is dict, f"a layer is to be a dict, got {shown(layer)}")
+        require(count <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
+        require(type(layer) is dict, f"a layer is to be a dict, got {shown(layer)}")
         kind = layer.get("kind")
         if type(kind) is str and kind in own:
             continue  # its constructor knows its arguments, and nobody else
         _require_known("layer", kind, LAYERS, "hand over one of your own, as in Model.load(path, layers=[Mine]); ")
         unknown = next((name for name in layer if name != "kind" and name not in ARGUMENTS[kind]), None)
-        _require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
+        require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
         for name, types in ARGUMENTS[kind].items():
-            _require(name in layer, f"{name} of {kind} is missing")
+            require(name in layer, f"{name} of {kind} is missing")
             _check_argument(kind, name, layer[name], types)
         if kind == "Sequential":
             count = _check_layers(layer["layers"], count, own)
@@ -128,22 +123,22 @@ def _check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -
     fine = type(value) in types
     if type(value) is list and name != "layers":
         fine = fine and len(value) == 2 and {*map(type, value)} == {int}
-    _require(fine, f"{name} of {kind} cannot be {shown(value)}")
+    require(fine, f"{name} of {kind} cannot be {shown(value)}")
 
 
 def _check_shape(shape: list[Any]) -> None:
     """The sizes of one sample; their product is looked at where the layers are."""
     sizes = 1 <= len(shape) <= 3 and all(type(size) is int and 0 < size <= MOST_NUMBERS for size in shape)
-    _require(sizes, f"input_shape is to be one to three sizes from 1 to {MOST_NUMBERS}")
+    require(sizes, f"input_shape is to be one to three sizes from 1 to {MOST_NUMBERS}")
 
 
 def _check_classes(classes: list[Any]) -> None:
     """Class labels are all texts, or all whole numbers of at most 64 bits (hashes of longer ones can be chosen)."""
     kinds = {*map(type, classes)}
-    _require(kinds <= {str} or kinds <= {int, bool}, "classes are to be all texts or all whole numbers")
+    require(kinds <= {str} or kinds <= {int, bool}, "classes are to be all texts or all whole numbers")
     if int in kinds:
-        _require(all(-(1 << 63) <= label < 1 << 63 for label in classes), "a class label of more than 64 bits")
-    _require(len({*classes}) == len(classes), "the same class twice")
+        require(all(-(1 << 63) <= label < 1 << 63 for label in classes), "a class label of more than 64 bits")
+    require(len({*classes}) == len(classes), "the same class twice")
 
 
 def check_fit(network: Sequential, description: dict[str, Any]) -> None:
@@ -180,7 +175,7 @@ def check_work(network: Sequential, description: dict[str, Any], max_work: int |
     work = network.work(tuple(description["input_shape"]))
     given = sum(len(matrix["doubles"]) for matrix in description["weights"])
     most = WORK + WORK_FOR_A_BYTE * given if max_work is None else max_work
-    _require(
+    require(
         work <= most,
         f"a row would take about {work:,} multiply-adds, and at most {most:,} are accepted: "
         "hand over a larger max_work to load it all the same",
@@ -188,10 +183,10 @@ def check_work(network: Sequential, description: dict[str, Any], max_work: int |
 
 
 def _check_weights(expected: list[tuple[int, int]], packed: list[Any]) -> None:
-    _require(len(packed) == len(expected), f"{len(expected)} weights expected, got {len(packed)}")
+    require(len(packed) == len(expected), f"{len(expected)} weights expected, got {len(packed)}")
     for number, (shape, matrix) in enumerate(zip(expected, packed)):
         came = packed_shape(matrix)
-        _require(came == shape, f"weights[{number}] is {came[0]}x{came[1]}, the layers need {shape[0]}x{shape[1]}")
+        require(came == shape, f"weights[{number}] is {came[0]}x{came[1]}, the layers need {shape[0]}x{shape[1]}")
 
 
 def _check_frozen(network: Sequential, frozen: list[Any]) -> None:
@@ -200,7 +195,7 @@ def _check_frozen(network: Sequential, frozen: list[Any]) -> None:
     before = -1
     for position in frozen:
         known = type(position) is int and before < position < len(layers)
-        _require(
+        require(
             known and not isinstance(layers[position], Sequential),
             f"frozen is to list positions of layers, rising, of {len(layers)} and none of a Sequential: "
             f"got {shown(position)}",
@@ -212,16 +207,16 @@ def _check_learned(description: dict[str, Any], inputs: int, outputs: int) -> No
     """What was learned from the data: scaling, classes, and the columns of the file."""
     scaling, classes, position = description["scaling"], description["classes"], description["label_position"]
     expected = max(outputs, 2) if description["task"] == "classification" and scaling is not None else 0
-    _require(len(classes) == expected, f"{expected} classes expected, got {len(classes)}")
+    require(len(classes) == expected, f"{expected} classes expected, got {len(classes)}")
     if scaling is not None:
         learned = Scaling.from_dict(scaling)
         asked_for = description["scaling_kind"]
-        _require(asked_for in ("auto", learned.kind), f"scaling {asked_for!r} was asked for, {learned.kind!r} is there")
+        require(asked_for in ("auto", learned.kind), f"scaling {asked_for!r} was asked for, {learned.kind!r} is there")
         columns = len(learned.means)
-        _require(learned.kind != "standard" or columns == inputs, f"scaling of {columns} columns, expected {inputs}")
+        require(learned.kind != "standard" or columns == inputs, f"scaling of {columns} columns, expected {inputs}")
     names = len(description["feature_names"])
-    _require(names in (0, inputs), f"{names} feature_names for {inputs} features")
-    _require(position is None or -inputs - 1 <= position <= inputs, f"a label_position of {shown(position)}")
+    require(names in (0, inputs), f"{names} feature_names for {inputs} features")
+    require(position is None or -inputs - 1 <= position <= inputs, f"a label_position of {shown(position)}")
 
 
 def _check_target_scaling(description: dict[str, Any], outputs: int) -> None:
@@ -229,14 +224,14 @@ def _check_target_scaling(description: dict[str, Any], outputs: int) -> None:
     scaling, asked_for = description["target_scaling"], description["target_scaling_kind"]
     if scaling is None:
         fitted = description["scaling"] is not None
-        _require(not fitted or asked_for != "standard", "target_scaling 'standard' was asked for, none is there")
+        require(not fitted or asked_for != "standard", "target_scaling 'standard' was asked for, none is there")
         return
     learned = Scaling.from_dict(scaling)
-    _require(description["scaling"] is not None, "a target_scaling, but no scaling of features")
+    require(description["scaling"] is not None, "a target_scaling, but no scaling of features")
     fitting = description["task"] == "regression" and description["loss"] == "mse" and learned.kind != "none"
-    _require(fitting, f"target_scaling {learned.kind!r} is for regression with the loss mse")
+    require(fitting, f"target_scaling {learned.kind!r} is for regression with the loss mse")
     fine = asked_for in ("auto", learned.kind)
-    _require(fine, f"target_scaling {asked_for!r} was asked for, {learned.kind!r} is there")
+    require(fine, f"target_scaling {asked_for!r} was asked for, {learned.kind!r} is there")
     columns = len(learned.means)
     right = learned.kind != "standard" or columns == outputs
-    _require(right, f"target_scaling of {columns} columns, expected {outputs}")
+    require(right, f"target_scaling of {columns} columns, expected {outputs}")

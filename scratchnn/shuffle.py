@@ -27,10 +27,3 @@ def shuffle(*sequences: MutableSequence[Any], rng: Random) -> None:
         chosen = rng.randrange(last + 1)
         for sequence in sequences:
             sequence[last], sequence[chosen] = sequence[chosen], sequence[last]
-
-
-def shuffled_indices(count: int, rng: Random) -> list[int]:
-    """The numbers 0 to count - 1 in a random order."""
-    indices = list(range(count))
-    shuffle(indices, rng=rng)
-    return indices

@@ -14,7 +14,7 @@ from copy import copy
 from random import Random
 from typing import Any
 
-from .arguments import shown
+from .arguments import require, shown
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
 from .optim import SCHEDULES, Optimizer, Schedule, described
@@ -107,12 +107,6 @@ class Standing:
             if hasattr(callback, "check_state"):
                 callback.check_state(state, model, self.run)
         return states
-
-
-def require(fine: bool, otherwise: str) -> None:
-    """``ValueError`` with this text, unless it is fine."""
-    if not fine:
-        raise ValueError(otherwise)
 
 
 def _listed(state: dict[str, Any], name: str, count: int | None = None) -> list[Any]:

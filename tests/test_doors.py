@@ -79,11 +79,10 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 # Where a bare ValueError is right: checks of the package's own work, and of what is read from a file, where the caller
 # makes a ModelFileError of it. Wherever else a caller's argument is wrong, it is an ArgumentError or a DataError.
 OWN_WORK = {
-    *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle", "standing"),
+    *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle"),
     *("windows.require_inputs", "windows.require_outputs", "windows.require_weight"),
-    *("description._require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
+    *("arguments.require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
     *("optim.restore", "checkpoint.unpack", "checkpoint.unpack_order", "checkpoint.require_together"),
-    "callbacks._require",
 }
 
 
