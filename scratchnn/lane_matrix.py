@@ -71,9 +71,10 @@ class Samples:
     """Lanes of a batch: row i is ``data[i]`` times ``scale`` times 2**exponent, and no lane is larger than the bound,
     where (exponent, bound) is ``sizes[i]``. ``scale`` is from 0.5 to 1."""
 
-    __slots__ = ("_bits", "data", "scale", "sizes")
+    __slots__ = ("_bits", "_most_bits", "data", "scale", "sizes")
 
     _bits: list[int]
+    _most_bits: int
 
     def __init__(self, data: list[int], scale: float, sizes: list[Size]) -> None:
         self.data = data
@@ -87,6 +88,14 @@ class Samples:
         except AttributeError:
             self._bits = layout.bits(self.data, max([bound for _, bound in self.sizes], default=0))
             return self._bits
+
+    def most_bits(self, layout: Layout) -> int:
+        """How many bits the largest lane of all has; looked up once."""
+        try:
+            return self._most_bits
+        except AttributeError:
+            self._most_bits = layout.most_bits(self.data, max([bound for _, bound in self.sizes], default=0))
+            return self._most_bits
 
     def by_size(self) -> list[tuple[Size, list[int]]]:
         """(size, the numbers of the rows that have it) for every size there is."""
@@ -184,7 +193,9 @@ class Entry:
 class Inputs:
     """Rows of small ints that multiply, an ``Entry`` each: its numbers times ``scale`` are the row. Read-only."""
 
-    __slots__ = ("entries", "largest", "least", "row_sum", "scale", "shape")
+    __slots__ = ("_lists", "entries", "largest", "least", "row_sum", "scale", "shape")
+
+    _lists: list[Sequence[int]]
 
     @property
     def pixels(self) -> bool:
@@ -206,6 +217,20 @@ class Inputs:
     def exponents(self) -> list[int | None]:
         """One exponent a row, None for a row of zeros."""
         return [entry.exponent if entry.growth else None for entry in self.entries]
+
+    def ints(self) -> list[Sequence[int]]:
+        """The ints of each row. Arrays, which are small, become lists when they are first asked for: an array makes its
+        ints anew whenever it is read."""
+        try:
+            return self._lists
+        except AttributeError:
+            self._lists = [row.tolist() if type(row) is array else row for row in [e.ints for e in self.entries]]
+            return self._lists
+
+    @property
+    def growths(self) -> list[int]:
+        """The sum of the sizes of each row."""
+        return [entry.growth for entry in self.entries]
 
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""
@@ -237,9 +262,11 @@ class Scalars:
         self.least = usual(width, bits)
         self.totals = list(map(sum, rows))
         self.growths = self.totals if positive else [sum(map(abs, row)) for row in rows]
-        for number, growth in enumerate(self.growths):
-            if not growth:
-                self.exponents[number] = None  # it has no size that could mean anything
+
+    def leave_out_zeros(self) -> None:
+        """A row of zeros has no size that could mean anything."""
+        if 0 in self.growths:
+            self.exponents = [exponent if growth else None for exponent, growth in zip(self.exponents, self.growths)]
 
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""
@@ -399,6 +426,11 @@ def largest_size(row: Sequence[float]) -> float:
     return largest if largest > SMALLEST else 0.0
 
 
+def largest_in(rows: Iterable[Sequence[float]]) -> float:
+    """The same of all numbers of all rows."""
+    return largest_size([v for row in rows for v in row])
+
+
 def run_away(largest: float) -> LaneOverflowError:
     """The error that names the number that was too large, or was none."""
     what = f"numbers up to {largest:.3g}" if largest == largest else "a number that is no number (NaN)"
@@ -449,6 +481,11 @@ def size_in_range(scale: float, exponent: int, bound: int) -> Size:
     if largest <= SMALLEST:
         return NOTHING
     raise run_away(largest)
+
+
+def alike(things: Sequence[Any]) -> bool:
+    """Whether there are any, and all are equal."""
+    return bool(things) and things.count(things[0]) == len(things)
 
 
 # --- laying numbers out ----------------------------------------------------------------------------------------------

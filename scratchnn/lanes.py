@@ -52,10 +52,12 @@ from .lane_matrix import (
     Scalars,
     Shape,
     Size,
+    alike,
     bits_of,
     exponent_for,
     in_range,
     in_rows,
+    largest_in,
     largest_of,
     largest_size,
     longest_sum,
@@ -203,7 +205,7 @@ class Lanes:
             raise ValueError(f"the bound of a matrix is to be at most 2**{self.capacity} units")
         lanes = form.get("lanes")
         if lanes is None:
-            largest_size([v for row in rows for v in row])
+            largest_in(rows)
             lanes = [[round(v / unit) for v in row] for row in rows]
         elif type(lanes) is not list or any(type(row) is not list or {*map(type, row)} - {int} for row in lanes):
             raise ValueError("the lanes of a matrix are to be rows of whole numbers")
@@ -238,7 +240,7 @@ class Lanes:
                 m.rows = Block(data, math.ldexp(m.samples.scale, exponent), largest_of(bounds))
             else:
                 floats = m.floats or []
-                largest = max(map(largest_size, floats), default=0.0)
+                largest = largest_in(floats)
                 unit = unit_for(largest, self.weight_bits - HEADROOM_BITS)
                 lanes = self._layout(width).pack_rounded(floats, [1.0 / unit] * count)
                 m.rows = Block(lanes, unit, math.ceil(largest / unit))
@@ -268,9 +270,8 @@ class Lanes:
     def _packed(self, floats: Rows, scale: float, width: int, together: bool = False) -> Samples:
         """Rows of floats in units of ``scale`` and powers of two."""
         mantissa = math.frexp(scale)[0]
-        largest = [size / mantissa for size in map(largest_size, floats)]
-        if together:
-            largest = [max(largest, default=0.0)] * len(floats)
+        sizes_of_rows = [largest_in(floats)] * len(floats) if together else map(largest_size, floats)
+        largest = [size / mantissa for size in sizes_of_rows]
         exponents = [exponent_for(size, ROW_BITS, self.apart) for size in largest]
         factors = [math.ldexp(1.0 / mantissa, -exponent) for exponent in exponents]
         sizes = [(exponent, 1 << ROW_BITS) if size else NOTHING for exponent, size in zip(exponents, largest)]
@@ -283,15 +284,16 @@ class Lanes:
             (count, width), scale = m.shape, 1.0
             bits, together = self._scalar_bits(width), together and self.usual_sum is not None
             if m.floats is not None:
-                largest = list(map(largest_size, m.floats))
-                largest = [max(largest)] * count if together and count else largest
+                largest = [largest_in(m.floats)] * count if together else list(map(largest_size, m.floats))
                 exponents = [exponent_for(size, bits, self.apart) for size in largest]
                 flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
             else:
                 samples = self._samples(m)
-                data, exponents = self._shortened(samples, bits, width, together)
+                data, exponents = self._shortened(samples, bits, width)
                 flat, scale = self._layout(width).unpack(data, 1 << bits), samples.scale
             m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width, m.positive)
+            if self.usual_sum is None or not alike(exponents) or not any(m.scalars.growths):
+                m.scalars.leave_out_zeros()
         return m.scalars
 
     def _scalar_bits(self, count: int) -> int:
@@ -301,20 +303,21 @@ class Lanes:
             return SCALAR_BITS
         return min(max((self.capacity - bits_of(count)) // 2, SCALAR_BITS), MOST_SCALAR_BITS)
 
-    def _shortened(self, samples: Samples, bits: int, width: int, together: bool) -> tuple[list[int], list[int]]:
-        """(rows, exponents): every row rounded so that its largest lane has at most ``bits`` bits."""
+    def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
+        """(rows, exponents): every row in a unit in which its largest lane has ``bits`` bits, rounded if it had more;
+        rows that are learned from, and have the same size, keep one unit."""
         layout, sizes = self._layout(width), samples.sizes
-        if together and sizes.count(sizes[0]) == len(sizes):
-            shift = max(layout.most_bits(samples.data, sizes[0][1]) - bits, 0)
+        if self.usual_sum is not None and alike(sizes):
+            shift = samples.most_bits(layout) - bits
             return layout.shift(samples.data, shift), [sizes[0][0] + shift] * len(sizes)
         if self.apart > 1:
             wanted = [
                 -(-(own + used) // self.apart) * self.apart - bits
                 for (own, _), used in zip(sizes, samples.bits(layout))
             ]
-            shifts = [unit - own if unit > own else 0 for (own, _), unit in zip(sizes, wanted)]
+            shifts = [unit - own for (own, _), unit in zip(sizes, wanted)]
         else:
-            shifts = [used - bits if used > bits else 0 for used in samples.bits(layout)]
+            shifts = [used - bits for used in samples.bits(layout)]
         data = layout.shift_each(samples.data, shifts)
         return data, [exponent + shift for (exponent, _), shift in zip(sizes, shifts)]
 
@@ -328,6 +331,14 @@ class Lanes:
         is rounded off than that takes.
         """
         layout, room = self._layout(width), 1 << self.capacity
+        if alike(samples.sizes) and alike(others) and others[0] is not None:  # mostly so, and much simpler
+            count, (exponent, bound) = len(others), samples.sizes[0]
+            used, terms, shift = samples.most_bits(layout), growth * count if summed else growth, 0
+            bound = min(bound, 1 << used) if used or any(samples.data) else 0
+            while terms * (left := shifted_bound(bound, shift)) > room:
+                shift += max((terms * left).bit_length() - self.capacity - 2, 1)
+            rows = layout.shift(samples.data, shift) if shift else samples.data
+            return rows, exponent + others[0] + shift, [(left, count)]
         groups: dict[Size, list[int]] = {}
         for number, ((exponent, bound), other) in enumerate(zip(samples.sizes, others)):
             if bound and other is not None:
@@ -401,7 +412,13 @@ class Lanes:
         zeros: list[int] = []
         learning = self.usual_sum is not None
         often = learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
-        alike = together and learning
+        together, least, known = together and learning, scalars.least, plans.known
+        if together:  # the rows of a gradient will be added up
+            least += min(bits_of(x.shape[0]), max(self.capacity - least - TABLE_BITS, 0))
+        if not often:
+            fast = self._times_alike(scalars, least, plans, rows)
+            if fast is not None:
+                return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
         if isinstance(scalars, Inputs):
             operands: Any = [
                 (None if often else entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
@@ -410,13 +427,8 @@ class Lanes:
         else:
             nothing = repeat(None)
             operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
-        least, known = scalars.least, plans.known
-        if isinstance(scalars, Scalars):
             if learning:
                 least = max([least, *map(int.bit_length, scalars.growths)])
-            fast = self._times_alike(scalars, least, plans, rows)
-            if fast is not None:
-                return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
         for gather, ints, total, growth, own, entry in operands:
             if not growth:  # it has no unit that could mean anything
                 zeros.append(len(data))
@@ -437,8 +449,8 @@ class Lanes:
             else:
                 row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
             data.append(row)
-            sizes.append(size if row or alike else NOTHING)
-        if alike and zeros and len(zeros) < len(data):
+            sizes.append(size if row or together else NOTHING)
+        if together and zeros and len(zeros) < len(data):
             usual = next((size for size in sizes if size != NOTHING), NOTHING)
             sizes = [usual if size == NOTHING else size for size in sizes]
         result = Samples(data, plans.scale, sizes)
@@ -450,19 +462,29 @@ class Lanes:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
 
-    @staticmethod
-    def _times_alike(scalars: Scalars, least: int, plans: Plans, rows: Block) -> Samples | None:
+    def _times_alike(self, scalars: Inputs | Scalars, least: int, plans: Plans, rows: Block) -> Samples | None:
         """The product where one plan is for all rows, which most often is so; None where it is not."""
         exponents, growths = scalars.exponents, scalars.growths
-        if not growths or exponents[0] is None or exponents.count(exponents[0]) < len(exponents):
+        if not alike(exponents) or exponents[0] is None:
             return None
-        if max(growths).bit_length() > least:
-            return None
+        largest = max(growths).bit_length()
+        if largest > least:
+            if self.usual_sum is None or isinstance(scalars, Inputs):
+                return None
+            least = largest
         key = least, exponents[0]
         table, base, offset, size = plans.known.get(key) or plans.plan(rows, *key)
         if table is None:
             return None
-        data = [sum(map(mul, table, ints), offset - base * n) for ints, n in zip(scalars.rows, scalars.totals)]
+        if isinstance(scalars, Scalars):
+            data = [sum(map(mul, table, ints), offset - base * n) for ints, n in zip(scalars.rows, scalars.totals)]
+        else:
+            data = [
+                sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset - base * entry.total)
+                for entry, ints in zip(scalars.entries, scalars.ints())
+            ]
+        if self.usual_sum is not None or 0 not in data:
+            return Samples(data, plans.scale, [size] * len(data))
         return Samples(data, plans.scale, [size if row else NOTHING for row in data])
 
     def _even(self, weight: LaneMatrix) -> tuple[Block, list[float]]:
@@ -552,11 +574,14 @@ class Lanes:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
         count, width = m.shape
         if isinstance(m, LaneMatrix) and m.floats is not None:
-            for row in m.floats:
-                largest_size(row)
+            largest_in(m.floats)
             return self.from_rows([[math.fsum(column) for column in zip(*m.floats)] or [0.0] * width])
         samples = self._samples(m)
-        rows, exponent, bounds = self._aligned(samples, width, [0] * count, 1, True)
+        if alike(samples.sizes) and samples.sizes[0][1] * count <= 1 << self.capacity:  # the common case
+            (exponent, bound), rows = samples.sizes[0], samples.data
+            bounds = [(bound, count)]
+        else:
+            rows, exponent, bounds = self._aligned(samples, width, [0] * count, 1, True)
         block = in_range(Block([sum(rows)], times_power(samples.scale, exponent), sum_of(bounds)))
         return LaneMatrix(self.width, (1, width), rows=block)
 
@@ -587,9 +612,8 @@ class Lanes:
 
     def _added_as_floats(self, a: Rows, b: Rows, factor: float) -> LaneMatrix:
         rows = [[v + factor * w for v, w in zip(p, q)] for p, q in zip(a, b)]
-        for row in rows:
-            largest_size(row)
-        return self.from_rows(rows)
+        largest_in(rows)
+        return LaneMatrix(self.width, linalg.shape(rows), rows)
 
     def _added(self, first: Block, second: Block, factor: float, width: int, lasts: bool) -> Block:
         """first + factor·second in the unit of the first, or in a coarser one if lanes would overflow in that.
@@ -600,9 +624,11 @@ class Lanes:
         if not step <= LARGEST:
             raise run_away(step)
         room = 1 << self.capacity - 1
+        # Bounds are often far from what is there: they are looked up before bits are lost, and where there is no unit yet.
         if not first.bound or first.bound * first.scale + step > room * first.scale:
-            # Bounds are often far from what is there: before bits are lost, and where there is no unit yet.
-            first, second = self._tightened(first, width), self._tightened(second, width)
+            first = self._tightened(first, width)
+        if not first.bound or first.bound * first.scale + step > room * first.scale:
+            second = self._tightened(second, width)
             step = abs(factor) * second.bound * second.scale
         if step <= SMALLEST:
             return first
@@ -760,8 +786,7 @@ class Lanes:
         m = self._matrix(m)
         if m.floats is not None:
             rows = [[factor * v for v in row] for row in m.floats]
-            for row in rows:
-                largest_size(row)
+            largest_in(rows)
             return self.from_rows(rows)
         if m.product is not None:
             self._rows(m)
@@ -907,13 +932,16 @@ class Plans:
 
 def _accumulate(totals: list[int], x: Inputs, rows: Sequence[int]) -> None:
     """totals += xᵀ·rows."""
-    everywhere, pixels, nothing = range(len(totals)), x.pixels, []  # type: ignore[var-annotated]
+    everywhere = range(len(totals))
+    if not x.pixels:
+        for entry, ints, lanes in zip(x.entries, x.ints(), rows):
+            if lanes:
+                for k, v in zip(entry.positions or everywhere, ints):
+                    totals[k] += v * lanes
+        return
     for entry, lanes in zip(x.entries, rows):
         if lanes:
-            if pixels:
-                _, positions, ints, groups = entry.apart()
-            else:
-                positions, ints, groups = entry.positions, entry.ints, nothing
+            _, positions, ints, groups = entry.apart()
             for k, v in zip(everywhere if positions is None else positions, ints):
                 totals[k] += v * lanes
             for v, _, where in groups:

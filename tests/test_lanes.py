@@ -257,8 +257,10 @@ class Chain:
     """Matrices that go through one random operation after another; each result is checked against ``linalg``."""
 
     def __init__(self, ops: Lanes, rng: random.Random, draw: Callable[[int, int], Rows]) -> None:
-        self.ops, self.rng, self.draw = ops, rng, draw
         self.n, self.k, self.m = (rng.choice([1, 2, 5, 17]) for _ in range(3))
+        if rng.random() < 0.5:  # as while a network learns
+            ops = ops.suited(ops.prepare([[rng.random() for _ in range(self.k)]]), rng.choice([1, 32, 100_000]))
+        self.ops, self.rng, self.draw = ops, rng, draw
         x = draw(self.n, self.k)
         self.x = ops.prepare(x) if rng.random() < 0.5 else ops.from_rows(x)
         self.weight, self.bias = ops.from_rows(draw(self.k, self.m)), ops.from_rows(draw(1, self.m))
@@ -331,9 +333,6 @@ class Chain:
 @given(engines, st.integers(0, 2**32), st.data())
 def test_long_chains_of_operations_never_wrap_around(ops: Lanes, seed: int, data: Any) -> None:
     rng = random.Random(seed)
-    if rng.random() < 0.5:
-        width, batch_size = rng.choice([1, 20, 300]), rng.choice([1, 32, 100_000])
-        ops = ops.suited(ops.prepare([[rng.random() for _ in range(width)]]), batch_size)
     lowest = rng.choice([-12, -6, -1, 0, 6, 11])
 
     def draw(rows: int, columns: int) -> Rows:
@@ -343,6 +342,16 @@ def test_long_chains_of_operations_never_wrap_around(ops: Lanes, seed: int, data
     chain = Chain(ops, rng, draw)
     for _ in range(25):
         chain.step()
+
+
+def test_a_row_with_few_bits_costs_those_beside_it_none(ops: Lanes) -> None:
+    """Sums over two rows of numbers as large as each other, of which one has lost all bits but the first."""
+    most = ops.width - 3
+    lanes = [(1 << most) - 1, 1]
+    other = LaneMatrix(ops.width, (2, 1), samples=Samples(lanes, 0.5, [(0, 1 << most), (most, 1)]))
+    even = ops.from_rows([[1.0, -3.0], [1.0, -3.0]])
+    wanted = linalg.matmul_tn(ops.to_rows(even), ops.to_rows(other))
+    assert_close(ops.to_rows(ops.matmul_tn(even, other)), wanted, wanted[0][0])
 
 
 # --- at the very edge: every lane as large as its bound --------------------------------------------------------------
