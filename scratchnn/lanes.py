@@ -624,7 +624,7 @@ class Lanes:
         if not step <= LARGEST:
             raise run_away(step)
         room = 1 << self.capacity - 1
-        # Bounds are often far from what is there: they are looked up before bits are lost, and where there is no unit yet.
+        # Bounds are often far from what is there: before bits are lost, and where there is no unit yet, look them up.
         if not first.bound or first.bound * first.scale + step > room * first.scale:
             first = self._tightened(first, width)
         if not first.bound or first.bound * first.scale + step > room * first.scale:
