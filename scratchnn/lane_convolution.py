@@ -42,6 +42,7 @@ from .lane_matrix import (
     Rows,
     Samples,
     Size,
+    alike,
     bits_of,
     largest_of,
     longest_sum,
@@ -250,11 +251,15 @@ def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
         samples: Samples = ops._samples(x)
         if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
             return samples
-        sizes = []
-        for row, used, (exponent, bound) in zip(samples.data, samples.bits(layout), samples.sizes):
-            if bound > 1 << SCALAR_BITS:
-                bound = min(bound, 1 << used) if row else 0
-            sizes.append((exponent, bound) if bound else NOTHING)
+        if ops.usual_sum is not None and alike(samples.sizes):  # they are learned from: what is alike stays so
+            exponent, bound = samples.sizes[0]
+            sizes = [(exponent, min(bound, 1 << samples.most_bits(layout)))] * len(samples.sizes)
+        else:
+            sizes = []
+            for row, used, (exponent, bound) in zip(samples.data, samples.bits(layout), samples.sizes):
+                if bound > 1 << SCALAR_BITS:
+                    bound = min(bound, 1 << used) if row else 0
+                sizes.append((exponent, bound) if bound else NOTHING)
         if isinstance(samples, Unread):
             return Unread(samples.raws, samples.bias, samples.scale, sizes)
         return Samples(samples.data, samples.scale, sizes)
@@ -581,7 +586,8 @@ def _weights_by_gradient(
     # Both sides get as many bits; a sum of sizes is taken to be at most a sixteenth of what it could be.
     bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), SCALAR_BITS)
     aligned = _aligned(ops, gradient, [exponent if known else None for exponent, known in lanes.sizes])
-    scalars = ops._fitted(aligned, 1 << bits, width)
+    exponent, bound = _size(aligned)
+    scalars = ops._fitted(Block(aligned.data, math.ldexp(aligned.scale, exponent), bound), 1 << bits, width)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in _chunks(scalars.data, chunk_size)]
     growth = max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
     allowed, bound = (1 << ops.capacity) // max(growth, 1), max([bound for _, bound in lanes.sizes], default=0)
@@ -607,12 +613,19 @@ def _weights_by_gradient(
     ]
 
 
-def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Block:
+def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Samples:
     """The rows of a gradient in such units that each times an int of its sample, which has one of these exponents,
-    counts in the same unit."""
-    samples = _lanes_of(ops, gradient)
+    counts in the same unit: that of the exponent of all of them."""
+    samples = ops._samples(gradient)
+    if alike(samples.sizes) and alike(exponents) and exponents[0] is not None:
+        exponent, bound = samples.sizes[0]
+        if bound <= 1 << SCALAR_BITS:
+            sizes = [(exponent + exponents[0], bound)] * len(exponents)
+            if isinstance(samples, Unread):
+                return Unread(samples.raws, samples.bias, samples.scale, sizes)
+            return Samples(samples.data, samples.scale, sizes)
     rows, exponent, bounds = ops._aligned(samples, gradient.shape[1], exponents, 1, False)
-    return Block(rows, math.ldexp(samples.scale, exponent), largest_of(bounds))
+    return Samples(rows, samples.scale, [(exponent, largest_of(bounds))] * len(rows))
 
 
 def _by_filter(
@@ -662,8 +675,7 @@ def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Wind
             places.append([found for found, _ in parts])
             lists.append(list(chain.from_iterable([ints for _, ints in parts])))
     aligned = _aligned(ops, gradient, x.exponents)
-    samples = Samples(aligned.data, aligned.scale, [(0, aligned.bound)] * x.shape[0])
-    matched = _matched(ops, samples, gradient.shape[1], Block(lists, x.scale, x.largest), 1 << ops.capacity)
+    matched = _matched(ops, aligned, gradient.shape[1], Block(lists, x.scale, x.largest), 1 << ops.capacity)
     if not matched:
         return None
     lanes, scalars = matched
@@ -765,12 +777,11 @@ def _convolved_back(gradient: Rows, weight: Rows, window: Window) -> Rows:
 
 def sum_channels(ops: Lanes, m: LaneMatrix, channels: int) -> LaneMatrix:
     """What ``linalg.sum_channels`` says."""
-    count, width = m.shape
+    width = m.shape[1]
     if width % channels:
         raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")
-    samples = ops._samples(m)
-    rows, exponent, _ = ops._aligned(samples, width, [0] * count, 1, True)
-    sums, scale = ops._layout(width).unpack([sum(rows)]), math.ldexp(samples.scale, exponent)
+    total = ops._rows(ops.sum_rows(m))
+    sums, scale = ops._layout(width).unpack(total.data), total.scale
     return ops.from_rows([[scale * sum(part) for part in _chunks(sums, width // channels)]])  # type: ignore[no-any-return]
 
 
