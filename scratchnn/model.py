@@ -777,8 +777,11 @@ class Model(Computing):
             return None
         if self.task == "multilabel":
             return sum(row == target for row, target in zip(self._flags(outputs), targets))
-        wanted = targets if self.output_size > 1 else [target[0] for target in targets]
-        return sum(map(eq, self._decide(outputs), wanted))
+        wanted: Sequence[Any] = targets
+        if self.output_size == 1:
+            wanted = [target[0] for target in wanted]
+        correct: int = sum(map(eq, self._decide(outputs), wanted))
+        return correct
 
     def _decide(self, outputs: Rows) -> list[int]:
         """The class number that each row of outputs names."""
