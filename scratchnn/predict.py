@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
@@ -79,8 +80,8 @@ class _Score:
     def __str__(self) -> str:
         if self.classes:
             return f"accuracy: {self.right / self.rows:.2%}"
-        if not self.total:
-            return "R2: undefined, as the labels do not differ"
+        if not 0.0 < self.total < math.inf:
+            return f"R2: undefined, as the labels {'are too large' if self.total else 'do not differ'}"
         return f"R2: {1.0 - self.residual / self.total:.4f}"
 
 

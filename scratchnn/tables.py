@@ -2,7 +2,7 @@
 
 An array is read through the buffer protocol (``memoryview``), a row at a time: pixels of one byte become ``bytes``, all
 other numbers ``array`` rows, which take as much memory as they do in the array, where lists take four times as much. A
-sparse matrix stays sparse; its rows are filled in when they are asked for. Relies on nothing but errors.py.
+sparse matrix stays sparse; its rows are filled in when they are asked for. Relies on arguments.py and errors.py.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from .arguments import listed, shown
 from .errors import DataError
 
 _CODES = frozenset("bhilqHILQfd")  # formats of a buffer that are type codes of arrays, too
 _CHUNK = 1 << 18  # bytes that are copied at once
-_LONGEST_LIST = 6  # names in a message
 
 
 def buffer_of(values: Any) -> memoryview | None:
@@ -141,9 +141,10 @@ def column_names(table: Any) -> list[str]:
     names = list(table.columns)
     if not all(isinstance(name, str) for name in names):
         return []
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    ordered = sorted(names)
+    twice = next((name for name, other in zip(ordered, ordered[1:]) if name == other), None)
     if twice is not None:
-        raise DataError(f"a DataFrame has two columns called {twice!r}: give every column a name of its own")
+        raise DataError(f"a DataFrame has two columns called {shown(twice)}: give every column a name of its own")
     return [str(name) for name in names]
 
 
@@ -155,14 +156,10 @@ def in_column_order(table: Any, expected: Sequence[str], name: str) -> Any:
     names = column_names(table) if expected else []
     if not names or names == list(expected):
         return table
-    missing, unknown = [n for n in expected if n not in set(names)], [n for n in names if n not in set(expected)]
+    here, wanted = set(names), set(expected)
+    missing, unknown = [n for n in expected if n not in here], [n for n in names if n not in wanted]
     if missing or unknown:
-        said = [f"{_listed(found)} {verb}" for found, verb in ((missing, "missing"), (unknown, "not known")) if found]
+        both = ((missing, "missing"), (unknown, "not known"))
+        said = [f"{listed(odd)} {'is' if len(odd) == 1 else 'are'} {what}" for odd, what in both if odd]
         raise DataError(f"{name} has other columns than the model was fitted with: {', '.join(said)}")
     return table[list(expected)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(f"{name[:40]!r}" for name in names[:_LONGEST_LIST])
-    more = f" and {len(names) - _LONGEST_LIST} more" if len(names) > _LONGEST_LIST else ""
-    return f"{shown}{more} {'is' if len(names) == 1 else 'are'}"

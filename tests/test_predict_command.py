@@ -175,6 +175,12 @@ def test_the_fit_of_a_single_number_is_undefined(command: Runner) -> None:
     assert (code, err) == (0, "R2: undefined, as the labels do not differ\n")
 
 
+def test_the_fit_of_numbers_whose_squares_overflow_is_undefined(command: Runner) -> None:
+    Path("x.csv").write_text("0.5,1e200\n0.1,-1e200\n", encoding="utf-8")
+    code, _, err = command("line.pkl", "x.csv", "--label", "-1", "--score")
+    assert (code, err) == (0, "R2: undefined, as the labels are too large\n")
+
+
 def test_standard_input_is_a_dash(command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("labelled.csv").read_bytes())))
     assert command("model.pkl", "-") == (0, EXPECTED, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import tracemalloc
 from array import array
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from scratchnn import Conv2D, DataError, Flatten, Linear, Model, ReLU, one_hot
 from scratchnn.preprocessing import as_labels, as_rows
-from scratchnn.tables import SparseRows
+from scratchnn.tables import SparseRows, column_names, in_column_order
 
 RNG = Random(6)
 ROWS = [[RNG.gauss(0.0, 1.0), RNG.uniform(-1.0, 1.0), float(i % 3)] for i in range(30)]
@@ -143,6 +144,19 @@ def test_other_columns_are_refused_by_name(names: str, message: str) -> None:
     table = pd.DataFrame([[0.0] * len(names)] * 2, columns=list(names))
     with pytest.raises(DataError, match=message):
         fitted(frame()).predict(table)
+
+
+def test_many_columns_are_put_in_order_in_no_time() -> None:
+    pd = pytest.importorskip("pandas")
+    names = [f"column {k}" for k in range(20_000)]
+    table = pd.DataFrame([[0.0] * len(names)], columns=names[::-1])
+    start = time.process_time()
+    assert column_names(in_column_order(table, names, "X")) == names
+    with pytest.raises(DataError, match=r"'column 7', \.\.\. \(19999 in all\) are missing"):
+        in_column_order(table[names[:1]], names, "X")
+    with pytest.raises(DataError, match="two columns called 'column 19999'"):
+        column_names(pd.DataFrame([[0.0] * 20_001], columns=[*names, names[-1]]))
+    assert time.process_time() - start < 2.0  # not the square of their number
 
 
 def test_columns_without_names_are_taken_in_order() -> None:
