@@ -253,7 +253,7 @@ def assert_near(ours: Rows, expected: Rows, tolerance: float = TOLERANCE) -> Non
 def test_convolution_agrees_with_linalg(
     width: int, image: Any, filters: int, kernel: Any, stride: Any, padding: Any
 ) -> None:
-    """For matrices, for pixels (mostly black) and for rows of inputs that are no pixels."""
+    """For matrices, for pixels (mostly black) and for rows of inputs that are no pixels, also as learned from."""
     ops, window, count = Lanes(width), Window(*image, kernel, stride, padding), 5
     weight, bias = random_rows(window.channels * window.taps, filters, 1), random_rows(1, filters, 2)
     gradient, floats = random_rows(count, filters * window.positions, 3), random_rows(count, window.inputs)
@@ -262,7 +262,9 @@ def test_convolution_agrees_with_linalg(
         (ops.from_rows(floats), floats),
         (ops.take_rows(ops.prepare(floats), range(count)), floats),
         (ops.take_rows(ops.prepare(pixels, 1 / 255), range(count)), [[v / 255 for v in row] for row in pixels]),
-    ]
+        (ops.suited(ops.prepare(floats, 3.0), count).take_rows(ops.prepare(floats, 3.0), range(count)),
+         [[3.0 * v for v in row] for row in floats]),
+    ]  # fmt: skip
     w, b, g = ops.from_rows(weight), ops.from_rows(bias), ops.from_rows(gradient)
     for x, rows in batches:
         assert_near(ops.to_rows(ops.convolve(x, w, b, window)), linalg.convolve(rows, weight, bias, window))
@@ -303,10 +305,12 @@ def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: i
     )
     outputs = ops.convolve(m, w, ops.from_rows(b), window)
     out_of_lanes(ops, outputs)
+    back = ops.convolve_inputs(g, w, window)
+    out_of_lanes(ops, back)
     size = max(sum(map(abs, column)) for column in zip(*weight))
     for ours, expected, allowed in (
         (outputs, linalg.convolve(rows, weight, b, window), size + 9.0),
-        (ops.convolve_inputs(g, w, window), linalg.convolve_inputs(other, weight, window), 2 * window.taps * 3.0),
+        (back, linalg.convolve_inputs(other, weight, window), 2 * window.taps * 3.0),
         (ops.convolve_weights(m, g, window), linalg.convolve_weights(rows, other, window), 2.0 * window.positions),
     ):
         difference = [abs(p - q) for r, s in zip(ops.to_rows(ours), expected) for p, q in zip(r, s)]
@@ -337,6 +341,74 @@ def test_poolings_and_sums_of_full_lanes_never_wrap(window: Window, width: int, 
 def assert_near_all(ours: Rows, expected: Rows, allowed: float) -> None:
     assert [len(row) for row in ours] == [len(row) for row in expected]
     assert max(abs(a - b) for row, other in zip(ours, expected) for a, b in zip(row, other)) <= allowed
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("rows", [
+    [b"\xff" * 18], [[float((1 << 18) - 1)] * 18], [[1.0 - 2.0**-40] * 18, [2.0**-40 - 1.0] * 18],
+], ids=["pixels", "whole", "floats"])  # fmt: skip
+def test_inputs_as_large_as_they_can_be_obey_their_bounds(width: int, rows: Any) -> None:
+    ops, window, weight = Lanes(width), Window(2, 3, 3, 2), [[1.0, -1.0]] * 8
+    for engine in (ops, ops.suited(ops.prepare(rows), 2)):
+        x = engine.take_rows(engine.prepare(rows), range(len(rows)))
+        result = engine.convolve(x, engine.from_rows(weight), engine.from_rows([[0.0, 0.0]]), window)
+        out_of_lanes(engine, result)
+        plain = [list(map(float, row)) for row in rows]
+        assert_near(engine.to_rows(result), linalg.convolve(plain, weight, [[0.0, 0.0]], window))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_weight_gradients_over_many_chunks_of_images_are_in_range_in_each(monkeypatch: Any, stride: int) -> None:
+    ops, window, rng = Lanes(40), Window(1, 6, 6, 3, stride), Random(1)
+    full, taken = 1 << ops.capacity, 1 << 12
+    x = [[rng.choice([full, -full]) for _ in range(36)] for _ in range(6)]
+    gradient = [[taken * rng.choice([1, -1]) >> 3 * i for _ in range(2 * window.positions)] for i in (3, 0, 1, 3, 0, 2)]
+    rows = [[rng.choice([0.0, 1.0]) for _ in range(36)] for _ in range(6)]
+    m, g = in_lanes(ops, x, full), in_lanes(ops, gradient, taken)
+    for at_once in (1, 2 * 36, 4096):
+        monkeypatch.setattr(lane_convolution, "PATCHES_AT_ONCE", at_once)
+        assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), linalg.convolve_weights(x, gradient, window), 1e-3)
+        inputs = ops.convolve_weights(ops.prepare(rows), g, window)
+        assert_near(ops.to_rows(inputs), linalg.convolve_weights(rows, gradient, window), 1e-3)
+
+
+def test_numbers_too_small_to_be_told_from_zero_are_zero() -> None:
+    ops, window = Lanes(), Window(1, 3, 3, 2)
+    x, w, g = [[1e-200] * 9], [[1e-200, 2e-200]] * 4, [[1e-200] * 8]
+    for m in (
+        ops.convolve(ops.from_rows(x), ops.from_rows(w), ops.from_rows([[0.0, 0.0]]), window),
+        ops.convolve_inputs(ops.from_rows(g), ops.from_rows(w), window),
+    ):
+        assert {v for row in out_of_lanes(ops, m) for v in row} <= {0}
+        assert m.samples is not None
+        assert m.samples.data == [0]
+
+
+@pytest.mark.parametrize("bias", [0.0, 1.0, -30.0, 1000.0])
+def test_a_bias_somewhat_larger_than_the_products_needs_no_floats(monkeypatch: Any, bias: float) -> None:
+    monkeypatch.setattr(lane_convolution, "_convolved", None)
+    ops, window, x, weight = Lanes(48), Window(2, 4, 4, 3), random_rows(3, 32), random_rows(18, 2)
+    result = ops.convolve(ops.from_rows(x), ops.from_rows(weight), ops.from_rows([[bias, 0.0]]), window)
+    out_of_lanes(ops, result)
+    assert_near(ops.to_rows(result), linalg.convolve(x, weight, [[bias, 0.0]], window))
+
+
+def test_one_window_serves_engines_of_all_widths() -> None:
+    """What is worked out for a window is kept with it, and depends on the width of lanes and the number of rows."""
+    window, rows, weight, g = Window(2, 4, 5, 3, 1, 1), random_rows(4, 40), random_rows(18, 3, 1), random_rows(4, 60, 2)
+    pixels = [bytes(Random(i).choices([0, 0, 9, 255], k=40)) for i in range(4)]
+    for count in (1, 4, 3):
+        for ops in map(Lanes, WIDTHS):
+            x, w, gradient = ops.from_rows(rows[:count]), ops.from_rows(weight), ops.from_rows(g[:count])
+            found = []
+            for one in (window, Window(2, 4, 5, 3, 1, 1)):
+                largest, choices = ops.max_pool(x, one)
+                pooled = [largest, ops.max_pool_inputs(ops.from_rows([row[:40] for row in g[:count]]), choices, one)]
+                results = [*pooled, ops.average_pool(x, one), ops.convolve(x, w, ops.from_rows([[0.0] * 3]), one),
+                           ops.convolve_inputs(gradient, w, one), ops.convolve_weights(x, gradient, one),
+                           ops.convolve_weights(ops.prepare(pixels[:count]), gradient, one)]  # fmt: skip
+                found.append(list(map(ops.to_rows, results)))
+            assert found[0] == found[1]
 
 
 def test_gradients_of_overlapping_windows_keep_their_bits() -> None:
