@@ -566,6 +566,7 @@ class Model(Computing):
         with Snapshot(self, optimizer, schedule) as before:
             eval = None if eval is None else require_size("eval", eval)
             y = self._settle_outputs(y)
+            usual = self.ops  # its own engine, or that of the run whose callback calls this
             if self.scaling is None:
                 self.feature_names = column_names(X) or self.feature_names
             rows = self._rows(X, "X")
@@ -607,7 +608,7 @@ class Model(Computing):
             finally:
                 self.network.eval()
                 # What suited the training rows is not kept: a model predicts the same before and after it was saved.
-                self._use(self._own_engine)
+                self._use(usual)
 
     @changing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, **settings: Any) -> History:

@@ -216,6 +216,20 @@ def test_callbacks_may_use_the_model_as_ever(tmp_path: Path) -> None:
     assert used.evaluate(X, Y)[0] == pytest.approx(plain.evaluate(X, Y)[0], rel=1e-2)
 
 
+def test_a_callback_may_fit_the_model_in_the_midst_of_its_run() -> None:
+    class Fits(Callback):
+        def on_epoch_end(self, model: Any, run: Any) -> None:
+            if run.epoch == 1:
+                model.fit(X[:5], Y[:5], epochs=1)
+
+    in_lanes, readable = model_of("sigmoid", "lanes"), model_of("sigmoid", "linalg")
+    losses = [model.fit(X, Y, epochs=3, callbacks=[Fits()]).loss for model in (in_lanes, readable)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    own = in_lanes.engine, in_lanes.ops
+    in_lanes.fit(X, Y, epochs=1)
+    assert (in_lanes.engine, in_lanes.ops) == own
+
+
 def test_fit_waits_for_those_who_ask() -> None:
     model = model_of("relu", "linalg")
     expected = model.predict_proba(X)
