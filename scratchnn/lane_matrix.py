@@ -290,6 +290,9 @@ class FloatRows(Inputs):
         self.shape = (len(rows), len(everywhere))
         self._ints: Inputs | None = None
 
+    def __reduce__(self) -> Any:  # the slots of ``Inputs`` are properties here: a copy is made anew
+        return FloatRows, (self.rows, self.scale, self.everywhere)
+
     def as_ints(self) -> Inputs:
         """The rows as the nearest small ints."""
         if self._ints is None:

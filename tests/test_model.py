@@ -1050,3 +1050,14 @@ def test_models_can_be_copied_and_sent_to_other_processes(engine: str) -> None:
         assert (twin.engine, twin.weights) == (engine, model.weights)
         twin.fit(X[:6], [0, 1] * 3, epochs=1, optimizer=copy.deepcopy(optimizer))
         assert twin.weights != model.weights
+
+
+@pytest.mark.parametrize("engine", ["linalg", "lanes"])
+@pytest.mark.parametrize("rows", [[[0.5, -2.0], [3.0, 1.0]], [b"\1\2", b"\0\7"]], ids=["floats", "bytes"])
+def test_a_model_that_has_been_asked_can_be_copied(engine: str, rows: list[Any]) -> None:
+    """A layer keeps the batch that it has seen last, in whatever form its engine reads it."""
+    model = Model(2, 3, 2, engine=engine, scaling="none")
+    model.fit(rows, [0, 1], epochs=1)
+    asked = model.predict_proba(rows)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin.predict_proba(rows) == asked
