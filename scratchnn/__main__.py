@@ -1,6 +1,6 @@
 """All commands under one name: ``python -m scratchnn train ...``, or ``scratchnn train ...`` where it is installed.
 
-Each command is a module of its own as well, and only the one that is asked for is loaded. Relies on doors.py.
+Each command is a module of its own as well, and only the one that is asked for is loaded.
 """
 
 from __future__ import annotations

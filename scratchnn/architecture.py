@@ -1,7 +1,7 @@
 """What stands between a user's words for a network and its layers: building, describing, and summing up.
 
 A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here,
-and those that the reader hands over, are ever made from a file. Relies on ``layers`` and ``conv``.
+and those that the reader hands over, are ever made from a file.
 """
 
 from __future__ import annotations

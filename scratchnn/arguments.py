@@ -1,5 +1,5 @@
 """Checks of arguments that are single numbers or names, shared by everything that takes some, and how values and paths
-are shown in messages. Relies on errors.py."""
+are shown in messages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What can look on while a model trains: the history it leaves, and callbacks that may stop it.
 
 A callback is told when training begins and ends, and after every batch and epoch. It reads the state of the run
-from ``run`` and stops training by setting ``model.stop_training = True``. Relies on ``storage`` for a place to save to.
+from ``run`` and stops training by setting ``model.stop_training = True``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 A batch is the same matrix as everywhere, one sample a row; an image in it is flat, channel after channel, each row by
 row. So these layers have to be told the (channels, height, width) of their input: a ``Model`` with an ``input_shape``
 does that, and so does ``build`` of a ``Sequential`` or of the layer itself, or the argument ``input_shape``.
-Relies on ``windows`` for the geometry and on an engine's ``convolve`` and ``max_pool`` families.
 """
 
 from __future__ import annotations

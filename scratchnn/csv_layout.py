@@ -2,7 +2,7 @@
 
 Which character parts the fields, is there a header line, which column holds the label. What the caller told is
 believed; the rest is decided on the first records only, by a few plain rules that each stand in a function of their
-own. One of the rooms behind datasets.py; relies on data_file.py.
+own. One of the rooms behind datasets.py.
 """
 
 from __future__ import annotations

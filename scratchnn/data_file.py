@@ -2,7 +2,7 @@
 
 The CSV and IDX readers stand on this file, and nothing else does. A broken file can fail in many ways (missing,
 a folder, cut short, a gigabyte packed into a kilobyte); here they all become ``DataError`` with the file's name.
-A file that is open already, standard input say, is read as its bytes arrive. Relies on arguments.py and errors.py.
+A file that is open already, standard input say, is read as its bytes arrive.
 """
 
 from __future__ import annotations

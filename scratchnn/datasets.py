@@ -6,7 +6,7 @@
 Whatever is wrong with a file is a ``DataError`` (a ``ValueError``) of one line that names file, line and column.
 The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py and
 pixel_text.py) and idx_reader.py, all on data_file.py; the downloading in download.py, by the command
-``python -m scratchnn.datasets mnist --to DIR``. Relies on those, doors.py, preprocessing.py, shuffle.py and toys.py.
+``python -m scratchnn.datasets mnist --to DIR``.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A saved model is described by plain data: its layers, loss, classes, scaling, weights. Whoever wrote the file may have
 written anything, so every part is checked here for its type, its range, and whether it fits the others, and nothing
-may be missing or left over. Every error is a ``ValueError`` of one line. Relies on ``architecture``, ``losses``,
-``preprocessing`` and ``storage``.
+may be missing or left over. Every error is a ``ValueError`` of one line.
 """
 
 from __future__ import annotations

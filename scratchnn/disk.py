@@ -3,7 +3,6 @@
 A file is written under another name beside its target, forced onto the disk, and renamed: whoever looks, whenever the
 power fails, finds the old file or the new one. While it is written the system holds a lock on it, which ends with the
 process, however that ends; so a half-written file without a lock is litter, and the next save to that name removes it.
-Relies on arguments.py, errors.py and the standard library.
 """
 
 from __future__ import annotations

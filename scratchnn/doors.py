@@ -5,7 +5,7 @@ a user can cause into a line on standard error: 2 for bad input, 130 for Ctrl-C,
 output has gone (as if the closed pipe had killed the command, which is what a shell expects of a filter).
 Bad input is what the package raises an exception of its own for, or the operating system one of its. Any other is a
 bug: it is shown with its traceback, which finds it, and the exit code is 1.
-What is said to people is made printable here. Relies on disk.py, errors.py and escapes.py.
+What is said to people is made printable here.
 """
 
 from __future__ import annotations

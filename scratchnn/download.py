@@ -3,7 +3,7 @@
 A file grows as NAME.part and gets its real name only when its md5 is right. What was interrupted goes on where it
 stopped; a mirror that fails in whatever way (no connection, an error, nonsense, too slow, a short or wrong file) hands
 over to the next. Of two downloads of one file the second waits for the first. How far it has come is told to an object
-that the caller hands in. Used by datasets.py alone; relies on patient_http.py and disk.py.
+that the caller hands in. Used by datasets.py alone.
 """
 
 from __future__ import annotations

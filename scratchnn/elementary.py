@@ -20,7 +20,7 @@ The recipe is the same throughout:
 No constant is copied from a table: they are quotients of whole numbers, worked out below. Following IEEE 754 and not
 ``math``, nothing raises for a number: log(0) is -inf, log(-1) and sqrt(-1) are nan, what is too large is inf; nan gives
 nan. Arguments are numbers (``TypeError`` otherwise) and become doubles first: an int is rounded, and one too large
-for a double counts as ±inf. Relies on nothing, not even on ``math``.
+for a double counts as ±inf.
 """
 
 from __future__ import annotations

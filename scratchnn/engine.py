@@ -1,7 +1,6 @@
 """What computes: finding a number engine by its name, and carrying one along.
 
-``linalg`` is a module, the readable engine; ``lanes`` makes an engine for each network. Relies on ``linalg``, and on
-``lanes`` only when it is asked for.
+``linalg`` is a module, the readable engine; ``lanes`` makes an engine for each network.
 """
 
 from __future__ import annotations

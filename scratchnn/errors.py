@@ -3,7 +3,7 @@
 Each is one of the standard library's as well (``ValueError``, ``OverflowError``, ``RuntimeError``): code that only
 knows those still catches it. The other way round, a ``ValueError`` that is none of these is nobody's fault but the
 package's: a bug.
-The message always says what was expected, what came and where. Relies on nothing.
+The message always says what was expected, what came and where.
 """
 
 from __future__ import annotations

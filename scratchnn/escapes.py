@@ -3,7 +3,7 @@
 Class names, labels, paths, a server's answers: any of them may hold what clears a screen, moves the cursor, turns the
 reading direction or starts a line of its own. Whatever the command lines and the progress display write for people to
 read goes through here. What is meant for programs (predictions as CSV, results as JSON) is not changed, but quoted by
-the rules of its format. Relies on nothing.
+the rules of its format.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The layout (http://yann.lecun.com/exdb/mnist/): two zero bytes, one byte for the type of the values (8: unsigned
 bytes), one byte for the number of dimensions, each size as a big-endian 32-bit integer, then the values, the last
 dimension running fastest. A size is believed only as far as the file can back it. One of the rooms behind
-datasets.py; relies on data_file.py.
+datasets.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Says what a saved model or a checkpoint holds: ``python -m scratchnn.info model.pkl``.
 
 The file may come from a stranger: it is read as ``Model.load`` reads it, which runs nothing, and what it says is shown
-in printable characters. This door reads arguments and prints. Relies on ``doors`` for errors and exit codes.
+in printable characters. This door reads arguments and prints.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Python raises KeyboardInterrupt wherever it happens to be, in the middle of an update of the weights as well. What it
 leaves there is neither the state before the batch nor the one after it, and worth nothing to a run that is resumed.
-Relies on the standard library alone.
 """
 
 from __future__ import annotations

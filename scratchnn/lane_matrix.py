@@ -12,8 +12,7 @@ the rows beside it. A ``LaneMatrix`` can have several forms, each made from anot
     scalars   [2, -5] and [3, 0], units 1/4 and 1    small ints: the side of a product that multiplies
     product   two matrices                           that are still to be multiplied
 
-``Inputs`` are the scalars of rows of data, which only ever multiply: small ints with their zeros left out. Relies on
-``lane_rows`` for rounding.
+``Inputs`` are the scalars of rows of data, which only ever multiply: small ints with their zeros left out.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ because the borrowing is part of the number. Only to *look* at lanes must it be 
 ``bias``) to every lane makes all of them positive, and then nothing is borrowed any more.
 
 All this is exact as long as no lane leaves its range; ``limit`` says how far a lane may go. Who computes with rows
-keeps a bound on them (see ``lanes``). Relies on ``array`` for packing and unpacking at the speed of C.
+keeps a bound on them (see ``lanes``).
 """
 
 from __future__ import annotations

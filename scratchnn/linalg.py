@@ -2,7 +2,7 @@
 
 Layers, losses and optimizers are written once against the operations of this file; ``lanes`` offers the same
 operations on a faster kind of matrix. Nothing here knows what a layer is. Every operation checks the shapes it
-is given and returns a new matrix. Relies on ``math``, and on ``windows`` for which pixels a convolution looks at.
+is given and returns a new matrix.
 
     >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
     [[11.0]]

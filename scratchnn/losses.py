@@ -2,8 +2,7 @@
 
 ``forward(outputs, targets)`` gives the mean loss, ``backward()`` dLoss/dOutputs for that same batch. Both work on
 plain rows of floats, whichever engine computed them. ``weights``, one number a sample, multiplies each sample's
-share of the loss; the sum is still divided by the number of samples. Relies on ``linalg`` for the stable logarithms,
-and on ``preprocessing`` for what became of regression targets.
+share of the loss; the sum is still divided by the number of samples.
 """
 
 from __future__ import annotations

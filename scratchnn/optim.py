@@ -1,7 +1,7 @@
 """Update rules, from simple to complex, then schedules for the learning rate, then gradient clipping.
 
 An optimizer changes a list of ``Parameter`` in place, once a batch, with the operations of an engine. The rules and
-their defaults are those of PyTorch's documentation, so that results can be compared. Relies on ``linalg``.
+their defaults are those of PyTorch's documentation, so that results can be compared.
 """
 
 from __future__ import annotations

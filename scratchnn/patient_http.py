@@ -2,8 +2,7 @@
 
 The standard library waits so many seconds for whatever comes next, be it a single byte: a server that sends one now and
 then holds it for ever. Here the bytes have to come at some speed, and all of them within a deadline. Redirects are
-followed to other web addresses alone, and what they say beside the address is not read. Used by download.py; relies on
-the standard library alone.
+followed to other web addresses alone, and what they say beside the address is not read. Used by download.py.
 """
 
 from __future__ import annotations

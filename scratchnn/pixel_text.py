@@ -11,7 +11,7 @@ line, in C, so that nothing is done number by number in Python. How the line 7,0
     183 0 7         3. units + 10 * tens + 100 * hundreds, for all of them in one go; backwards again, and done.
 
 Whatever could go wrong is found by a test of the same kind, and the line is left to more patient readers. One of the
-rooms behind datasets.py; relies on the standard library alone.
+rooms behind datasets.py.
 """
 
 from __future__ import annotations

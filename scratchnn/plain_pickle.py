@@ -8,7 +8,7 @@ bounded by the length of the data: no length is believed before the bytes are th
 into the result twice, and the limits below hold.
 
 What ``dumps`` writes, ``pickle.load`` reads as well, and the same data give the same bytes on every machine. The
-instructions are described in the standard library's pickletools module. Relies on nothing.
+instructions are described in the standard library's pickletools module.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Predicts from the command line: ``python -m scratchnn.predict model.pkl rows.csv``, made for pipes.
 
 A prediction a row goes to standard output, quoted as CSV where a label needs it; what is said about them goes to
-standard error. This door reads arguments and prints; the work is done by ``Model`` and ``datasets``. Relies on
-``doors`` for errors and exit codes.
+standard error. This door reads arguments and prints; the work is done by ``Model`` and ``datasets``.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rows may be lists, tuples, ``bytes`` (one byte a pixel), arrays, or anything whose ``tolist()`` gives such rows. What
 was learned from the training rows (``Scaling``) is kept with the model, so that raw rows can be given to ``predict``.
-Relies on ``arguments``, on ``linalg`` for means and deviations, and on ``tables`` for arrays, DataFrames and sparse
-matrices.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ Nothing here knows how training works. ``TrainingProgress`` has the four methods
 (``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
 The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
 that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
-Relies on arguments.py, errors.py, escapes.py and the standard library.
 """
 
 from __future__ import annotations

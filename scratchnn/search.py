@@ -13,8 +13,7 @@ must not search once more then:
             result = grid_search(X, y, grid, executor=executor)
 
 Folds, candidates and weights are drawn from the seed alone and results are put together in order, so that they are the
-same whatever the number of workers. Relies on ``Model``, on ``elementary`` for draws that do not depend on the machine,
-and on ``progress`` for showing how far it has come.
+same whatever the number of workers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Fisher-Yates: every order of n things with the same probability 1/n!.
 
 The generator is handed in, so that the same seed gives the same order; the global one is never touched.
-Relies on ``random`` for the type of the generator alone.
 """
 
 from __future__ import annotations

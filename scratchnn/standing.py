@@ -3,7 +3,7 @@
 Whoever wrote the file may have written anything, or taken it apart and put it together again. So every part is compared
 with what is known of the run without the file: its epochs, batches and rows, the shapes of its weights, what its
 optimizer remembers after so many steps, how many generators and callbacks it has, and the parts with each other. Every
-error is a ``ValueError`` of one line. Relies on ``callbacks`` and ``checkpoint``.
+error is a ``ValueError`` of one line.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A record is plain data (see plain_pickle): a saved model, a checkpoint. Its file is a pickle, because that is what
 people expect of a ``.pkl``: a dict of a format name, a version, a SHA-256 and the payload, which is the record as a
-pickle of its own. Nothing in the package reads a pickle but through this file. Relies on plain_pickle.py for the bytes,
-and on disk.py for writing them such that nothing is lost.
+pickle of its own. Nothing in the package reads a pickle but through this file.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An array is read through the buffer protocol (``memoryview``), a row at a time: pixels of one byte become ``bytes``, all
 other numbers ``array`` rows, which take as much memory as they do in the array, where lists take four times as much. A
-sparse matrix stays sparse; its rows are filled in when they are asked for. Relies on arguments.py and errors.py.
+sparse matrix stays sparse; its rows are filled in when they are asked for.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each function returns ``X, y``: X is a list of ``samples`` rows of floats, y the labels (ints) or, for the line, the
 values (floats). The classes take turns, so they are as even as can be. The same arguments give the same points,
-always. Relies on arguments.py, errors.py and the standard library.
+always.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Without a file it learns the handwritten digits that come with the package. This door reads arguments and prints;
 learning is ``Model``'s work, reading files that of ``datasets``. What the run is about goes to standard output, how
-far it has come to standard error. Relies on ``doors`` for errors and exit codes.
+far it has come to standard error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The training loop that ``Model.fit`` runs: epochs, shuffled batches, forward, backward, step.
 
 ``Training`` holds what one run needs, all of it checked before the first batch; ``Model`` prepares the data and owns
-the network. Relies on ``optim`` for the update rules, on ``callbacks`` for those who look on, on ``shuffle``, and on
-``standing`` for what a checkpoint says.
+the network.
 """
 
 from __future__ import annotations

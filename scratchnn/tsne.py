@@ -2,8 +2,7 @@
 
 The exact method of van der Maaten and Hinton (Visualizing data using t-SNE, Journal of Machine Learning Research 9,
 2008): all pairs of points are looked at, so time and memory grow with the square of their number; 500 points take about
-a minute. ``trustworthiness`` measures how well an embedding keeps neighbours. Relies on ``preprocessing`` for checking
-rows, on ``linalg`` for products, and on ``progress`` for showing how far it has come.
+a minute. ``trustworthiness`` measures how well an embedding keeps neighbours.
 
     points = tsne(rows, perplexity=30.0, seed=0)        # one [x, y] a row
 """

@@ -2,7 +2,7 @@
 
 A model that learns is in between two states, and what it would answer is neither. Whoever changes it waits for those
 who are asking; whoever asks meanwhile is refused, because a run may take hours. Callbacks, which are called by the
-thread that changes it, may ask and change. Relies on ``errors``.
+thread that changes it, may ask and change.
 """
 
 from __future__ import annotations

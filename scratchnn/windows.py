@@ -2,7 +2,6 @@
 
 An image is a flat row of numbers, channel after channel, each row by row from the top. A ``Window`` knows the sizes of
 an image, of what slides over it and of what comes out, and which numbers of the row each position of the window sees.
-Relies on ``arguments`` and ``errors``.
 
     >>> Window(1, 3, 3, kernel=2).patches
     [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
