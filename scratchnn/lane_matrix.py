@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import compress
 from operator import itemgetter, mul
 from typing import Any
@@ -380,7 +381,11 @@ def _entry(row: Any, exponent: int, everywhere: Sequence[int]) -> Entry:
 
 def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[int]]:
     """What picks these positions out of a list; itemgetter gives a tuple for two or more only."""
-    return itemgetter(*positions) if len(positions) > 1 else lambda table: [table[k] for k in positions]
+    return itemgetter(*positions) if len(positions) > 1 else partial(_picked, positions)
+
+
+def _picked(positions: tuple[int, ...], table: Sequence[int]) -> list[int]:
+    return [table[k] for k in positions]
 
 
 def _own_exponent(row: Sequence[float]) -> int:
