@@ -288,10 +288,15 @@ def test_pooling_agrees_with_linalg(width: int, image: Any, kernel: Any, stride:
     assert_near(ops.to_rows(ops.average_pool_inputs(g, window)), linalg.average_pool_inputs(gradient, window))
 
 
+def predicting_and_learning(width: int) -> st.SearchStrategy[Lanes]:
+    """Engines of one width: what is learned from may be treated all alike."""
+    return st.sampled_from([Lanes(width), Lanes(width).suited(Lanes(width).prepare([[1.0]]), 1)])
+
+
 @given(windows(), st.sampled_from(WIDTHS), st.data())
 def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: int, data: Any) -> None:
     """Operands that use all bits of their lanes: something has to give, and it is the last bits."""
-    ops, bound, filters = Lanes(width), 1 << (width - 2), 2
+    ops, bound, filters = data.draw(predicting_and_learning(width)), 1 << (width - 2), 2
     weight = random_rows(window.channels * window.taps, filters, data.draw(st.integers(0, 99)))
     x = extremes(data.draw, 2, window.inputs, bound)
     gradient = extremes(data.draw, 2, filters * window.positions, bound)
@@ -319,7 +324,7 @@ def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: i
 
 @given(pooling_windows(), st.sampled_from(WIDTHS), st.data())
 def test_poolings_and_sums_of_full_lanes_never_wrap(window: Window, width: int, data: Any) -> None:
-    ops, bound, count = Lanes(width), 1 << (width - 2), data.draw(st.integers(1, 5))
+    ops, bound, count = data.draw(predicting_and_learning(width)), 1 << (width - 2), data.draw(st.integers(1, 5))
     x = extremes(data.draw, count, window.inputs, bound)
     gradient = extremes(data.draw, count, window.channels * window.positions, bound)
     scale = 1.0 / bound
@@ -336,6 +341,17 @@ def test_poolings_and_sums_of_full_lanes_never_wrap(window: Window, width: int, 
         assert_near_all(ops.to_rows(ours), theirs, 1e-4 * terms)
     sums = ops.sum_channels(g, window.channels)
     assert_near_all(ops.to_rows(sums), linalg.sum_channels(other, window.channels), 1e-4 * count * window.positions)
+
+
+@given(st.sampled_from(WIDTHS), st.data())
+def test_the_lowest_number_of_so_many_bits_is_within_every_bound(width: int, data: Any) -> None:
+    ops, window, weight = data.draw(predicting_and_learning(width)), Window(1, 3, 3, 2), [[1.0]] * 4
+    for bits in range(ops.capacity - 4):
+        m = in_lanes(ops, [[-(1 << bits)] * 9], 1 << ops.capacity - 4)  # what is known of them is far more
+        for result in (ops.convolve(m, ops.from_rows(weight), ops.from_rows([[0.0]]), window),
+                       ops.average_pool(m, window)):  # fmt: skip
+            out_of_lanes(ops, result)
+            assert {v for row in ops.to_rows(result) for v in row} <= {-4.0 * 2.0**bits, -(2.0**bits)}
 
 
 def assert_near_all(ours: Rows, expected: Rows, allowed: float) -> None:

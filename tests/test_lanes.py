@@ -444,11 +444,22 @@ def check_bias(ops: Lanes, exponent: int) -> None:
 def test_a_bias_where_the_product_is_zero(ops: Lanes, bias: float) -> None:
     # The unit of a zero product means nothing: the bias counted in it would lose its bits, or leave its lanes.
     zeros, ones = [[0.0] * 3] * 2, [[1.0] * 3] * 2
-    row = ops.from_rows([[bias, -bias, 0.0]])
     for x, w in ((ones[0][:2], zeros), (zeros[0][:2], ones), (zeros[0][:2], zeros)):
-        for batch in (ops.prepare([x]), ops.from_rows([x])):
-            result = ops.to_rows(sound(ops, ops.affine(batch, ops.from_rows(w), row)))
-            assert result == [pytest.approx([bias, -bias, 0.0], rel=2.0**-29)]
+        for engine in (ops, ops.suited(ops.prepare(ones), 1)):
+            for batch in (engine.take_rows(engine.prepare([x]), [0]), engine.from_rows([x])):
+                row = engine.from_rows([[bias, -bias, 0.0]])
+                result = engine.to_rows(sound(engine, engine.affine(batch, engine.from_rows(w), row)))
+                assert result == [pytest.approx([bias, -bias, 0.0], rel=2.0**-29 * 2.0 ** (engine.apart - 1))]
+
+
+def test_rows_of_few_bits_in_a_large_unit_hide_no_others(ops: Lanes) -> None:
+    rng = random.Random(1)
+    g = [[0.3, -0.7, 0.9], [0.25, 0.1, -0.6]]
+    for engine in (ops, ops.suited(ops.prepare(g), 2)):
+        few, many = 1 + (-1 << engine.width), rng.getrandbits(30) - (rng.getrandbits(30) << engine.width)
+        m = LaneMatrix(engine.width, (2, 2), samples=Samples([few, many], 0.5, [(1, 1), (-29, 1 << 30)]))
+        wanted = linalg.matmul_tn(engine.to_rows(m), g)
+        assert_close(engine.to_rows(engine.matmul_tn(m, engine.from_rows(g))), wanted, 2.0)
 
 
 @pytest.mark.parametrize("factor", [1.0, -1.0, 0.3, -0.9999, 1e-12, 1e12])
@@ -649,6 +660,10 @@ def test_numbers_too_small_for_a_double_when_multiplied(ops: Lanes, tiny: float)
             nothing = linalg.scale(ops.to_rows(small), 0.0)
             assert_close(ops.to_rows(sound(ops, ops.add(small, small))), nothing, 1e-179, 1.0)
     assert ops.to_rows(ops.affine(m, m, ops.from_rows([[0.5, -0.25]]))) == [[0.5, -0.25]] * 2
+    near = [ops.relu(ops.from_rows([[1e-249 * v]]))[0] for v in (1.0, 1.0 - 2.0**-20)]
+    assert ops.to_rows(ops.add(sound(ops, ops.sub(*near)), ops.from_rows([[tiny]]))) == ops.to_rows(
+        ops.relu(ops.from_rows([[tiny]]))[0]
+    )
     shrunk = ops.scale(ops.scale(ops.relu(m)[0], 1e-200), 1e-200)
     assert ops.to_rows(sound(ops, ops.add(shrunk, shrunk))) == [[0.0, 0.0], [0.0, 0.0]]
 
@@ -748,6 +763,17 @@ def test_a_matrix_comes_back_from_its_rows_and_its_form(ops: Lanes, n: int, m: i
             before, after = ops._rows(matrix), ops._rows(again)
             assert (after.data, after.scale, after.bound) == (before.data, before.scale, before.bound)
         assert ops.to_rows(sound(ops, again)) == ops.to_rows(matrix)
+
+
+@given(engines, st.floats(0.5, 1.0), st.integers(0, 2**32))
+def test_lanes_of_any_size_come_back_from_their_rows_and_their_form(ops: Lanes, unit: float, seed: int) -> None:
+    rng = random.Random(seed)
+    for bits in range(ops.capacity):
+        lanes = [(1 << bits) - 1 - rng.getrandbits(bits // 2), -rng.getrandbits(bits + 1)]
+        block = Block([lanes[0] + (lanes[1] << ops.width)], unit, 2 << bits)
+        matrix = LaneMatrix(ops.width, (1, 2), rows=block)
+        again = ops._rows(ops.in_form(ops.to_rows(matrix), ops.form_of(matrix)))
+        assert (again.data, again.scale, again.bound) == (block.data, block.scale, block.bound)
 
 
 def test_a_matrix_of_floats_has_no_form(ops: Lanes) -> None:
