@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from .arguments import listed, require_size, shown
-from .data_file import DataFile
+from .data_file import MAX_LINE_BYTES, DataFile
 from .errors import ArgumentError, DataError
 
 LABEL_NAMES = ("label", "class", "target", "species", "y")
+_ANY_OF_THEM = f"{', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}"
+LABEL_RULE = f"one called {_ANY_OF_THEM}, else the only one of text, else the first"
 HEAD_LINES = 20  # lines looked at to find the layout
 _DELIMITERS = ("\t", ";", ",")  # the comma last: it also turns up inside numbers and text
 
@@ -28,53 +30,72 @@ Record = tuple[int, "list[str]"]  # the line it starts on, its fields
 LabelColumn = Union[int, str, None]
 
 
-def _all_of(values: Any, kinds: tuple[type, ...]) -> bool:
-    sized = hasattr(values, "__len__") and hasattr(values, "__iter__") and not isinstance(values, (str, bytes, dict))
-    return sized and all(isinstance(value, kinds) for value in values)
+class CsvOptions(NamedTuple):
+    """What is said of a CSV file before it is read: the options of ``datasets.load_csv``, which explains each, and what
+    else is known of the training data that the file has to fit."""
 
+    label: LabelColumn = None
+    header: bool | None = None
+    delimiter: str | None = None
+    regression: bool = False
+    classes: Sequence[Any] | None = None
+    feature_names: Sequence[str] | None = None
+    width: int | None = None
+    label_required: bool = True
+    max_bytes: int | None = None
+    max_line_bytes: int = MAX_LINE_BYTES
+    # Of the training data: the label column's name and position, and whether rows are bytes.
+    label_name: str | None = None
+    label_position: int | None = None
+    pixels: bool = False
 
-class CsvOptions:
-    """What the caller said about a file; see ``datasets.load_csv`` for the meaning of each."""
-
-    def __init__(
-        self,
-        *,
-        label: LabelColumn = None,
-        header: bool | None = None,
-        delimiter: str | None = None,
-        regression: bool = False,
-        classes: Sequence[Any] | None = None,
-        feature_names: Sequence[str] | None = None,
-        label_required: bool = True,
-        width: int | None = None,
-        usual_label: int | None = None,
-        label_name: str | None = None,
-    ) -> None:
-        if delimiter is not None and (
-            not isinstance(delimiter, str)
-            or len(delimiter) != 1
-            or not delimiter.isascii()
-            or delimiter in _NO_DELIMITERS
-        ):
-            raise ArgumentError(f"delimiter must be one character, like ',', ';' or a tab; got {shown(delimiter)}")
-        if isinstance(label, bool) or not isinstance(label, (int, str, type(None))):
-            raise ArgumentError(f"label must be a column's name or its position, got {shown(label)}")
-        for what, values, kinds in (("classes", classes, (str, int, float)), ("feature_names", feature_names, (str,))):
-            if values is not None and not _all_of(values, kinds):
-                things = "names" if what == "feature_names" else "labels"
-                raise ArgumentError(f"{what} must be a list of {things}, got {type(values).__name__}")
-        self.label = label
-        self.header = header
-        self.delimiter = delimiter
-        self.regression = regression
-        self.classes = list(classes) if classes else None
-        self.feature_names = list(feature_names) if feature_names else None
-        self.label_required = label_required
-        self.usual_label = usual_label  # where the label stood in the training file
-        self.label_name = label_name  # what it was called there
+    def checked(self, like: Any = None) -> CsvOptions:
+        """These options, and what they leave open as the training data ``like`` have it (a ``Dataset``, or whatever
+        else has its ``classes``, ``feature_names``, ``label_name`` and ``label_position``). ``ArgumentError`` for what
+        makes no sense."""
+        options = self if like is None else self._completed(like)
+        if options.delimiter is not None and not can_be_delimiter(options.delimiter):
+            raise ArgumentError(
+                f"delimiter must be one character, like ',', ';' or a tab; got {shown(options.delimiter)}"
+            )
+        if isinstance(options.label, bool) or not isinstance(options.label, (int, str, type(None))):
+            raise ArgumentError(f"label must be a column's name or its position, got {shown(options.label)}")
+        classes = _list_of("labels", "classes", options.classes, (str, int, float))
+        names = _list_of("names", "feature_names", options.feature_names, (str,))
+        width = options.width
         if width is not None:
             require_size("width", width)
-        self.width = width if width is not None else len(self.feature_names) if self.feature_names else None
+        elif names:
+            width = len(names)
+        return options._replace(classes=classes, feature_names=names, width=width)
+
+    def _completed(self, like: Any) -> CsvOptions:
+        if not all(hasattr(like, name) for name in ("classes", "feature_names", "label_name", "label_position")):
+            raise ArgumentError(f"like must be a Dataset or the schema of a model, got {type(like).__name__}")
+        return self._replace(
+            regression=self.regression or getattr(like, "regression", False),
+            classes=like.classes if self.classes is None else self.classes,
+            feature_names=like.feature_names if self.feature_names is None else self.feature_names,
+            width=getattr(like, "width", None) if self.width is None else self.width,
+            label_name=like.label_name,
+            label_position=like.label_position,
+            pixels=getattr(like, "pixels", False),
+        )
+
+
+def can_be_delimiter(text: Any) -> bool:
+    """Whether fields can be separated by this: one character that does not turn up inside numbers or around text."""
+    return isinstance(text, str) and len(text) == 1 and text.isascii() and text not in _NO_DELIMITERS
+
+
+def _list_of(things: str, option: str, values: Any, kinds: tuple[type, ...]) -> list[Any] | None:
+    """The values of an option as a list; None if there are none."""
+    if values is None:
+        return None
+    sized = hasattr(values, "__len__") and hasattr(values, "__iter__") and not isinstance(values, (str, bytes, dict))
+    if not sized or not all(isinstance(value, kinds) for value in values):
+        raise ArgumentError(f"{option} must be a list of {things}, got {type(values).__name__}")
+    return list(values) or None
 
 
 class Layout:
@@ -108,10 +129,10 @@ class Layout:
     def _names_in_file(self) -> list[str]:
         return [name for index, name in enumerate(self.names) if index != self.label]
 
-    def arrange(self, file: DataFile, expected: list[str] | None) -> None:
+    def arrange(self, file: DataFile, expected: Sequence[str] | None) -> None:
         """See that the feature columns are those of the training data, and how they come into their order."""
         got = self._names_in_file()
-        if not expected or not got or got == expected:
+        if not expected or not got or got == list(expected):
             return
         here, wanted = set(got), set(expected)
         missing = [name for name in expected if name not in here]
@@ -273,8 +294,8 @@ def is_clear(lines: Sequence[tuple[int, str]], options: CsvOptions) -> bool:
     numbers = sum(map(is_number, fields))
     if len(fields) == width:
         return numbers == width or len(records) > 1
-    known = options.label is not None or options.usual_label is not None or (header and bool(options.feature_names))
-    return len(fields) == width + 1 and known and (numbers >= width or len(records) > 1)
+    told = options.label is not None or options.label_position is not None or (header and bool(options.feature_names))
+    return len(fields) == width + 1 and told and (numbers >= width or len(records) > 1)
 
 
 def _squeezed(lines: Sequence[tuple[int, str]], delimiter: str) -> Sequence[tuple[int, str]]:
@@ -327,8 +348,8 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
     first = next((fields[0] for _, fields in rows if fields and not is_whole_number(fields[0])), "")
     if first and not options.regression:
         raise file.problem(
-            f"which column holds the label? None is called {', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}, and "
-            f"the first holds {shown(first)}, which is no class; give the label column's name or position",
+            f"which column holds the label? None is called {_ANY_OF_THEM}, and the first holds "
+            f"{shown(first)}, which is no class; give the label column's name or position",
             layout.first_line,
         )
     return 0
@@ -371,8 +392,8 @@ def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options:
         others = [index for index, name in enumerate(layout.names) if name not in features]
         if len(others) == 1:
             return others[0]
-    if options.usual_label is not None:
-        return _label_by_name_or_position(file, layout, options.usual_label)
+    if options.label_position is not None:
+        return _label_by_name_or_position(file, layout, options.label_position)
     return _detected_label(file, layout, rows, options)
 
 

@@ -31,7 +31,7 @@ from .csv_layout import (
     quoting_problem,
     squeeze,
 )
-from .data_file import CHUNK_BYTES, MAX_LINE_BYTES, DataFile, Source
+from .data_file import CHUNK_BYTES, DataFile, Source
 from .errors import DataError
 from .pixel_text import PixelText
 from .preprocessing import Row
@@ -57,20 +57,13 @@ class CsvTable:
         self.pixels = pixels
 
 
-def read_csv(
-    source: Source,
-    options: CsvOptions,
-    *,
-    keep_pixels: bool = False,
-    max_bytes: int | None = None,
-    max_line_bytes: int = MAX_LINE_BYTES,
-) -> CsvTable:
-    """Read a CSV file whole; ``keep_pixels`` keeps 0-255 rows as ``bytes`` even if they are few or dark.
+def read_csv(source: Source, options: CsvOptions) -> CsvTable:
+    """Read a CSV file whole. With ``options.pixels``, 0-255 rows are kept as ``bytes`` even if they are few or dark.
 
     Raises ``DataError`` for whatever is wrong with the file.
     """
-    with DataFile(source, max_bytes) as file:
-        lines: NumberedLines = enumerate(file.lines(max_line_bytes), 1)
+    with DataFile(source, options.max_bytes) as file:
+        lines: NumberedLines = enumerate(file.lines(options.max_line_bytes), 1)
         head: list[tuple[int, bytes]] = []
         size = 0
         for number, line in lines:
@@ -79,31 +72,29 @@ def read_csv(
             if len(head) == HEAD_LINES or (size > CHUNK_BYTES and len(head) > 2):
                 break
         layout, header = find_layout(file, _texts(file, head), options)
-        parser = _Parser(file, layout, options, max_line_bytes)
+        parser = _Parser(file, layout, options)
         lines = parser.squeezed(chain(head, lines))
         parser.read(lines, lines, header)
-        return parser.table(keep_pixels)
+        return parser.table()
 
 
-def read_csv_in_pieces(
-    source: Source, options: CsvOptions, *, pixels: bool, max_bytes: int | None, max_line_bytes: int = MAX_LINE_BYTES
-) -> Iterator[CsvTable]:
+def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable]:
     """Read a CSV stream piece by piece, without an end if it has none: a table for the rows that have arrived.
 
-    ``options`` must have the ``width`` of a row. Rows are ``bytes`` where ``pixels`` is set and a row has nothing but
+    ``options`` must have the ``width`` of a row. Rows are ``bytes`` with ``options.pixels`` where a row has nothing but
     whole numbers from 0 to 255, else floats. The first table comes with the first row, if that row and the header can
     be told apart by themselves; else when ``HEAD_LINES`` lines are there. Raises ``DataError`` for whatever is wrong,
     after the rows before it were given.
     """
-    with DataFile(source, max_bytes) as file:
-        lines = _ArrivingLines(file.blocks(max_line_bytes))
+    with DataFile(source, options.max_bytes) as file:
+        lines = _ArrivingLines(file.blocks(options.max_line_bytes))
         head: list[tuple[int, bytes]] = []
         for numbered in lines:
             head.append(numbered)
             if len(head) == HEAD_LINES or is_clear(_texts(file, head), options):
                 break
         layout, header = find_layout(file, _texts(file, head), options)
-        parser = _Parser(file, layout, options, max_line_bytes)
+        parser = _Parser(file, layout, options)
         lines.put_back(head)
         if header:
             parser.read(iter(()), parser.squeezed(lines), header)
@@ -116,7 +107,7 @@ def read_csv_in_pieces(
                 problem = error
             if parser.rows:
                 empty = False
-                yield parser.take(pixels)
+                yield parser.take()
             if problem is not None:
                 raise problem
             waited_for = next(lines, None)
@@ -160,12 +151,10 @@ class _ArrivingLines:
 class _Parser:
     """Turns lines into rows and labels, by one layout."""
 
-    def __init__(self, file: DataFile, layout: Layout, options: CsvOptions, max_line_bytes: int) -> None:
+    def __init__(self, file: DataFile, layout: Layout, options: CsvOptions) -> None:
         self.file = file
         self.layout = layout
-        self.regression = options.regression
-        self.header_guessed = options.header is None
-        self.max_line_bytes = max_line_bytes
+        self.options = options
         self.rows: list[Row] = []
         self.labels: list[Any] = []
         self.pixels = True  # every field so far was a whole number from 0 to 255
@@ -179,7 +168,6 @@ class _Parser:
             self.classes = {str(label): label for label in options.classes}
             self.classes.update((label, label) for label in options.classes)
         self.pick = itemgetter(*layout.order) if layout.order is not None else None
-        self.check_single = options.classes is None and options.label_required and not options.regression
 
     def squeezed(self, lines: NumberedLines) -> NumberedLines:
         """The lines as they are read, where any number of blanks parts two fields."""
@@ -196,11 +184,11 @@ class _Parser:
         delimiter = self.layout.delimiter.encode()
         cut, known, width = self._cutter(delimiter), self.seen, self.layout.width
         read_pixels, read_numbers, look_closer = PixelText(width, delimiter).read, self._numbers, self._look_closer
-        labels, rows = self.labels, self.rows
+        labels, rows, regression = self.labels, self.rows, self.options.regression
         for number, line in lines:
             written, fields = cut(line.rstrip(b"\r\n"))
             label = known.get(written, _UNKNOWN)
-            if label is _UNKNOWN and self.regression:
+            if label is _UNKNOWN and regression:
                 label = self._target(written)
             if label is not _UNKNOWN:
                 if self.pixels:
@@ -278,7 +266,7 @@ class _Parser:
 
     def _remember(self, written: bytes, label: Any) -> None:
         """Let the quick way know a label by the way it is written, with its quotes; values seldom come twice."""
-        if not self.regression and len(self.seen) < MOST_LABELS_KNOWN:
+        if not self.options.regression and len(self.seen) < MOST_LABELS_KNOWN:
             self.seen[written] = label
 
     def _blank(self, line: bytes) -> bool:
@@ -339,7 +327,7 @@ class _Parser:
             size = len(line)
             for more_number, more in lines:
                 size += len(more)
-                if size > self.max_line_bytes:
+                if size > self.options.max_line_bytes:
                     raise self.file.problem("a quoted field that is opened here is never closed", number)
                 yield self.file.text(more, more_number)
 
@@ -360,7 +348,7 @@ class _Parser:
             hint = ""
             if "," in field and self.layout.delimiter != ",":
                 hint = "; decimals are written with a point"
-            elif line == self.layout.first_line and self.header_guessed:
+            elif line == self.layout.first_line and self.options.header is None:
                 hint = "; if this line is a header, say so"
             raise self.file.problem(f"expected a number, got {shown(field)}{hint}", line, column) from None
         if not isfinite(value):
@@ -371,7 +359,7 @@ class _Parser:
         """The label for what stands in a field: a float for regression, else a class or a text."""
         text = written.strip()
         index = self.layout.label or 0
-        if self.regression:
+        if self.options.regression:
             return self._number(text, index, line)
         if not text:
             raise self.file.problem("empty field; expected a label", line, self.layout.column(index))
@@ -393,31 +381,31 @@ class _Parser:
         expected = self.layout.columns
         return self.file.problem(f"expected {expected} fields, as in line {self.layout.first_line}, got {got}", line)
 
-    def table(self, keep_pixels: bool) -> CsvTable:
+    def table(self) -> CsvTable:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""
         if not self.rows:
             raise self.nothing()
-        if self.layout.label is not None and not self.regression and self.classes is None:
+        if self.layout.label is not None and not self.options.regression and self.classes is None:
             kinds = set(self.labels)
             if all(map(is_whole_number, kinds)):
                 ints = {text: int(text) for text in kinds}
                 self.labels = [ints[text] for text in self.labels]
                 kinds = set(ints.values())
-            if self.check_single and len(kinds) == 1:
+            if self.options.label_required and len(kinds) == 1:
                 raise self.file.problem(
                     f"every row has the label {shown(str(self.labels[0]))}; expected at least two classes",
                     None,
                     self.layout.column(self.layout.label),
                 )
-        return self._table(self.pixels and (keep_pixels or self._pictures()))
+        return self._table(self.pixels and (self.options.pixels or self._pictures()))
 
     def nothing(self) -> Exception:
         """What is wrong with a file that has no rows."""
         return self.file.problem("only a header line; expected rows below it", self.layout.first_line)
 
-    def take(self, pixels: bool) -> CsvTable:
+    def take(self) -> CsvTable:
         """What was read since the last call, with labels as they are written or, if given, the classes."""
-        table = self._table(pixels)
+        table = self._table(self.options.pixels)
         self.rows, self.labels, self.pixels, self.packed, self.full = [], [], True, 0, 0
         return table
 

@@ -91,6 +91,16 @@ class Dataset:
         """The number of features a row."""
         return len(self.X[0]) if self.X else len(self.feature_names)
 
+    @property
+    def pixels(self) -> bool:
+        """Whether rows are bytes, one a pixel."""
+        return bool(self.X) and isinstance(self.X[0], bytes)
+
+    @property
+    def regression(self) -> bool:
+        """Whether the labels are numbers to be predicted."""
+        return bool(self.y) and not self.classes
+
     def __iter__(self) -> Iterator[list[Any]]:
         yield self.X
         yield self.y
@@ -134,7 +144,7 @@ def load_csv(
     feature_names: Sequence[str] | None = None,
     width: int | None = None,
     label_required: bool = True,
-    like: Dataset | None = None,
+    like: Any = None,
     max_bytes: int | None = None,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> Dataset:
@@ -160,7 +170,8 @@ def load_csv(
     feature_names, width: the names (if there is a header) and the number of the columns besides the label. Named
         columns in another order are put into this one.
     label_required: False lets the label column be absent, given ``feature_names`` or ``width``; y is then [].
-    like: the training data; stands for all of the above, with the label in the same column.
+    like: the training data, a ``Dataset`` or the schema of a model (whatever has ``classes``, ``feature_names``,
+        ``label_name`` and ``label_position``); stands for all of the above, with the label in the same column.
 
     max_bytes, max_line_bytes: the longest file (after unpacking) and line that are read. Without ``max_bytes`` that is
     4 GiB; and a gzipped file that unpacks to more than 16 MiB and more than 100 times its size is taken for a bomb, as
@@ -169,24 +180,13 @@ def load_csv(
     Raises ``DataError`` for a file that cannot be read or used, naming the line and column as people count them,
     from 1; ``ValueError`` for arguments that make no sense.
     """
-    options = _csv_options(label, header, delimiter, regression, classes, feature_names, width, label_required, like)
-    pixels = like is not None and bool(like.X) and isinstance(like.X[0], bytes)
-    table = read_csv(path, options, keep_pixels=pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
-    return _dataset(table, options)
+    options = CsvOptions(
+        label, header, delimiter, regression, classes, feature_names, width, label_required, max_bytes, max_line_bytes
+    ).checked(like)
+    return _dataset(read_csv(path, options), options)
 
 
-def iter_csv(
-    path: Source,
-    label: LabelColumn = None,
-    *,
-    like: Dataset,
-    header: bool | None = None,
-    delimiter: str | None = None,
-    regression: bool = False,
-    label_required: bool = True,
-    max_bytes: int | None = None,
-    max_line_bytes: int = MAX_LINE_BYTES,
-) -> Iterator[Dataset]:
+def iter_csv(path: Source, label: LabelColumn = None, *, like: Any, **options: Any) -> Iterator[Dataset]:
     """Read a CSV stream that has to fit what a model was trained on, piece by piece: a data set for the rows that have
     arrived, as soon as they have.
 
@@ -194,44 +194,9 @@ def iter_csv(
     numbers are whole ones from 0 to 255. Nothing is kept of a piece that was given. Raises ``DataError`` as
     ``load_csv`` does, after the rows before the wrong one.
     """
-    options = _csv_options(label, header, delimiter, regression, None, None, None, label_required, like)
-    pixels = bool(like.X) and isinstance(like.X[0], bytes)
-    pieces = read_csv_in_pieces(path, options, pixels=pixels, max_bytes=max_bytes, max_line_bytes=max_line_bytes)
-    for table in pieces:
-        yield _dataset(table, options)
-
-
-def _csv_options(
-    label: LabelColumn,
-    header: bool | None,
-    delimiter: str | None,
-    regression: bool,
-    classes: Sequence[Any] | None,
-    feature_names: Sequence[str] | None,
-    width: int | None,
-    label_required: bool,
-    like: Dataset | None,
-) -> CsvOptions:
-    """What was told, and what follows from the training data."""
-    if like is not None:
-        if not isinstance(like, Dataset):
-            raise ArgumentError(f"like must be a Dataset, got {type(like).__name__}")
-        classes = like.classes if classes is None else classes
-        feature_names = like.feature_names if feature_names is None else feature_names
-        width = like.width if width is None else width
-        regression = regression or (bool(like.y) and not like.classes)
-    return CsvOptions(
-        label=label,
-        header=header,
-        delimiter=delimiter,
-        regression=regression,
-        classes=classes,
-        feature_names=feature_names,
-        label_required=label_required,
-        width=width,
-        usual_label=like.label_position if like is not None else None,
-        label_name=like.label_name if like is not None else None,
-    )
+    checked = CsvOptions(label, **options).checked(like)
+    for table in read_csv_in_pieces(path, checked):
+        yield _dataset(table, checked)
 
 
 def _dataset(table: CsvTable, options: CsvOptions) -> Dataset:
@@ -284,7 +249,7 @@ def images_in(path: str, *, test: bool = False) -> str | None:
     return path if os.path.isfile(path) and is_idx(path) else None
 
 
-def load_images(images_path: str, *, like: Dataset | None = None, labelled: bool = True) -> Dataset:
+def load_images(images_path: str, *, like: Any = None, labelled: bool = True) -> Dataset:
     """Images as ``load_idx`` reads them, which have to fit the training data ``like``: images of as many pixels, labels
     among its classes. Without ``labelled``, no labels are read."""
     if not labelled:
@@ -297,7 +262,7 @@ def load_images(images_path: str, *, like: Dataset | None = None, labelled: bool
             )
     if like is None:
         return data
-    if data.width != like.width:
+    if data.width != getattr(like, "width", data.width):
         raise DataError(f"{images_path}: expected images of {like.width} pixels, got {data.width}")
     unknown = sorted(set(data.y) - set(like.classes)) if like.classes else []
     if unknown:

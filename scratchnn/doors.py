@@ -29,6 +29,7 @@ READER_GONE = 141  # 128 + SIGPIPE
 
 
 HIDDEN = argparse.SUPPRESS  # for an argument that --help does not list
+CSV_FORMAT = ("label", "header", "delimiter")  # options of ``load_csv`` that ``Parser.add_csv_format`` offers
 AsItStands = argparse.RawDescriptionHelpFormatter  # keeps line breaks of descriptions
 
 
@@ -66,7 +67,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--version", action="version", version=f"scratchnn {__version__}")
 
     def add_csv_format(self, label_rule: str = "") -> None:
-        """Offer what a reader of CSV files may have to be told; ``label_rule`` says what it does untold."""
+        """Offer ``CSV_FORMAT``, what a reader of CSV files may have to be told; ``label_rule``: what it does untold."""
         group = self.add_argument_group("format of the CSV files", "found out from the file unless given")
         header = group.add_mutually_exclusive_group()
         header.add_argument("--header", action="store_true", default=None, help="the first line holds names")
@@ -75,7 +76,8 @@ class Parser(argparse.ArgumentParser):
             "--label",
             metavar="COLUMN",
             type=column,
-            help="the label's column: its name, or its position from 0 (-1 is the last)" + label_rule,
+            help="the label's column: its name, or its position from 0 (-1 is the last)"
+            + (f"; default: {label_rule}" if label_rule else ""),
         )
         group.add_argument(
             "--delimiter",
@@ -83,6 +85,11 @@ class Parser(argparse.ArgumentParser):
             type=delimiter,
             help="what stands between two fields, such as , or ; or tab or space",
         )
+
+
+def csv_format(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``Parser.add_csv_format`` was told, as ``load_csv`` takes it."""
+    return {name: getattr(options, name) for name in CSV_FORMAT}
 
 
 def run(command: Callable[[Sequence[str] | None], int], arguments: Sequence[str] | None) -> int:
@@ -245,8 +252,10 @@ def column(text: str) -> str | int:
 
 def delimiter(text: str) -> str:
     """A single character; ``tab``, ``\\t`` and ``space`` are easier to type than the real one."""
+    from .csv_layout import can_be_delimiter
+
     character = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
-    if len(character) != 1 or character in '"\r\n':
+    if not can_be_delimiter(character):
         raise argparse.ArgumentTypeError(f"must be one character or the word tab or space, got {text!r}")
     return character
 

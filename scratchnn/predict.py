@@ -124,13 +124,11 @@ def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     streamed = options.rows == "-"
     for data in iter_csv(
         doors.standard_input() if streamed else options.rows,
-        options.label,
         like=like,
-        header=options.header,
-        delimiter=options.delimiter,
         regression=not model.classes,
         label_required=options.score,
         max_bytes=sys.maxsize if streamed else None,  # nothing is kept of a stream
+        **doors.csv_format(options),
     ):
         named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
         if options.label is not None and data.label_position is None and named_or_numbered:

@@ -26,8 +26,7 @@ from .progress import TrainingProgress
 
 TEST_FRACTION = 0.2
 ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
-ABOUT_CSV = ("label", "delimiter", "header", "regression")
-LABEL_RULE = "; default: one called label, class, target, species or y, else the only one of text, else the first"
+ABOUT_CSV = (*doors.CSV_FORMAT, "regression")
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
 
@@ -102,6 +101,8 @@ def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> in
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    from .csv_layout import LABEL_RULE
+
     parser = doors.Parser(
         prog=doors.spelled("train"),
         description="Train a neural network on a CSV file, or on handwritten digits if no file is given.",
@@ -393,11 +394,9 @@ def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool =
     if images is None:
         return load_csv(
             doors.standard_input() if path == "-" else path,
-            options.label,
-            header=options.header,
-            delimiter=options.delimiter,
             regression=options.regression,
             like=like,
+            **doors.csv_format(options),
         )
     told = _told(options, *ABOUT_CSV)
     if told:

@@ -73,7 +73,7 @@ def operations(monkeypatch: pytest.MonkeyPatch, lines: list[str], **options: Any
         if "feature_names" in options:
             options["feature_names"] = [counter.name(name) for name in options["feature_names"]]
         with DataFile(io.BytesIO(b"")) as file, suppress(DataError):
-            find_layout(file, list(enumerate(lines, 1)), CsvOptions(**options))
+            find_layout(file, list(enumerate(lines, 1)), CsvOptions(**options).checked())
     assert counter.count > 0
     return counter.count
 

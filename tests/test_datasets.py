@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import inspect
 import io
 import os
 import runpy
@@ -19,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import data_file, datasets
+from scratchnn.csv_layout import CsvOptions
 from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, one_hot, train_test_split
-from scratchnn.errors import DataError
+from scratchnn.errors import ArgumentError, DataError
 from scratchnn.pixel_text import PixelText
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -338,6 +340,31 @@ def test_a_test_file_like_the_training_file(write: Any) -> None:
     for text in ("a,kind,b\n7,x,9\n", "a,Art,b\n7,x,9\n", "7,x,9\n"):
         test = load_csv(write(text), like=train)
         assert (lists(test.X), test.y, test.classes) == ([[7.0, 9.0]], ["x"], ["x", "z"])
+
+
+class Known:
+    """What a file has to be like, with no more than is needed for that."""
+
+    feature_names, classes, label_name, label_position = ("a", "b"), ("x", "z"), "kind", 1
+
+
+def test_a_file_like_whatever_knows_columns_and_classes(write: Any) -> None:
+    test = load_csv(write("b,kind,a\n9,x,7\n"), like=Known())
+    assert (lists(test.X), test.y, test.classes) == ([[7.0, 9.0]], ["x"], ["x", "z"])
+    assert (test.feature_names, test.label_name, test.label_position) == (["a", "b"], "kind", 1)
+    with pytest.raises(DataError, match="the label 'w' is not among the training classes, 'x', 'z'"):
+        load_csv(write("7,w,9\n"), like=Known())
+    for odd in (object(), [1, 2], "train.csv"):
+        with pytest.raises(ArgumentError, match=f"like must be .*, got {type(odd).__name__}"):
+            load_csv(write("7,x,9\n"), like=odd)
+
+
+def test_load_csv_has_the_options_that_its_reader_has_with_the_same_defaults() -> None:
+    told = {name: value.default for name, value in inspect.signature(load_csv).parameters.items()}
+    assert list(told)[:2] == ["path", "label"]
+    known = {name: CsvOptions._field_defaults[name] for name in told if name not in ("path", "like")}
+    assert known == {name: told[name] for name in known}
+    assert set(CsvOptions._fields) - set(known) == {"label_name", "label_position", "pixels"}  # these come from like
 
 
 def test_labels_become_the_training_classes(write: Any) -> None:
