@@ -66,13 +66,6 @@ LAYERS: dict[str, type[Layer]] = {
 }
 
 
-def choose(what: str, name: str, known: Mapping[str, Any]) -> Any:
-    """What ``known`` has under ``name``; ``ValueError`` lists all names."""
-    if not isinstance(name, str) or name not in known:
-        raise ArgumentError(f"unknown {what} {shown(name)}: known are {', '.join(known)}")
-    return known[name]
-
-
 def find_activation(given: Any) -> Layer:
     """The activation that is meant by its name, its class, a layer such as ``LeakyReLU(0.2)``, or ``math.tanh``.
 
@@ -82,11 +75,8 @@ def find_activation(given: Any) -> Layer:
         return given  # type: ignore[no-any-return]
     if callable(given) and not isinstance(given, Layer):
         given = _FUNCTIONS.get(f"{getattr(given, '__module__', '')}.{getattr(given, '__name__', '')}", given)
-    try:
-        return ACTIVATIONS[chosen("activation", given, ACTIVATIONS)]()
-    except ValueError as error:
-        hint = "; any other is a layer with forward and backward, for Model.from_layers" if callable(given) else ""
-        raise ArgumentError(f"{error}{hint}") from None
+    others = "; any other is a layer with forward and backward, for Model.from_layers" if callable(given) else ""
+    return ACTIVATIONS[chosen("activation", given, ACTIVATIONS, others)]()
 
 
 def hidden_sizes(hidden_size: int | Sequence[int]) -> list[int]:
@@ -132,7 +122,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
 def layer_from_plain(plain: dict[str, Any], own: Mapping[str, type[Layer]] | None = None) -> Layer:
     """The layer that ``layer_to_plain`` described; ``own`` are classes that are not scratchnn's, by their names."""
     arguments = dict(plain)
-    kind = choose("layer", arguments.pop("kind"), {**LAYERS, **(own or {})})
+    kind = {**LAYERS, **(own or {})}[arguments.pop("kind")]
     if kind is Sequential:
         return Sequential([layer_from_plain(inner, own) for inner in arguments["layers"]])
     layer: Layer = kind(**arguments)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Any
 
 from .errors import ArgumentError
@@ -75,16 +75,40 @@ def require_size(what: str, value: Any, least: int | None = 1, most: int | None 
     return number
 
 
-def chosen(what: str, given: Any, known: Mapping[str, Any]) -> str:
+def chosen(what: str, given: Any, known: Collection[str], others: str = "") -> str:
     """The name in ``known`` that ``given`` means: the name itself, however it is written ("Adam", "LeakyReLU"), or the
-    class that stands under it. ``ValueError`` lists all names."""
+    class that a mapping has under it. ``ArgumentError`` as for ``unknown``."""
     if isinstance(given, str):
         found = [name for name in known if _letters(name) == _letters(given)]
     else:
-        found = [name for name, kind in known.items() if kind is given and isinstance(given, type)]
+        kinds = known.items() if isinstance(known, Mapping) and isinstance(given, type) else []
+        found = [name for name, kind in kinds if kind is given]
     if not found:
-        raise ArgumentError(f"unknown {what} {shown(given)}: known are {', '.join(known)}")
+        raise unknown(what, given, known, others)
     return found[0]
+
+
+def require_known(what: str, given: Any, known: Collection[str], others: str = "") -> None:
+    """``ArgumentError`` as for ``unknown``, unless ``given`` is one of the names, letter by letter."""
+    if not isinstance(given, str) or given not in known:
+        raise unknown(what, given, known, others)
+
+
+def unknown(what: str, given: Any, known: Iterable[str], others: str = "") -> ArgumentError:
+    """The error for a choice that there is not. It lists the names, and the ``others`` that could be given."""
+    names = list(known)
+    return ArgumentError(f"unknown {what} {shown(given)}: known are {', '.join(names)}{others}{meant(given, names)}")
+
+
+def meant(given: Any, known: Iterable[str]) -> str:
+    """``; did you mean 'relu'?``: the end of a message about a name that is much like one of those known, or ""."""
+    if not isinstance(given, str):
+        return ""
+    from difflib import get_close_matches  # which only a mistake needs
+
+    names = {_letters(name): name for name in known if name != given}
+    close = get_close_matches(_letters(given[:MESSAGE]), names, 1)
+    return f"; did you mean {names[close[0]]!r}?" if close else ""
 
 
 def _letters(name: str) -> str:

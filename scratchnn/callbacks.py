@@ -12,7 +12,7 @@ from copy import copy
 from math import isfinite
 from typing import Any
 
-from .arguments import require, require_number, require_size, shown
+from .arguments import require, require_known, require_number, require_size, shown
 from .errors import ArgumentError
 from .storage import check_writable, pack_matrix, unpack_matrix
 
@@ -204,8 +204,7 @@ class _Watching(Callback):
     """Follows one list of the history and knows whether its newest entry is the best so far."""
 
     def __init__(self, monitor: str, min_delta: float = 0.0) -> None:
-        if monitor not in MONITORS:
-            raise ArgumentError(f"unknown monitor {shown(monitor)}: known are {', '.join(MONITORS)}")
+        require_known("monitor", monitor, MONITORS)
         self.monitor = monitor
         self.min_delta = require_number("min_delta", min_delta, 0.0)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import arguments
 from .architecture import ARGUMENTS, LAYERS
-from .arguments import MOST_NUMBERS, require
+from .arguments import MOST_NUMBERS, require, require_known
 from .errors import ArgumentError
 from .layers import MOST_LAYERS, Sequential, Shape, width
 from .losses import LOSSES
@@ -79,10 +79,10 @@ def check_description(description: Any, own: Collection[str] = ()) -> None:
         require(type(value) in types, f"{name} is to be of type {expected}, got {shown(value)}")
     unknown = next((name for name in description if name not in _PARTS), None)
     require(unknown is None, f"there is an unknown part, {shown(unknown)}")
-    _require_known("loss", description["loss"], LOSSES)
-    _require_known("task", description["task"], TASKS)
-    _require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
-    _require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
+    require_known("loss", description["loss"], LOSSES)
+    require_known("task", description["task"], TASKS)
+    require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
+    require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
     require(bool(description["layers"]), "a model needs at least one layer")
     _check_layers(description["layers"], 0, own)
     _check_shape(description["input_shape"])
@@ -90,11 +90,6 @@ def check_description(description: Any, own: Collection[str] = ()) -> None:
     require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
     seed = description["seed"]
     require(seed is None or 0 <= seed < MOST_SEEDS, f"seed is to be from 0 to 2**128 - 1, got {shown(seed)}")
-
-
-def _require_known(what: str, name: Any, known: Any, hint: str = "") -> None:
-    fine = type(name) is str and name in known
-    require(fine, f"unknown {what} {shown(name)}: {hint}known are {', '.join(known)}")
 
 
 def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> int:
@@ -107,7 +102,9 @@ def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> 
         kind = layer.get("kind")
         if type(kind) is str and kind in own:
             continue  # its constructor knows its arguments, and nobody else
-        _require_known("layer", kind, LAYERS, "hand over one of your own, as in Model.load(path, layers=[Mine]); ")
+        hint = "hand over one of your own, as in Model.load(path, layers=[Mine])"  # first, as a message may be cut off
+        known = type(kind) is str and kind in LAYERS
+        require(known, f"unknown layer {shown(kind)}: {hint}; known are {', '.join(LAYERS)}")
         unknown = next((name for name in layer if name != "kind" and name not in ARGUMENTS[kind]), None)
         require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
         for name, types in ARGUMENTS[kind].items():

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import linalg
-from .arguments import shown
-from .errors import ArgumentError
+from .arguments import unknown
 
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"
@@ -30,7 +29,7 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
     operations = ("affine", "matmul_tn", "matmul_nt", "suited")
     if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine
-    raise ArgumentError(f"unknown engine {shown(engine)}: known are {', '.join(ENGINES)}")
+    raise unknown("engine", engine, ENGINES)
 
 
 class _Readable:

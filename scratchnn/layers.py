@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import MOST_NUMBERS, finite_number, require_size, shown
+from .arguments import MOST_NUMBERS, finite_number, require_known, require_size, shown
 from .engine import Computing
 from .errors import ArgumentError
 from .preprocessing import as_rows
@@ -228,9 +228,7 @@ def require_weights(layer: str, inputs: int, outputs: int) -> None:
 def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
     if isinstance(init, str):
-        if init not in INITIALISATIONS:
-            known = ", ".join(INITIALISATIONS)
-            raise ArgumentError(f"unknown initialisation {shown(init)}: known are {known}, or a number")
+        require_known("initialisation", init, INITIALISATIONS, ", or a number")
         return INITIALISATIONS[init](inputs, outputs)
     number = finite_number(init)
     if not number >= 0.0:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Union
 
 from . import defaults, linalg, storage
 from .architecture import (
-    choose,
     find_activation,
     gives_any_number,
     hidden_sizes,
@@ -31,6 +30,7 @@ from .arguments import (
     MOST_NUMBERS,
     chosen,
     in_order,
+    require_known,
     require_number,
     require_size,
     shortened,
@@ -131,7 +131,7 @@ class Model(Computing):
     ) -> None:
         given = {"activation": activation, "dropout": dropout, "init": init, "engine": engine}
         pattern = find_activation(activation)
-        choose("task", task, dict.fromkeys(TASKS))
+        require_known("task", task, TASKS)
         Dropout(dropout)  # checks the rate
         outputs = 1 if task == "regression" else 10
         if output_size is not None:
@@ -210,7 +210,7 @@ class Model(Computing):
             task = "classification" if binary else loss.task
             if isinstance(loss, BCEWithLogitsLoss) and outputs > 1:
                 task = "multilabel"
-        choose("task", task, dict.fromkeys(TASKS))
+        require_known("task", task, TASKS)
         cls._check_loss(network, loss, task, outputs)
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, target_scaling, engine, seed)
@@ -277,8 +277,8 @@ class Model(Computing):
         check_sizes(network, shape)
         self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
         self._own_engine = self.ops = find_engine(engine, network.longest_row(shape))
-        choose("scaling", scaling, dict.fromkeys(Scaling.KINDS))
-        choose("target_scaling", target_scaling, dict.fromkeys(Scaling.TARGET_KINDS))
+        require_known("scaling", scaling, Scaling.KINDS)
+        require_known("target_scaling", target_scaling, Scaling.TARGET_KINDS)
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")
         seed = self._checked_seed(seed)

@@ -302,10 +302,7 @@ def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
         return schedule
     if isinstance(schedule, str) and schedule.lower() == "none":
         return None
-    try:
-        name = chosen("schedule", schedule, SCHEDULES)
-    except ValueError as error:
-        raise ArgumentError(f"{error}, or a Schedule such as StepSchedule(30)") from None
+    name = chosen("schedule", schedule, SCHEDULES, ", or a Schedule such as StepSchedule(30)")
     if name == "step":
         return StepSchedule(math.ceil(epochs / 3))
     return CosineSchedule(epochs) if name == "cosine" else ReduceOnPlateau(patience=3)

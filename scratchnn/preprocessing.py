@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from . import linalg
-from .arguments import shortened, shown
-from .errors import ArgumentError, DataError
+from .arguments import require_known, shortened, shown
+from .errors import DataError
 from .tables import SparseRows, buffer_of, columns_of, rows_of_buffer, sizes_of
 
 Row = Union[bytes, list[float], "array[float]"]
@@ -369,8 +369,7 @@ class Scaling:
         to 255 that reach beyond 100, are pixels; at least 16 columns within [-1, 1] that are wide apart on the whole,
         but some hardly ever, are pictures already scaled, and left alone; all others are standardised. ``weights``,
         one a row, say how much each counts in means and deviations."""
-        if kind not in cls.KINDS:
-            raise ArgumentError(f"unknown scaling {shown(kind)}: known are {', '.join(cls.KINDS)}")
+        require_known("scaling", kind, cls.KINDS)
         if kind == "auto":
             kind = cls._choose(rows)
         elif kind == "pixels" and not all(type(row) is bytes or _pixels(row) for row in rows):
@@ -443,8 +442,7 @@ class Scaling:
         if not isinstance(data, dict) or set(data) != {"kind", "means", "deviations"}:
             raise ValueError("a scaling is to have a kind, means and deviations")
         kind, means, deviations = data["kind"], data["means"], data["deviations"]
-        if kind not in cls.KINDS[1:]:
-            raise ValueError(f"unknown scaling {shown(kind)}: known are {', '.join(cls.KINDS[1:])}")
+        require_known("scaling", kind, cls.KINDS[1:])
         if type(means) is not list or type(deviations) is not list or len(means) != len(deviations):
             raise ValueError("a scaling is to have as many means as deviations")
         if (

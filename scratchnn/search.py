@@ -27,7 +27,7 @@ from random import Random
 from typing import Any, Union
 
 from . import linalg
-from .arguments import require_number, require_size, shown
+from .arguments import meant, require_known, require_number, require_size, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model
@@ -323,16 +323,14 @@ class _Names:
 
     def check(self, searched: Sequence[str], model: Parameters, fit: Parameters) -> None:
         """``ValueError`` for a name that nobody knows, that is in the wrong dict, or is both searched and fixed."""
-        known = f"known for {self.builder}: {', '.join(self.of_build)}; known for fit: {', '.join(self.of_fit)}"
         of_build = [name for name in searched if not self.for_fit(name)] + list(model)
         unknown = [name for name in of_build if name not in self.of_build and not self.takes_any]
         unknown += [name for name in fit if name not in self.of_fit]
         if unknown:
-            from difflib import get_close_matches
-
-            close = get_close_matches(str(unknown[0]), [*self.of_build, *self.of_fit], 1)
-            meant = f", did you mean {close[0]!r}?" if close and close[0] != unknown[0] else ";"
-            raise ArgumentError(f"unknown argument {unknown[0]!r}{meant} {known}")
+            for_build, for_fit = ", ".join(self.of_build), ", ".join(self.of_fit)
+            known = f"known for {self.builder} are {for_build}; known for fit are {for_fit}"
+            hint = meant(unknown[0], [*self.of_build, *self.of_fit])
+            raise ArgumentError(f"unknown argument {shown(unknown[0])}: {known}{hint}")
         fixed = [name for name in searched if name in model or name in fit]
         if fixed:
             raise ArgumentError(f"{fixed[0]!r} is searched and must not be fixed as well")
@@ -398,8 +396,7 @@ class _Search:
         build: Build | None,
         measure: str,
     ) -> None:
-        if measure not in MEASURES:
-            raise ArgumentError(f"unknown measure {shown(measure)}: known are {', '.join(MEASURES)}")
+        require_known("measure", measure, MEASURES)
         for name, arguments in (("model", model), ("fit", fit)):
             if arguments is not None and not isinstance(arguments, Mapping):
                 raise ArgumentError(f"{name} must be a dict of arguments, got {type(arguments).__name__}")

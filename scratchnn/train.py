@@ -305,7 +305,7 @@ def _check_names(options: argparse.Namespace) -> None:
     choices = {"activation": ACTIVATIONS, "engine": ENGINES, "optimizer": OPTIMIZERS, "scaling": Scaling.KINDS}
     for option, known in choices.items():
         if getattr(options, option) is not None:
-            setattr(options, option, chosen(option, getattr(options, option), dict.fromkeys(known)))
+            setattr(options, option, chosen(option, getattr(options, option), known))
 
 
 # Data, network, training

@@ -54,10 +54,7 @@ def make_optimizer(
         if lr is not None:
             optimizer.lr = require_number("lr", lr, 0.0, above=True)
         return optimizer
-    try:
-        optimizer = chosen("optimizer", optimizer, OPTIMIZERS)
-    except ValueError as error:
-        raise ArgumentError(f"{error}, or an Optimizer object") from None
+    optimizer = chosen("optimizer", optimizer, OPTIMIZERS, ", or an Optimizer object")
     rate = defaults.LEARNING_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
         settings = dict(sgd_settings)

@@ -1,4 +1,4 @@
-"""What counts as a number or a size: Python's and NumPy's, and nothing that merely looks like one."""
+"""What counts as a number, a size or a known name, and nothing that merely looks like one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,16 @@ from scratchnn import (
     one_hot,
     train_test_split,
 )
-from scratchnn.arguments import listed, require_number, require_size, shown, shown_path
+from scratchnn.arguments import (
+    chosen,
+    listed,
+    require_known,
+    require_number,
+    require_size,
+    shown,
+    shown_path,
+    unknown,
+)
 from scratchnn.datasets import Dataset
 
 
@@ -146,6 +155,43 @@ def test_a_path_is_shown_as_it_is_or_as_its_repr(path: str) -> None:
     assert len(text) <= 120
     whole = path if path.isprintable() else repr(path)
     assert text == whole or (len(whole) > 120 and text == "..." + whole[-117:])
+
+
+@pytest.mark.parametrize("given", ["relu", "ReLU", "RELU", "re-lu"])
+def test_a_name_may_be_written_as_one_likes(given: str) -> None:
+    assert chosen("activation", given, ["tanh", "relu"]) == "relu"
+
+
+def test_a_class_stands_for_the_name_it_is_known_by() -> None:
+    assert chosen("number", int, {"float": float, "int": int}) == "int"
+    for known in ({"float": float, "zero": 0}, ["int"]):
+        for other in (int, 0):
+            with pytest.raises(ArgumentError, match=r"unknown number .*: known are"):
+                chosen("number", other, known)
+
+
+def test_an_exact_name_is_taken_letter_by_letter() -> None:
+    require_known("task", "regression", ("regression",))
+    with pytest.raises(ArgumentError, match=r"^unknown task 'Regression': known are regression; did you mean 'regr"):
+        require_known("task", "Regression", ("regression",))
+
+
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ("rleu", "; did you mean 'relu'?"),
+        ("LeakyRelu6", "; did you mean 'leaky_relu'?"),
+        ("sigmod" * 100_000, ""),
+        ("softmax", ""),
+        ("", ""),
+        (["relu"], ""),
+        (None, ""),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_offered(given: Any, end: str) -> None:
+    known = ["relu", "leaky_relu", "sigmoid"]
+    message = f"unknown activation {shown(given)}: known are relu, leaky_relu, sigmoid, or a layer{end}"
+    assert str(unknown("activation", given, known, ", or a layer")) == message
 
 
 LONG = "\x1b[2J" + "é\n" * 5_000

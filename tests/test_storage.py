@@ -304,7 +304,10 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a layer that is none": (lambda d: d.update(layers=[5]), "a layer is to be a dict, got 5"),
     "an unknown layer": (lambda d: d.update(layers=[{"kind": "Model"}]), "unknown layer 'Model': .*known are Linear"),
     "a layer without a kind": (lambda d: d.update(layers=[{}]), "unknown layer None"),
-    "a kind that cannot be hashed": (lambda d: d.update(layers=[{"kind": []}]), "unknown layer a list of 0"),
+    "a kind that cannot be hashed": (
+        lambda d: d.update(layers=[{"kind": []}]),
+        "unknown layer a list of 0",
+    ),
     "half a layer": (lambda d: d.update(layers=[{"kind": "Linear", "inputs": 2}]), "missing"),
     "a default left out": (lambda d: d.update(layers=[{"kind": "Linear", "inputs": 2, "outputs": 2}]), "missing"),
     "an argument too many": (lambda d: d.update(layers=[{"kind": "ReLU", "slope": 0.1}]), "ReLU has an unknown arg"),
