@@ -1,6 +1,6 @@
 """Finding out how a CSV file is laid out, from its first records and from what the caller said.
 
-Which character parts the fields, is there a header line, which column holds the label. What the caller told is
+Which character separates fields, is there a header line, which column holds the label. What the caller told is
 believed; the rest is decided on the first records only, by a few plain rules that each stand in a function of their
 own. One of the rooms behind datasets.py.
 """
@@ -21,7 +21,7 @@ LABEL_RULE = f"one called {_ANY_OF_THEM}, else the only one of text, else the fi
 HEAD_LINES = 20  # lines looked at to find the layout
 _DELIMITERS = ("\t", ";", ",")  # the comma last: it also turns up inside numbers and text
 
-_BLANK = " "  # where fields are parted by it, any number of blanks is one: columns may be lined up
+_BLANK = " "  # where it separates fields, any number of blanks is one: columns may be lined up
 
 _NO_DELIMITERS = "0123456789+-._eE'\"\r\n\0"
 _MISSING = ("", "?", "na", "n/a", "null", "none")
@@ -168,7 +168,7 @@ def is_whole_number(text: str) -> bool:
 
 
 def squeeze(line: bytes, delimiter: str) -> bytes:
-    """A line as it is read: with one blank for many, where blanks part fields."""
+    """A line as it is read: with one blank for many, where blanks separate fields."""
     if delimiter != _BLANK or b'"' in line:
         return line
     return b" ".join(line.split()) + b"\n"
@@ -214,8 +214,8 @@ def head_records(lines: Sequence[tuple[int, str]], delimiter: str) -> list[Recor
     return records
 
 
-def _parted_by_blanks(lines: Sequence[tuple[int, str]]) -> bool:
-    """Whether blanks part most lines into as many fields as the first, with numbers among the last."""
+def _separated_by_blanks(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether blanks split most lines into as many fields as the first, with numbers among the last."""
     rows = [text.split() for _, text in lines if text.strip()]
     if not rows or any('"' in text for _, text in lines):
         return False
@@ -224,7 +224,7 @@ def _parted_by_blanks(lines: Sequence[tuple[int, str]]) -> bool:
 
 
 def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
-    """The character that parts the most records into the same number of fields, two or more."""
+    """The character that splits the most records into the same number of fields, two or more."""
 
     def merit(delimiter: str) -> tuple[int, int]:
         sizes = [len(fields) for _, fields in head_records(lines[:10], delimiter)]
@@ -233,7 +233,7 @@ def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
     best = max(_DELIMITERS, key=merit)  # of equals, the first
     if merit(best) > (0, 0):
         return best
-    return _BLANK if _parted_by_blanks(lines[:10]) else ","
+    return _BLANK if _separated_by_blanks(lines[:10]) else ","
 
 
 def _text_columns(rows: Sequence[Record], columns: int) -> list[int]:
@@ -440,7 +440,7 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
         )
     if layout.columns == 1 and options.label_required:
         raise file.problem(
-            "one column only; expected a label and at least one feature, parted by commas, semicolons, tabs or blanks",
+            "one column only; expected a label and at least one feature, separated by commas, semicolons, tabs or blanks",
             first_line,
         )
     layout.label = _find_label(file, layout, rows, options)

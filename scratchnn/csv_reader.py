@@ -170,7 +170,7 @@ class _Parser:
         self.pick = itemgetter(*layout.order) if layout.order is not None else None
 
     def squeezed(self, lines: NumberedLines) -> NumberedLines:
-        """The lines as they are read, where any number of blanks parts two fields."""
+        """The lines as they are read, where any number of blanks separates two fields."""
         delimiter = self.layout.delimiter
         return ((number, squeeze(line, delimiter)) for number, line in lines) if delimiter == " " else lines
 
@@ -270,7 +270,7 @@ class _Parser:
             self.seen[written] = label
 
     def _blank(self, line: bytes) -> bool:
-        """Whether a line is to be skipped; one of tabs alone is a row of empty fields where tabs part fields."""
+        """Whether a line is to be skipped; one of tabs alone is a row of empty fields where tabs separate them."""
         return not (line.strip(b" \r\n") if self.layout.delimiter == "\t" else line.strip())
 
     def _add(self, row: list[float]) -> None:

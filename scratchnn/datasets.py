@@ -1,4 +1,4 @@
-"""Getting data: CSV files, MNIST's own files, the digits that come along, toy sets, and parting rows for a test.
+"""Getting data: CSV files, MNIST's own files, the digits that come along, toy sets, and rows held out for a test.
 
     train, test = load_digits()
     X, y = load_csv("flowers.csv", label="species")
@@ -25,7 +25,7 @@ from .errors import ArgumentError, DataError
 from .escapes import printable
 from .idx_reader import is_idx, read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
-from .shuffle import shuffle
+from .shuffle import rows_by_label, shuffle
 from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
 
 __all__ = [
@@ -122,15 +122,8 @@ class Dataset:
         return self._with(X_train, y_train), self._with(X_test, y_test)
 
     def _with(self, X: list[Row], y: list[Any]) -> Dataset:
-        return Dataset(
-            X,
-            y,
-            classes=self.classes,
-            feature_names=self.feature_names,
-            label_name=self.label_name,
-            label_position=self.label_position,
-            source=self.source,
-        )
+        known = {name: value for name, value in vars(self).items() if name not in ("X", "y")}
+        return Dataset(X, y, **known)
 
 
 def load_csv(
@@ -157,7 +150,7 @@ def load_csv(
     label: the label column's name, or its position (0 is the first, -1 the last). None: a column called label,
         class, target, species or y; else the only column of text; else the first, as in MNIST's files.
     header: whether the first line holds names. None: it does if it is text where the other rows have numbers.
-    delimiter: what parts the fields. None: a comma, semicolon or tab, whichever fits, or blanks (any number of them).
+    delimiter: what separates fields. None: a comma, semicolon or tab, whichever fits, or blanks (any number of them).
     regression: labels are numbers to be predicted as such, not classes; they become floats.
 
     Labels that are all integers become ints, otherwise all stay strings. Rows are kept as ``bytes`` where they look
@@ -296,7 +289,7 @@ def _labels_beside(images_path: str) -> str | None:
 def train_test_split(
     X: Any, y: Any, *, test_fraction: float = 0.2, seed: int = 0, stratify: bool = True
 ) -> tuple[Any, Any, Any, Any]:
-    """Part rows and labels at random: ``X_train, X_test, y_train, y_test``.
+    """Split rows and labels at random: ``X_train, X_test, y_train, y_test``.
 
     X: any rows, y: a label each (or a row each: one-hot, or of one number). Lists come back for sequences; arrays,
     DataFrames, Series and sparse matrices come back as such. The test gets ``test_fraction`` of the rows, rounded up.
@@ -315,19 +308,17 @@ def train_test_split(
         raise DataError(f"X and y must have the same length, got {count} rows and {labels} labels")
     if count < 2:
         raise DataError(f"at least two rows are needed for a training and a test part, got {count}")
-    rng = Random(seed)
-    groups: dict[Any, list[int]] = {}
     try:
         classes = _classes_of(y) if stratify else None
-        for index, label in enumerate(classes or [None] * count):
-            groups.setdefault(label, []).append(index)
+        groups = list(rows_by_label(classes or [None] * count).values())
     except TypeError:
         raise DataError("labels must be numbers or strings to be stratified; or pass stratify=False") from None
     # 1e-9: 0.07 * 100 is a little more than 7 in floating point, and 7 rows are meant.
     wanted = min(max(ceil(count * test_fraction - 1e-9), 1), count - 1)
+    rng = Random(seed)
     train: list[int] = []
     test: list[int] = []
-    for members, share in zip(groups.values(), _shares([len(group) for group in groups.values()], wanted)):
+    for members, share in zip(groups, _shares(list(map(len, groups)), wanted)):
         shuffle(members, rng=rng)
         test.extend(members[:share])
         train.extend(members[share:])

@@ -21,7 +21,7 @@ _WRONG = b"\xff"  # stands for a character that is neither a digit nor the delim
 
 
 class PixelText:
-    """A reader of lines with ``width`` numbers, parted by ``delimiter`` (one byte)."""
+    """A reader of lines with ``width`` numbers, separated by ``delimiter`` (one byte)."""
 
     def __init__(self, width: int, delimiter: bytes) -> None:
         self.width = width

@@ -32,7 +32,7 @@ from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model
 from .preprocessing import as_labels, as_rows, as_targets, find_classes
-from .shuffle import shuffle
+from .shuffle import rows_by_label, shuffle
 
 Parameters = dict[str, Any]
 Build = Callable[..., Model]
@@ -235,11 +235,9 @@ def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | No
     """
     if not 2 <= require_size("folds", folds) <= count:
         raise ArgumentError(f"folds must be from 2 to the number of rows, {count}, got {folds}")
-    groups: dict[Any, list[int]] = {}
-    for i in range(count):
-        groups.setdefault(labels[i] if labels else None, []).append(i)
+    groups = rows_by_label(labels or [None] * count)
     dealt: list[int] = []
-    for label in sorted(groups) if labels else groups:
+    for label in sorted(groups):
         if labels and len(groups[label]) < 2:
             raise DataError(f"class {label!r} has a single row: cross-validation needs at least two of each class")
         shuffle(groups[label], rng=rng)

@@ -1,11 +1,11 @@
-"""Fisher-Yates: every order of n things with the same probability 1/n!.
+"""Fisher-Yates, every order of n things with the same probability 1/n!; and rows by their label, to be drawn from each.
 
 The generator is handed in, so that the same seed gives the same order; the global one is never touched.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence
+from collections.abc import Iterable, MutableSequence
 from random import Random
 from typing import Any
 
@@ -26,3 +26,11 @@ def shuffle(*sequences: MutableSequence[Any], rng: Random) -> None:
         chosen = rng.randrange(last + 1)
         for sequence in sequences:
             sequence[last], sequence[chosen] = sequence[chosen], sequence[last]
+
+
+def rows_by_label(labels: Iterable[Any]) -> dict[Any, list[int]]:
+    """The numbers of the rows with each label; labels in the order in which they first occur."""
+    rows: dict[Any, list[int]] = {}
+    for number, label in enumerate(labels):
+        rows.setdefault(label, []).append(number)
+    return rows

@@ -38,7 +38,7 @@ def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed:
     """Round Gaussian clouds, one class each.
 
     ``centers``: the clouds' middles, a list of points of any dimension, or how many to place evenly on a circle of
-    radius 4. ``noise``: their standard deviation. Easy: a straight line parts two of them.
+    radius 4. ``noise``: their standard deviation. Easy: a straight line separates two of them.
     """
     _check(samples, noise)
     middles = _circle_of_points(centers, 4.0) if isinstance(centers, int) else [list(c) for c in centers]
@@ -50,7 +50,7 @@ def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed:
 
 
 def xor(samples: int = 200, *, noise: float = 0.3, seed: int = 0) -> tuple[Points, list[int]]:
-    """Four Gaussian clouds at (±1, ±1); the class is 1 where the signs differ. No straight line parts them."""
+    """Four Gaussian clouds at (±1, ±1); the class is 1 where the signs differ. No straight line separates them."""
     _check(samples, noise)
     rng = Random(seed)
     corners = ((-1.0, -1.0, 0), (-1.0, 1.0, 1), (1.0, 1.0, 0), (1.0, -1.0, 1))

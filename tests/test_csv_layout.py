@@ -154,26 +154,26 @@ def test_pixels_in_another_order_are_put_right_as_well() -> None:
     assert (test.X, test.y) == (train.X, train.y)
 
 
-# --- parted by blanks --------------------------------------------------------------------------------------------
+# --- separated by blanks --------------------------------------------------------------------------------------------
 
 ALIGNED = " 1.5   2  x\n10.25 -3  y\n  0    4  x\n"
 
 
 @pytest.mark.parametrize("options", [{}, {"delimiter": " "}])
 @pytest.mark.parametrize("header", ["", "a  bb    label\n"])
-def test_fields_may_be_parted_by_blanks(options: dict[str, Any], header: str) -> None:
+def test_fields_may_be_separated_by_blanks(options: dict[str, Any], header: str) -> None:
     data = load(header + ALIGNED, **options)
     assert [list(row) for row in data.X] == [[1.5, 2.0], [10.25, -3.0], [0.0, 4.0]]
     assert data.y == ["x", "y", "x"]
     assert data.feature_names == (["a", "bb"] if header else [])
 
 
-def test_problems_in_a_file_parted_by_blanks_have_their_place() -> None:
+def test_problems_in_a_file_separated_by_blanks_have_their_place() -> None:
     with pytest.raises(DataError, match=r"line 4: expected 3 fields, as in line 1, got 2$"):
         load(ALIGNED + "1 2\n")
     with pytest.raises(DataError, match=r"line 4, column 2: expected a number, got '2x'"):
         load(ALIGNED + "1   2x z\n")
-    with pytest.raises(DataError, match=r"one column only; .* parted by commas, semicolons, tabs or blanks"):
+    with pytest.raises(DataError, match=r"one column only; .* separated by commas, semicolons, tabs or blanks"):
         load("a text of words\nof a column\n")
 
 

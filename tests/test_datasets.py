@@ -461,7 +461,7 @@ NO_LABEL = (
 )
 ONE_COLUMN = (
     "data.csv, line 1: one column only; expected a label and at least one feature, "
-    "parted by commas, semicolons, tabs or blanks"
+    "separated by commas, semicolons, tabs or blanks"
 )
 
 
