@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from scratchnn import Model, linalg
-from scratchnn.lane_matrix import LaneMatrix
+from scratchnn.lane_matrix import LaneMatrix, Samples
 from scratchnn.lanes import WIDTHS, Lanes
 
 
@@ -121,6 +121,13 @@ def test_a_sum_of_rows_keeps_the_finer_unit_where_the_true_sizes_allow_it(ops: L
         pytest.approx([1e9, 0.0], rel=1e-6),
         pytest.approx([1e-3 + 1e-6, 2e-3 + 3e-6], rel=1e-6),
     ]
+
+
+def test_what_is_added_to_a_row_of_few_bits_is_not_rounded_to_its_unit(ops: Lanes) -> None:
+    few = LaneMatrix(ops.width, (1, 2), samples=Samples([3 + (-1 << ops.width)], 0.5, [(1, 3)]))  # the row (3, -1)
+    many = ops.relu(ops.from_rows([[0.3, 1e-3]]))[0]
+    for a, b in ((few, many), (many, few)):
+        assert ops.to_rows(ops.add(a, b)) == [pytest.approx([3.3, -0.999], rel=2.0**-14)]
 
 
 @pytest.mark.parametrize("factor", [1.0, -0.1, 1e6])
