@@ -35,7 +35,7 @@ from scratchnn.engine import ENGINES
 COUNT = 12
 
 
-def random_rows(rng: Random, width: int) -> list[Any]:
+def rows_of_every_kind(rng: Random, width: int) -> list[Any]:
     """Rows of every kind: pixels, whole numbers, numbers of any size, zeros, one enormous cell, numbers far apart."""
     kind = rng.choice(["bytes", "ints", "floats", "floats", "mixed", "both"])
     rows: list[Any] = []
@@ -103,7 +103,7 @@ def check_rows_alone(rng: Random, images: bool, engine: str) -> None:
     model, width = random_model(rng, images, engine)
     training = [[rng.gauss(0.0, 1.0) for _ in range(width)] for _ in range(9)]
     model.fit(training, [0, 1, 2] * 3, epochs=1, lr=1e-3)
-    rows = random_rows(rng, width)
+    rows = rows_of_every_kind(rng, width)
     alone = [all_that_is_said(model, [row])[0] for row in rows]
     assert all_that_is_said(model, rows) == alone
     order = rng.choices(range(COUNT), k=rng.choice([2, 5, 30]))

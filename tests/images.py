@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random
 from typing import Any
-
-Rows = list[list[float]]
 
 # (image, filters, kernel, stride, padding): strides that do and do not divide, paddings, odd sizes, rectangles, the
 # kernel as large as the image, steps larger than the kernel, and padding wider than the kernel.
@@ -32,8 +29,3 @@ POOLINGS: list[tuple[Any, Any, Any, Any]] = [
     ((2, 5, 5), 1, 2, 0),
     ((1, 3, 4), (3, 4), 1, 0),
 ]
-
-
-def random_rows(rows: int, columns: int, seed: int = 0) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]

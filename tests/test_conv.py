@@ -23,9 +23,9 @@ from scratchnn.losses import CrossEntropyLoss
 from scratchnn.model import Model
 from scratchnn.windows import Window, pair
 
-from .images import CONVOLUTIONS, POOLINGS, random_rows
+from .images import CONVOLUTIONS, POOLINGS
+from .rows import Rows, random_rows
 
-Rows = list[list[float]]
 TOLERANCE = 1e-10
 
 

@@ -40,7 +40,7 @@ from scratchnn import (
 )
 from scratchnn.errors import DataError, TrainingDiverged
 from scratchnn.lanes import Lanes
-from scratchnn.layers import Layer, Parameter
+from scratchnn.layers import Layer, Parameter, uniform_matrix
 from scratchnn.losses import LOSSES, Loss
 from scratchnn.optim import OPTIMIZERS, SGD, Optimizer, clip_gradient_norm
 from tests.plain import PLAIN
@@ -49,11 +49,6 @@ Rows = list[list[float]]
 
 WIDTHS = [None, 40, 48, 56, 64]
 PRECISION = 2.0**-14  # documented in ``lanes``
-
-
-def random_rows(rows: int, columns: int, seed: int, largest: float = 1.0) -> Rows:
-    rng = Random(seed)
-    return [[largest * rng.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
 def largest_of(rows: Rows) -> float:
@@ -97,14 +92,14 @@ def there_and_back(layer: Layer, ops: Any, x: Any, seed: int) -> list[Rows]:
     layer.train()
     output = layer.forward(x)
     rows, columns = ops.shape(output)
-    back = layer.backward(ops.from_rows(random_rows(rows, columns, seed)))
+    back = layer.backward(ops.from_rows(uniform_matrix(rows, columns, 1.0, Random(seed))))
     return [ops.to_rows(m) for m in (output, back, *layer.gradients())]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 def test_layers_agree_forward_backward_and_in_their_gradients(make: Callable[[], Layer], width: int | None) -> None:
-    rows = random_rows(8, 6, seed=4, largest=3.0)
+    rows = uniform_matrix(8, 6, 3.0, Random(4))
     ops = Lanes(width)
     wanted = there_and_back(make(), linalg, rows, seed=5)
     for x in (ops.from_rows(rows), ops.prepare(rows)):
@@ -116,7 +111,7 @@ def test_layers_agree_forward_backward_and_in_their_gradients(make: Callable[[],
 
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS.keys())
 def test_layers_agree_on_a_single_row_and_when_predicting(make: Callable[[], Layer]) -> None:
-    rows = random_rows(1, 6, seed=6)
+    rows = uniform_matrix(1, 6, 1.0, Random(6))
     results = []
     for ops in (Lanes(), linalg):
         layer = make()
@@ -128,7 +123,7 @@ def test_layers_agree_on_a_single_row_and_when_predicting(make: Callable[[], Lay
 
 @pytest.mark.parametrize("size", [1e-6, 1e-3, 1e3, 1e6])
 def test_a_linear_layer_agrees_for_numbers_of_any_size(size: float) -> None:
-    rows, ops = random_rows(8, 6, seed=4, largest=size), Lanes()
+    rows, ops = uniform_matrix(8, 6, size, Random(4)), Lanes()
     found = there_and_back(Linear(6, 4, init=size, rng=Random(1)), ops, ops.from_rows(rows), seed=5)
     wanted = there_and_back(Linear(6, 4, init=size, rng=Random(1)), linalg, rows, seed=5)
     for a, b in zip(found, wanted):
@@ -160,8 +155,8 @@ CLASSES = [0, 2, 1, 1, 0, 2]
 PROBABILITIES = [[0.0, 1.0, 0.3], [1.0, 0.0, 0.0], [0.5, 0.5, 1.0], [0.2, 0.1, 0.9], [1.0, 1.0, 0.0], [0.0, 0.0, 0.7]]
 ONE_HOT = [[1.0 if k == c else 0.0 for k in range(3)] for c in CLASSES]
 LAST: dict[str, tuple[Loss, list[Layer], Sequence[Any]]] = {
-    "mse": (MSELoss(), [], random_rows(6, 3, seed=3)),
-    "mse in the thousands": (MSELoss(), [], random_rows(6, 3, seed=3, largest=5000.0)),
+    "mse": (MSELoss(), [], uniform_matrix(6, 3, 1.0, Random(3))),
+    "mse in the thousands": (MSELoss(), [], uniform_matrix(6, 3, 5000.0, Random(3))),
     "bce": (BCELoss(), [Sigmoid()], PROBABILITIES),
     "bce_with_logits": (BCEWithLogitsLoss(), [], PROBABILITIES),
     "cross_entropy": (CrossEntropyLoss(), [], CLASSES),
@@ -180,7 +175,7 @@ def test_every_loss_is_here() -> None:
 def test_losses_agree_and_so_do_the_gradients_they_send_back(
     loss: Loss, last: list[Layer], targets: Sequence[Any], weights: list[float] | None
 ) -> None:
-    rows, values, gradients = random_rows(6, 5, seed=8), [], []
+    rows, values, gradients = uniform_matrix(6, 5, 1.0, Random(8)), [], []
     for ops in (Lanes(), linalg):
         network = Sequential([Linear(5, 7, rng=Random(1)), ReLU(), Linear(7, 3, rng=Random(2)), *last])
         network.use(ops)
@@ -215,7 +210,7 @@ def test_every_optimizer_is_here() -> None:
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("make", RULES.values(), ids=RULES.keys())
 def test_optimizers_agree(make: Callable[[], Optimizer], size: float, clip_norm: float | None) -> None:
-    start = [random_rows(4, 3, seed=1, largest=size), [[0.0, 0.0, 0.0]]]
+    start = [uniform_matrix(4, 3, size, Random(1)), [[0.0, 0.0, 0.0]]]
     ends = []
     for ops in (Lanes(), linalg):
         optimizer, parameters = make(), [Parameter(name, ops.from_rows(rows)) for name, rows in zip("wb", start)]
@@ -223,7 +218,7 @@ def test_optimizers_agree(make: Callable[[], Optimizer], size: float, clip_norm:
         for step in range(30):
             for number, parameter in enumerate(parameters):
                 rows, columns = ops.shape(parameter.value)
-                gradient = random_rows(rows, columns, seed=100 * number + step, largest=size)
+                gradient = uniform_matrix(rows, columns, size, Random(100 * number + step))
                 parameter.gradient = ops.from_rows(gradient)
             if clip_norm:
                 clip_gradient_norm(parameters, clip_norm, ops)
@@ -369,7 +364,7 @@ def test_a_column_of_zeros_and_a_row_of_zeros(engine: str) -> None:
 
 @both
 def test_early_stopping_puts_the_best_weights_back(engine: str) -> None:
-    rows = random_rows(40, 3, seed=1)
+    rows = uniform_matrix(40, 3, 1.0, Random(1))
     labels = [int(row[0] + row[1] > 0.0) for row in rows]
     wrong = [1 - k for k in labels[30:]]  # so that learning makes the validation loss worse
     model = Model(3, 6, 2, engine=engine)

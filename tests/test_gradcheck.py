@@ -15,12 +15,7 @@ from scratchnn.layers import Dropout, Layer, Linear, ReLU, Sequential, Softmax, 
 from scratchnn.losses import CrossEntropyLoss, Loss, MSELoss
 from scratchnn.model import Model
 
-Rows = list[list[float]]
-
-
-def random_rows(samples: int, features: int, seed: int = 0) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, 1.0) for _ in range(features)] for _ in range(samples)]
+from .rows import Rows, random_rows
 
 
 class WrongInOnePlace(Linear):

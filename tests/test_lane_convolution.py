@@ -24,9 +24,9 @@ from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.model import Model
 from scratchnn.windows import Window
 
-from .images import CONVOLUTIONS, POOLINGS, random_rows
+from .images import CONVOLUTIONS, POOLINGS
+from .rows import Rows, random_rows
 
-Rows = list[list[float]]
 Ints = list[list[int]]
 
 TOLERANCE = 1e-4  # of the largest number of a result: what the engine promises

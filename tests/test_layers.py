@@ -32,14 +32,9 @@ from scratchnn.layers import (
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from scratchnn.model import Model
 
+from .rows import Rows, random_rows
+
 TOLERANCE = 1e-6
-
-Rows = list[list[float]]
-
-
-def random_rows(samples: int, features: int, seed: int = 0, spread: float = 1.5) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, spread) for _ in range(features)] for _ in range(samples)]
 
 
 # Every layer, made for a given number of features.

@@ -13,12 +13,7 @@ from scratchnn import linalg, losses
 from scratchnn.gradcheck import check_loss
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 
-Rows = list[list[float]]
-
-
-def random_rows(samples: int, width: int, seed: int) -> Rows:
-    rng = Random(seed)
-    return [[rng.gauss(0.0, 2.0) for _ in range(width)] for _ in range(samples)]
+from .rows import Rows, random_rows
 
 
 def probability_rows(samples: int, width: int, seed: int) -> Rows:

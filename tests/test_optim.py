@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from random import Random
 from typing import Any
 
 import pytest
@@ -22,22 +21,17 @@ from scratchnn.optim import (
     clip_gradient_norm,
 )
 
-Rows = list[list[float]]
+from .rows import Rows, random_rows
+
 STEPS = 7
 
 
-def random_rows(rows: int, columns: int, rng: Random) -> Rows:
-    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
-
-
 def two_parameters() -> list[Parameter]:
-    rng = Random(0)
-    return [Parameter("weight", random_rows(3, 2, rng)), Parameter("bias", random_rows(1, 2, rng))]
+    return [Parameter("weight", random_rows(3, 2)), Parameter("bias", random_rows(1, 2, seed=1))]
 
 
 def gradients_of(step: int) -> list[Rows]:
-    rng = Random(100 + step)
-    return [random_rows(3, 2, rng), random_rows(1, 2, rng)]
+    return [random_rows(3, 2, seed=100 + step), random_rows(1, 2, seed=200 + step)]
 
 
 def values(parameters: list[Parameter]) -> list[float]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scratchnn import Model
 from scratchnn.engine import ENGINES
 
-from .company import all_that_is_said, check_rows_alone, random_model, random_rows, rows_in_company
+from .company import all_that_is_said, check_rows_alone, random_model, rows_in_company, rows_of_every_kind
 
 engines = st.sampled_from(ENGINES)
 
@@ -38,7 +38,7 @@ def test_chunks_of_any_size_give_the_same_answers(engine: str, images: bool) -> 
     rng = Random(4)
     model, width = random_model(rng, images, engine)
     model.fit([[rng.gauss(0.0, 1.0) for _ in range(width)] for _ in range(9)], [0, 1, 2] * 3, epochs=1)
-    rows = [row for _ in range(3) for row in random_rows(rng, width)]
+    rows = [row for _ in range(3) for row in rows_of_every_kind(rng, width)]
     said = all_that_is_said(model, rows)
     for size in (1, 2, 7, 1000):
         model.rows_at_once = size
