@@ -182,7 +182,10 @@ def test_everything_else_with_whole_numbers_is_exact(ops: Lanes, n: int, m: int,
     assert ops.to_rows(sound(ops, ops.sum_rows(first))) == [[sum(column) for column in zip(*ai)]]
     positive, mask = ops.relu(first)
     assert ops.to_rows(sound(ops, positive)) == [[max(x, 0) for x in row] for row in ai]
-    assert ops.to_rows(sound(ops, ops.gate(second, mask))) == [[y if x > 0 else 0 for x, y in row] for row in pairs]
+    gated, wanted = ops.gate(second, mask), [[y if x > 0 else 0 for x, y in row] for row in pairs]
+    assert ops.to_rows(sound(ops, gated)) == wanted
+    assert ops.to_rows(ops.matmul_nt(gated, first)) == plain_product(wanted, list(zip(*ai)))
+    sound(ops, gated)  # as the side that multiplies, too
     assert ops.to_rows(sound(ops, ops.scale(positive, -0.5))) == [[-0.5 * max(x, 0) for x in row] for row in ai]
     assert ops.to_rows(ops.hadamard(first, second)) == [[x * y for x, y in row] for row in pairs]
     assert ops.to_rows(ops.map(abs, positive)) == [[max(x, 0) for x in row] for row in ai]
@@ -535,9 +538,10 @@ def test_a_product_reads_the_rows_that_a_step_has_left_alone_in_the_unit_of_the_
         x, weight = ops.prepare(rows), ops.from_rows([[1.0, -1.0], [0.75, 0.5], [0.0, 0.0]])
         for factor in (1e-3, 1.0, 1e2, 1e4, 1e6, -1e6, 1e-3):  # the unit has to become a coarser one
             for _ in range(3):
-                ops.matmul(eye, weight)
+                before, read = weight, ops.to_rows(ops.matmul(eye, weight))
                 weight = ops.add_scaled(weight, ops.matmul_tn(x, ops.from_rows([[1.0, 2.0]])), factor)
                 assert_close(ops.to_rows(ops.matmul(eye, weight)), ops.to_rows(sound(ops, weight)), size(weight))
+                assert ops.to_rows(ops.matmul(eye, LaneMatrix(ops.width, (3, 2), rows=before.rows))) == read
 
 
 def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
