@@ -17,12 +17,9 @@ from .layers import (
     NUMBER_BY_NUMBER,
     Layer,
     Matrix,
-    Parameter,
     Shape,
-    initial_bound,
-    require_weights,
+    WeightedLayer,
     shape_text,
-    uniform_matrix,
     width,
 )
 from .windows import Pair, Sizes, Window, pair
@@ -36,20 +33,23 @@ def _short(sizes: Pair) -> int | list[int]:
 class WindowLayer(Layer):
     """What layers share that slide a window over images: its sizes, and the images' sizes once they are known."""
 
-    def __init__(self, kernel: Sizes, stride: Sizes, padding: Sizes, input_shape: Iterable[int] | None) -> None:
+    def __init__(self, kernel: Sizes, stride: Sizes, padding: Sizes) -> None:
         name = type(self).__name__
         self.kernel = pair(f"kernel of {name}", kernel)
         self.stride = pair(f"stride of {name}", stride)
         self.padding = pair(f"padding of {name}", padding, 0)
         self._check_padding()
         self._window: Window | None = None
-        if input_shape is not None:
-            shape = in_order(input_shape)
-            if shape is None:
-                raise ArgumentError(
-                    f"input_shape of {name} must be (channels, height, width), got {shown(input_shape)}"
-                )
-            self.build(tuple(shape))
+
+    def _build_at_once(self, input_shape: Iterable[int] | None) -> None:
+        """``build`` for what a constructor was told, if it was."""
+        if input_shape is None:
+            return
+        shape = in_order(input_shape)
+        if shape is None:
+            name = type(self).__name__
+            raise ArgumentError(f"input_shape of {name} must be (channels, height, width), got {shown(input_shape)}")
+        self.build(tuple(shape))
 
     def _check_padding(self) -> None:
         """``ValueError`` where the window would see nothing but padding."""
@@ -114,7 +114,7 @@ class WindowLayer(Layer):
         return {"kernel": _short(self.kernel), "stride": _short(self.stride), "padding": _short(self.padding)}
 
 
-class Conv2D(WindowLayer):
+class Conv2D(WindowLayer, WeightedLayer):
     """Each output channel is a filter: at every position a weighted sum of what a window sees in all input channels.
 
     ``kernel``, ``stride`` and ``padding`` (zeros on every side) are one number or a pair (height, width). ``weight`` is
@@ -138,38 +138,10 @@ class Conv2D(WindowLayer):
     ) -> None:
         self.in_channels = require_size("in_channels of Conv2D", in_channels, most=MOST_NUMBERS)
         self.out_channels = require_size("out_channels of Conv2D", out_channels, most=MOST_NUMBERS)
-        number = initial_bound(init, 1, 1)  # checks it, for the layer may have to show itself in a moment
-        self.init = init if isinstance(init, str) else number
-        super().__init__(kernel, stride, padding, input_shape)
-        self.weight = Parameter("weight", None)
-        self.bias = Parameter("bias", None)
-        self.x: Matrix = None
+        super().__init__(kernel, stride, padding)
         taps = self.kernel[0] * self.kernel[1]
-        self._inputs = self.in_channels * taps
-        require_weights("Conv2D", self._inputs, self.out_channels)
-        self._bound = initial_bound(init, self._inputs, self.out_channels * taps)
-        self._drawn_for_good = rng is not None
-        if rng is not None:
-            self._draw(rng)
-
-    def _draw(self, rng: Random | None) -> None:
-        zeros = [[0.0] * self.out_channels]
-        size = self._inputs, self.out_channels
-        weights = zeros * self._inputs if rng is None else uniform_matrix(*size, self._bound, rng)
-        self.weight.value = self.ops.from_rows(weights)
-        self.bias.value = self.ops.from_rows(zeros)
-
-    def initialise(self, rng: Random | None) -> None:
-        if not self._drawn_for_good:
-            self._draw(rng)
-
-    def parameters(self) -> list[Parameter]:
-        if self.weight.value is None:
-            self._draw(Random(0))
-        return [self.weight, self.bias]
-
-    def parameter_shapes(self) -> list[tuple[int, int]]:
-        return [(self._inputs, self.out_channels), (1, self.out_channels)]
+        self._make_parameters(self.in_channels * taps, self.out_channels, init, rng, self.out_channels * taps)
+        self._build_at_once(input_shape)
 
     def forward(self, x: Matrix) -> Matrix:
         weight, bias = self.parameters()
@@ -213,7 +185,8 @@ class PoolingLayer(WindowLayer):
         *,
         input_shape: Iterable[int] | None = None,
     ) -> None:
-        super().__init__(kernel, kernel if stride is None else stride, padding, input_shape)
+        super().__init__(kernel, kernel if stride is None else stride, padding)
+        self._build_at_once(input_shape)
 
     def _check_padding(self) -> None:
         if 2 * self.padding[0] > self.kernel[0] or 2 * self.padding[1] > self.kernel[1]:

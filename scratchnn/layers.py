@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import MOST_NUMBERS, finite_number, require_known, require_size, shown
+from .arguments import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
 from .engine import Computing
 from .errors import ArgumentError
 from .preprocessing import as_rows
@@ -69,7 +69,7 @@ class Layer(Computing):
     training = True  # False: predicting, so that Dropout passes everything
     in_model = False  # a ``Model`` has drawn its weights, and no other may
     _trainable = True
-    _drawn_for_good = False  # it keeps its weights (or generator) when a model draws
+    keeps_weights = False  # or its generator, when a model draws
 
     def forward(self, x: Matrix) -> Matrix:
         """The layer's output for a batch ``x`` (samples x features)."""
@@ -111,7 +111,7 @@ class Layer(Computing):
         twin = deepcopy(self, {**last_batches, **shared})
         for layer in twin.walk():
             layer.in_model = False
-            layer._drawn_for_good |= any(isinstance(p, Parameter) and p.value is not None for p in vars(layer).values())
+            layer.keeps_weights |= any(isinstance(p, Parameter) and p.value is not None for p in vars(layer).values())
         return twin
 
     @property
@@ -219,12 +219,6 @@ def uniform_matrix(rows: int, columns: int, bound: float, rng: Random) -> list[l
     return [[bound * (2.0 * rng.random() - 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
-def require_weights(layer: str, inputs: int, outputs: int) -> None:
-    """``ValueError`` for more weights than any machine has room for."""
-    if inputs * outputs > MOST_WEIGHTS:
-        raise ArgumentError(f"{layer} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
-
-
 def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     """The bound that ``init`` (the name of a rule, or the bound itself) stands for; ``ValueError`` otherwise."""
     if isinstance(init, str):
@@ -236,7 +230,47 @@ def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     return number
 
 
-class Linear(Layer):
+class WeightedLayer(Layer):
+    """What ``Linear`` and ``Conv2D`` share: a weight and a bias, drawn as soon as somebody asks for them."""
+
+    def _make_parameters(
+        self, inputs: int, outputs: int, init: str | float, rng: Random | None, fan_out: int | None = None
+    ) -> None:
+        """``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``fan_out``: how many outputs an input is part of."""
+        if inputs * outputs > MOST_WEIGHTS:  # no machine has room for more
+            name = type(self).__name__
+            raise ArgumentError(f"{name} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
+        self._shape = inputs, outputs
+        self._bound = initial_bound(init, inputs, fan_out or outputs)
+        self.init = init if isinstance(init, str) else self._bound
+        self.weight = Parameter("weight", None)
+        self.bias = Parameter("bias", None)
+        self.x: Matrix = None
+        self.keeps_weights = rng is not None
+        if rng is not None:
+            self._draw(rng)
+
+    def _draw(self, rng: Random | None) -> None:
+        inputs, outputs = self._shape
+        zeros = [[0.0] * outputs]
+        weights = zeros * inputs if rng is None else uniform_matrix(inputs, outputs, self._bound, rng)
+        self.weight.value = self.ops.from_rows(weights)
+        self.bias.value = self.ops.from_rows(zeros)
+
+    def initialise(self, rng: Random | None) -> None:
+        if not self.keeps_weights:
+            self._draw(rng)
+
+    def parameters(self) -> list[Parameter]:
+        if self.weight.value is None:
+            self._draw(Random(0))
+        return [self.weight, self.bias]
+
+    def parameter_shapes(self) -> list[tuple[int, int]]:
+        return [self._shape, (1, self._shape[1])]
+
+
+class Linear(WeightedLayer):
     """Every output is a weighted sum of all inputs plus a bias: y = x·weight + bias.
 
     ``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``init`` is "he" (the default, for ReLU), "xavier" (for tanh
@@ -247,45 +281,18 @@ class Linear(Layer):
     def __init__(self, inputs: int, outputs: int, *, init: str | float = "he", rng: Random | None = None) -> None:
         self.inputs = require_size("inputs of Linear", inputs, most=MOST_NUMBERS)
         self.outputs = require_size("outputs of Linear", outputs, most=MOST_NUMBERS)
-        require_weights("Linear", self.inputs, self.outputs)
-        self._bound = initial_bound(init, self.inputs, self.outputs)
-        self.init = init if isinstance(init, str) else self._bound
-        self.weight = Parameter("weight", None)
-        self.bias = Parameter("bias", None)
-        self.x: Matrix = None
-        self._drawn_for_good = rng is not None
-        if rng is not None:
-            self._draw(rng)
-
-    def _draw(self, rng: Random | None) -> None:
-        zeros = [[0.0] * self.outputs]
-        weights = zeros * self.inputs if rng is None else uniform_matrix(self.inputs, self.outputs, self._bound, rng)
-        self.weight.value = self.ops.from_rows(weights)
-        self.bias.value = self.ops.from_rows(zeros)
-
-    def initialise(self, rng: Random | None) -> None:
-        if not self._drawn_for_good:
-            self._draw(rng)
+        self._make_parameters(self.inputs, self.outputs, init, rng)
 
     def forward(self, x: Matrix) -> Matrix:
-        if self.weight.value is None:
-            self._draw(Random(0))
+        weight, bias = self.parameters()
         self.x = x
-        return self.ops.affine(x, self.weight.value, self.bias.value)
+        return self.ops.affine(x, weight.value, bias.value)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         learns, ops = self.trainable, self.ops
         self.weight.gradient = ops.matmul_tn(self.x, gradient) if learns else None
         self.bias.gradient = ops.sum_rows(gradient) if learns else None
         return ops.matmul_nt(gradient, self.weight.value) if input_gradient else None
-
-    def parameters(self) -> list[Parameter]:
-        if self.weight.value is None:
-            self._draw(Random(0))
-        return [self.weight, self.bias]
-
-    def parameter_shapes(self) -> list[tuple[int, int]]:
-        return [(self.inputs, self.outputs), (1, self.outputs)]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if width(input_shape) != self.inputs:
@@ -312,18 +319,11 @@ class ReLU(Layer):
         return self.ops.gate(gradient, self.mask)
 
 
-def _fraction(what: str, value: Any) -> float:
-    number = finite_number(value)
-    if not 0.0 <= number < 1.0:
-        raise ArgumentError(f"{what} must be at least 0 and below 1, got {shown(value)}")
-    return number
-
-
 class LeakyReLU(Layer):
     """x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
 
     def __init__(self, slope: float = 0.01) -> None:
-        self.slope = _fraction("slope of LeakyReLU", slope)
+        self.slope = require_number("slope of LeakyReLU", slope, 0.0, 1.0)
 
     def forward(self, x: Matrix) -> Matrix:
         slope = self.slope
@@ -401,13 +401,13 @@ class Dropout(Layer):
     """
 
     def __init__(self, rate: float = 0.5, *, rng: Random | None = None) -> None:
-        self.rate = _fraction("rate of Dropout", rate)
+        self.rate = require_number("rate of Dropout", rate, 0.0, 1.0)
         self.rng = rng or Random(0)
-        self._drawn_for_good = rng is not None
+        self.keeps_weights = rng is not None
         self.mask: Matrix = None
 
     def draw_from(self, rng: Random) -> None:
-        if not self._drawn_for_good:
+        if not self.keeps_weights:
             self.rng = rng
 
     def forward(self, x: Matrix) -> Matrix:

@@ -902,8 +902,8 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg"),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),
         ({"init": "zeros"}, "unknown initialisation 'zeros': known are he, xavier, or a number"),
-        ({"dropout": 1.0}, r"rate of Dropout must be at least 0 and below 1, got 1\.0"),
-        ({"dropout": "half"}, "rate of Dropout must be at least 0 and below 1, got 'half'"),
+        ({"dropout": 1.0}, r"rate of Dropout must be a number at least 0 and below 1, got 1\.0"),
+        ({"dropout": "half"}, "rate of Dropout must be a number at least 0 and below 1, got 'half'"),
         (
             {"seed": "lucky"},
             "seed must be a whole number of at least 0, got 'lucky'",
