@@ -44,7 +44,6 @@ __all__ = [
     "one_hot",
     "spirals",
     "train_test_split",
-    "trained_on",
     "xor",
 ]
 
@@ -261,19 +260,6 @@ def load_images(images_path: str, *, like: Any = None, labelled: bool = True) ->
     if unknown:
         raise DataError(f"{images_path}: the label {unknown[0]} is not among the training classes")
     return data
-
-
-def trained_on(model: Any) -> Dataset:
-    """What a model knows of the data that it has learned from, to read others ``like`` them."""
-    pixels = model.scaling is not None and model.scaling.kind == "pixels"
-    return Dataset(
-        [bytes(model.input_size) if pixels else [0.0] * model.input_size],
-        [],
-        classes=model.classes,
-        feature_names=model.feature_names,
-        label_name=model.label_name,
-        label_position=model.label_position,
-    )
 
 
 def _labels_beside(images_path: str) -> str | None:

@@ -10,9 +10,8 @@ import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from operator import eq
 from random import Random
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from . import defaults, linalg, storage
 from .architecture import (
@@ -39,7 +38,7 @@ from .arguments import (
 )
 from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
-from .errors import ArgumentError, DataError, ModelFileError, NotFittedError
+from .errors import ArgumentError, DataError, ModelFileError
 from .layers import Dropout, Layer, Linear, Parameter, Sequential, Shape, Softmax, shape_text, width
 from .losses import (
     LOSSES,
@@ -49,22 +48,10 @@ from .losses import (
     Loss,
     MSELoss,
     NLLLoss,
-    StandardisedMSELoss,
 )
-from .preprocessing import (
-    Label,
-    Row,
-    Scaling,
-    as_answers,
-    as_flags,
-    as_labels,
-    as_rows,
-    as_targets,
-    class_numbers,
-    find_classes,
-    outputs_for,
-)
-from .tables import column_names, in_column_order, taken
+from .preprocessing import Label, Row, Scaling, as_answers, as_labels, as_rows, as_targets, outputs_for
+from .schema import Rows, Schema
+from .tables import taken
 from .turns import Turns, asking, changing
 
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
@@ -74,13 +61,16 @@ if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting
 
 _OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
-Rows = list[list[float]]
-Target = Union[int, list[float]]
 
 CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
 WORK_AT_ONCE = 1 << 29  # multiply-adds for as many rows as go through a network at once: bounds memory at no cost
 # What a model keeps when its network is made anew for the number of outputs that the first labels need.
-_KEPT = ("classes", "feature_names", "label_name", "label_position", "_history", "stop_training", "_turns", "_parts")
+_KEPT = ("_history", "stop_training", "_turns", "_parts")
+
+
+def _known(name: str, text: str) -> Any:
+    """What the schema says, as something that a model says."""
+    return property(lambda model: getattr(model.schema, name), doc=text)
 
 
 class Model(Computing):
@@ -107,9 +97,19 @@ class Model(Computing):
     predicted; probabilities are those of each label by itself, and a row counts as right if all of its labels are.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
-    in the order of the outputs and the ``history``, and ``weights``, which can be set as well. A callback that sets
-    ``stop_training`` ends a run.
+    in the order of the outputs and the ``history``, and ``weights``, which can be set as well. All that it knows of its
+    data is in ``schema``. A callback that sets ``stop_training`` ends a run.
     """
+
+    schema: Schema
+    task = _known("task", "classification, regression or multilabel.")
+    input_shape = _known("input_shape", "The shape of a sample: (features,) or (channels, height, width).")
+    input_size = _known("width", "Features a row.")
+    output_size = _known("output_size", "Numbers that the network gives for a row.")
+    scaling = _known("scaling", "What became of features; None before there were data.")
+    target_scaling = _known("target_scaling", "What became of regression targets; None before there were data.")
+    label_name = _known("label_name", "The name of the label's column in the file that was learned from, or None.")
+    label_position = _known("label_position", "Its position there, from 0 (or from -1 at the end), or None.")
 
     _open: dict[str, Any] | None = None  # what it was made with, until the first labels tell how many outputs there are
     _own_engine: Any = linalg  # the one it was made with; while it learns, ``ops`` may be one that suits its data
@@ -149,23 +149,24 @@ class Model(Computing):
 
     def _settle_outputs(self, y: Any) -> Any:
         """``y``, after the network has as many outputs as it needs, if nobody has said how many there are."""
-        if self._open is None or self.scaling is not None or not isinstance(y, Iterable):
+        if self._open is None or self.schema.scaling is not None or not isinstance(y, Iterable):
             return y
         y = y if hasattr(y, "__len__") else list(y)
         count = outputs_for(y, self.task == "classification")
         if count not in (0, self.output_size):
             kept = {name: vars(self)[name] for name in _KEPT}
-            frozen = self._frozen()
+            frozen, before = self._frozen(), self.schema
             engine = self._open["engine"] if isinstance(self._open["engine"], str) else self._own_engine
             self.__init__(  # type: ignore[misc]
                 **{**self._open, "engine": engine},
                 output_size=count,
                 task=self.task,
-                scaling=self.scaling_kind,
-                target_scaling=self.target_scaling_kind,
+                scaling=before.scaling_kind,
+                target_scaling=before.target_scaling_kind,
                 seed=self.seed,
             )
             vars(self).update(kept)
+            self.schema = before._replace(output_size=count)
             layers = list(self.network.walk())
             for place in frozen:
                 layers[place].trainable = False
@@ -271,9 +272,7 @@ class Model(Computing):
                 )
         self.network = network
         self.loss = loss
-        self.task = task
-        self.input_shape = shape
-        self.output_size = width(network.output_shape(shape))
+        outputs = width(network.output_shape(shape))
         check_sizes(network, shape)
         self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
         self._own_engine = self.ops = find_engine(engine, network.longest_row(shape))
@@ -282,14 +281,7 @@ class Model(Computing):
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")
         seed = self._checked_seed(seed)
-        self.scaling_kind = scaling
-        self.scaling: Scaling | None = None  # learned by the first fit
-        self.target_scaling_kind = target_scaling
-        self.target_scaling: Scaling | None = None  # learned by the first fit, too
-        self.classes: list[Label] = []  # learned by the first fit, too
-        self.feature_names: list[str] = []
-        self.label_name: str | None = None
-        self.label_position: int | None = None  # of the label's column in the file that was learned from
+        self.schema = Schema(task, shape, outputs, scaling, target_scaling)
         self._history: History | None = None  # of the last fit
         self.stop_training = False
         self._turns = Turns()
@@ -336,9 +328,14 @@ class Model(Computing):
     # --- what it is ----------------------------------------------------------------------------------------
 
     @property
-    def input_size(self) -> int:
-        """Features a row."""
-        return width(self.input_shape)
+    def classes(self) -> list[Label]:
+        """The classes in the order of the outputs; [] before there were data, and for other tasks."""
+        return list(self.schema.classes)
+
+    @property
+    def feature_names(self) -> list[str]:
+        """The names of the columns that were learned from; [] if they had none."""
+        return list(self.schema.feature_names)
 
     @property
     def engine(self) -> str:
@@ -406,95 +403,18 @@ class Model(Computing):
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
 
-    def _rows(self, X: Any, name: str) -> Sequence[Row]:
-        """The rows of ``X``, checked; columns of a DataFrame are put into the order they had when the model learned."""
-        if self.feature_names:
-            X = in_column_order(X, self.feature_names, name)
-        return as_rows(X, name, self.input_size, self.input_shape)
-
-    # --- data in -------------------------------------------------------------------------------------------
-
-    def _learn_data(
-        self, rows: Sequence[Row], y: Any, sample_weight: Any = None, class_weight: Any = None
-    ) -> tuple[list[Target], list[float] | None]:
-        """(targets, weights) of training data. Classes and scalings are learned as well, and those of the first data
-        hold for good."""
-        labels: Sequence[Label] = [0] * len(rows)
-        if self.task == "classification":
-            y = labels = as_labels(y, "y", len(rows), self.classes)
-            self.classes = self.classes or self._fitting_classes(labels)
-        targets = self._targets(y, self.classes, "y", len(rows))
-        from .training import sample_weights
-
-        weights = sample_weights(labels, self.classes, sample_weight, class_weight)
-        self.scaling = self.scaling or Scaling.fit(rows, self.scaling_kind, weights)
-        self.target_scaling = self.target_scaling or self._fit_targets(self.scaling, rows, targets, weights)
-        return targets, weights
-
-    def _fit_targets(
-        self, scaling: Scaling, rows: Sequence[Row], targets: Sequence[Any], weights: Sequence[float] | None
-    ) -> Scaling:
-        """What the network's outputs stand for."""
-        standard = self.target_scaling_kind == "standard"
-        fitting = self.task == "regression" and type(self.loss) is MSELoss and gives_any_number(self.network)
-        if not standard and (self.target_scaling_kind == "none" or not fitting):
-            return Scaling("none")
-        tables = 1 < self.output_size == self.input_size
-        if tables and not standard and all(list(row) == target for row, target in zip(rows, targets)):
-            return scaling  # an autoencoder gives back what it is given: its inputs, as it sees them
-        return Scaling.fit_targets(targets, weights)
-
-    def _fitting_classes(self, labels: Sequence[Label], name: str = "y") -> list[Label]:
-        """The classes of the labels. Labels that are numbers from 0 on may leave some of the outputs' classes out."""
-        found = find_classes(labels)
-        expected = max(self.output_size, 2)
-        if len(found) < 2:
-            raise DataError(f"{name} has a single class, {shown(found[0])}: at least two are needed to learn from")
-        if len(found) == expected:
-            return found
-        numbers = all(isinstance(c, int) and 0 <= c < expected for c in found)
-        if numbers and len(found) < expected:
-            return list(range(expected))
-        raise DataError(
-            f"{name} has {len(found)} classes, but the model has outputs for {expected}: set output_size={len(found)}"
-        )
-
-    def _targets(self, y: Any, classes: Sequence[Label], name: str, length: int) -> list[Target]:
-        if self.task == "multilabel":
-            return list(as_flags(y, self.output_size, name, length))
-        if self.task == "regression":
-            return list(as_targets(y, self.output_size, name, length))
-        numbers = class_numbers(as_labels(y, name, length, classes), classes, name)
-        return [[float(k)] for k in numbers] if self.output_size == 1 else list(numbers)
-
-    def _require_fitted(self) -> Scaling:
-        if self.scaling is None:
-            raise NotFittedError("this model has not been fitted yet: call fit(X, y) first")
-        return self.scaling
-
-    def _require_target_scaling(self) -> Scaling:
-        self._require_fitted()
-        assert self.target_scaling is not None  # it is learned together with that of features
-        return self.target_scaling
+    def _standardises(self) -> bool:
+        """Whether outputs may stand for standardised targets."""
+        return self.task == "regression" and type(self.loss) is MSELoss and gives_any_number(self.network)
 
     @property
     def fitted_loss(self) -> Loss:
         """The loss as it is computed: on targets as they were given, and outputs that stand for standardised ones."""
-        scaling = self.target_scaling
-        return self.loss if scaling is None or scaling.kind == "none" else StandardisedMSELoss(scaling)
+        return self.schema.fitted_loss(self.loss)
 
-    def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Target]]:
+    def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Any]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""
-        rows = self._rows(X, "X")
-        before = self.classes, self.scaling, self.target_scaling
-        try:
-            targets, _ = self._learn_data(rows, y)
-            target_scaling = self._require_target_scaling()
-            if target_scaling.kind != "none":
-                targets = [*target_scaling.transform([t for t in targets if isinstance(t, list)])]
-            return self._require_fitted().transform(rows), targets
-        finally:
-            self.classes, self.scaling, self.target_scaling = before
+        return self.schema.training_batch(X, y, self._standardises())
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -517,6 +437,7 @@ class Model(Computing):
         validation_split: float | None = None,
         sample_weight: Any = None,
         class_weight: Mapping[Label, float] | str | None = None,
+        columns: Any = None,
         callbacks: Sequence[Any] = (),
         eval: int | None = None,
         show_training_info: bool = False,
@@ -548,9 +469,10 @@ class Model(Computing):
         row, ``class_weight`` a dict of class: weight (1 for those left out) or "balanced": a class's weight is then the
         smaller, the more rows it has. Weights are 1 on average. As a few heavy rows would act as a larger learning
         rate, steps are shorter the more weights differ, about 1 / (mean w²) times as long (see
-        ``training.step_share``). ``show_training_info`` shows progress on standard error, a line every ``eval`` epochs
-        (not given: every epoch, and on a terminal about 30 in all); ``verbose=1`` does the same, ``verbose=2`` has no
-        live line. The model keeps the history as ``model.history``, too.
+        ``weighting.step_share``). ``columns`` names the columns of ``X`` for a model that has not been fitted yet: a
+        ``Dataset`` from a file, or a list of names (a DataFrame brings its own). ``show_training_info`` shows progress
+        on standard error, a line every ``eval`` epochs (not given: every epoch, and on a terminal about 30 in all);
+        ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps the history as ``model.history``.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
@@ -567,9 +489,8 @@ class Model(Computing):
             eval = None if eval is None else require_size("eval", eval)
             y = self._settle_outputs(y)
             usual = self.ops  # its own engine, or that of the run whose callback calls this
-            if self.scaling is None:
-                self.feature_names = column_names(X) or self.feature_names
-            rows = self._rows(X, "X")
+            self.schema = self.schema.with_columns(X, columns)
+            rows = self.schema.rows(X)
             sgd_settings = {"momentum": momentum, "nesterov": nesterov}
             rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
             if not rule.going_on:
@@ -623,7 +544,7 @@ class Model(Computing):
         odd = [name for name in whole if name in settings]
         if odd:
             raise ArgumentError(f"{' and '.join(odd)}: partial_fit trains one epoch on a part of the rows, use fit")
-        known, parts = self.classes, self._parts
+        known, parts = self.schema, self._parts
         opened = dict(vars(self)) if self._open else {}
         try:
             if classes is not None:
@@ -635,25 +556,25 @@ class Model(Computing):
             raise
         settings = {**settings, **dict.fromkeys(_OF_OPTIMIZER), "optimizer": rule}
         try:
-            self.classes, rule.going_on = told, True
+            self.schema, rule.going_on = told, True
             return self.fit(X, y, epochs=1, schedule=None, **settings)
         except BaseException:
-            if not self.scaling:  # it was refused
-                vars(self).update({**opened, "classes": known})
+            if not self.schema.scaling:  # it was refused
+                vars(self).update({"schema": known, **opened})
             self._parts = parts
             raise
         finally:
             rule.going_on = False
 
-    def _told_classes(self, classes: Any) -> list[Label]:
-        """The classes of a model that is told them, or knows them, or neither."""
+    def _told_classes(self, classes: Any) -> Schema:
+        """The schema of a model that is told its classes, or knows them, or neither."""
         if classes is None:
-            return self.classes
+            return self.schema
         if self.task != "classification":
             raise ArgumentError(f"classes are for a classifier, this model does {self.task}")
-        told = self._fitting_classes(as_labels(classes, "classes"), "classes")
-        if self.classes and told != self.classes:
-            raise ArgumentError(f"classes are {shown(self.classes)} since the first rows, got {shown(told)}")
+        told = self.schema.with_classes(as_labels(classes, "classes"), "classes")
+        if self.classes and told.classes != self.schema.classes:
+            raise ArgumentError(f"classes are {shown(self.classes)} since the first rows, got {shown([*told.classes])}")
         return told
 
     def _optimizer_of_parts(self, settings: Mapping[str, Any]) -> Optimizer:
@@ -673,7 +594,7 @@ class Model(Computing):
     def _clip_norm(self, given: float | str | None) -> Any:
         if given != defaults.AUTO:
             return given
-        squared_errors = type(self.loss) is MSELoss and self.target_scaling_kind != "none"
+        squared_errors = type(self.loss) is MSELoss and self.schema.target_scaling_kind != "none"
         leaves = [layer for layer in self.network.walk() if not isinstance(layer, Sequential)]
         return defaults.clip_norm(squared_errors, sum(bool(layer.parameters()) for layer in leaves))
 
@@ -731,8 +652,8 @@ class Model(Computing):
             "network": repr(self.network),
             "frozen layers": self._frozen(),
             "loss": repr(self.loss),
-            "scaling": self.scaling_kind,
-            "target scaling": self.target_scaling_kind,
+            "scaling": self.schema.scaling_kind,
+            "target scaling": self.schema.target_scaling_kind,
             "seed": self.seed,
             "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
             **training.describe(len(data)),
@@ -742,8 +663,10 @@ class Model(Computing):
         self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_rows: Callable[[int], int]
     ) -> TrainingData:
         """What ``fit`` trains on; from here on the model has classes and scaling."""
-        targets, weights = self._learn_data(rows, y, sample_weight, class_weight)
-        prepared = self._prepare(rows)
+        learned = self.schema.learned(rows, y, self._standardises(), sample_weight, class_weight)
+        self.schema, targets, weights = learned
+        ready, factor = self.schema.inputs(rows)
+        prepared = self._prepared(ready, factor, "X")
         self._use(self.ops.suited(prepared, batch_rows(len(rows))))
         from .training import TrainingData
 
@@ -752,9 +675,6 @@ class Model(Computing):
     def _use(self, ops: Any) -> None:
         self.network.use(ops)
         self.ops = ops
-
-    def _prepare(self, rows: Sequence[Row], name: str = "X") -> Any:
-        return self._prepared(*self._require_fitted().raw(rows), name)
 
     def _prepared(self, rows: Sequence[Row], factor: float, name: str) -> Any:
         try:
@@ -765,34 +685,16 @@ class Model(Computing):
     def _questions(self, rows: Sequence[Row], name: str = "X") -> list[tuple[Sequence[int], Any]]:
         """(numbers of rows, what the engine makes of them): pixels apart from rows of numbers, because an engine may
         read all rows of a kind alike, and an answer does not depend on the rows beside it."""
-        ready, factor = self._require_fitted().raw(rows)
+        ready, factor = self.schema.inputs(rows)
         pixels = [type(row) is bytes for row in ready]
         if all(pixels) or not any(pixels):
             return [(range(len(ready)), self._prepared(ready, factor, name))]
         kinds = [[number for number, is_pixels in enumerate(pixels) if is_pixels is kind] for kind in (True, False)]
         return [(numbers, self._prepared([ready[i] for i in numbers], factor, name)) for numbers in kinds]
 
-    def count_correct(self, outputs: Rows, targets: Sequence[Target]) -> int | None:
+    def count_correct(self, outputs: Rows, targets: Sequence[Any]) -> int | None:
         """How many rows of outputs name the right class, or all labels rightly; None for regression."""
-        if self.task == "regression":
-            return None
-        if self.task == "multilabel":
-            return sum(row == target for row, target in zip(self._flags(outputs), targets))
-        wanted: Sequence[Any] = targets
-        if self.output_size == 1:
-            wanted = [target[0] for target in wanted]
-        correct: int = sum(map(eq, self._decide(outputs), wanted))
-        return correct
-
-    def _decide(self, outputs: Rows) -> list[int]:
-        """The class number that each row of outputs names."""
-        if self.output_size > 1:
-            return [row.index(max(row)) for row in outputs]
-        return [int(row[1] >= 0.5) for row in self.loss.probabilities(outputs) or []]
-
-    def _flags(self, outputs: Rows) -> list[list[int]]:
-        """Rows of 0 and 1: which labels are more probable than not."""
-        return [[int(p >= 0.5) for p in row] for row in self._probabilities(outputs)]
+        return self.schema.count_correct(outputs, targets, self.loss)
 
     # --- using it ------------------------------------------------------------------------------------------
 
@@ -830,8 +732,8 @@ class Model(Computing):
         return outputs
 
     def _raw_outputs(self, X: Any) -> Rows:
-        self._require_fitted()
-        outputs: Rows = self._answer(self._outputs, self._questions(self._rows(X, "X")))
+        self.schema.require_learned()
+        outputs: Rows = self._answer(self._outputs, self._questions(self.schema.rows(X)))
         return outputs
 
     def _answer(self, compute: Callable[[Any], Any], data: Any) -> Any:
@@ -845,41 +747,24 @@ class Model(Computing):
     def predict(self, X: Any) -> list[Any]:
         """For each row of ``X`` (samples x features, raw) its class as given in training; for regression its value (a
         number, or a list where the model has several outputs). ``NotFittedError`` before ``fit``."""
-        return self._answers(self._raw_outputs(X))
-
-    def _answers(self, outputs: Rows) -> list[Any]:
-        if self.task == "classification":
-            return [self.classes[k] for k in self._decide(outputs)]
-        if self.task == "multilabel":
-            return self._flags(outputs)
-        outputs = self._require_target_scaling().undo(outputs)
-        return [row[0] for row in outputs] if self.output_size == 1 else outputs
+        return self.schema.answers(self._raw_outputs(X), self.loss)
 
     @asking
     def predict_proba(self, X: Any) -> Rows:
         """For each row of ``X`` the probability of every class, in the order of ``classes``; of a multi-label model
         that of every label, each by itself."""
-        return self._probabilities(self._raw_outputs(X))
+        return self.schema.probabilities(self._raw_outputs(X), self.loss)
 
     @asking
     def predict_with_proba(self, X: Any) -> tuple[list[Any], Rows]:
         """What ``predict`` and ``predict_proba`` give, with the network run once."""
         outputs = self._raw_outputs(X)
-        return self._answers(outputs), self._probabilities(outputs)
-
-    def _probabilities(self, outputs: Rows) -> Rows:
-        if self.task == "multilabel":
-            logits = isinstance(self.loss, BCEWithLogitsLoss)
-            return [[linalg.sigmoid(v) for v in row] for row in outputs] if logits else outputs
-        probabilities = self.loss.probabilities(outputs) if self.task == "classification" else None
-        if probabilities is None:
-            raise ArgumentError("predict_proba needs a classifier, this model does regression")
-        return probabilities
+        return self.schema.answers(outputs, self.loss), self.schema.probabilities(outputs, self.loss)
 
     def _evaluation_data(self, X: Any, y: Any, name: str) -> TrainingData:
-        rows = self._rows(X, f"X of {name}" if name else "X")
-        self._require_fitted()
-        targets = self._targets(y, self.classes, f"y of {name}" if name else "y", len(rows))
+        rows = self.schema.rows(X, f"X of {name}" if name else "X")
+        self.schema.require_learned()
+        targets = self.schema.targets(y, f"y of {name}" if name else "y", len(rows))
         from .training import TrainingData
 
         return TrainingData(self._questions(rows, f"X of {name}" if name else "X"), targets, raw=rows)
@@ -904,7 +789,7 @@ class Model(Computing):
             accuracy: float | None = self._answer(self._evaluate, data)[1]
             assert accuracy is not None
             return accuracy
-        outputs: Rows = self._require_target_scaling().undo(self._answer(self._outputs, data.prepared))
+        outputs = self.schema.values(self._answer(self._outputs, data.prepared))
         return linalg.mean([_r_squared(*columns) for columns in zip(zip(*outputs), zip(*data.targets))])
 
     @staticmethod
@@ -925,26 +810,10 @@ class Model(Computing):
         loss_name = next((name for name, kind in LOSSES.items() if type(self.loss) is kind), None)
         if loss_name is None:
             raise ArgumentError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
-        if isinstance(self.feature_names, str) or not isinstance(self.feature_names, Iterable):
-            raise ArgumentError(f"feature_names must be a list of names, got {type(self.feature_names).__name__}")
-        if not all(isinstance(name, (str, int, float)) for name in self.feature_names):
-            raise ArgumentError("feature_names must be a list of names, got something else in it")
-        if not isinstance(self.label_name, (str, int, float, type(None))):
-            raise ArgumentError(f"label_name must be a name or None, got {type(self.label_name).__name__}")
-        targets = self.target_scaling
         description = {
             "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,
-            "task": self.task,
-            "input_shape": list(self.input_shape),
-            "classes": list(self.classes),
-            "scaling_kind": self.scaling_kind,
-            "scaling": self.scaling.to_dict() if self.scaling else None,
-            "target_scaling_kind": self.target_scaling_kind,
-            "target_scaling": None if targets is None or targets.kind == "none" else targets.to_dict(),
-            "feature_names": list(map(str, self.feature_names)),
-            "label_name": None if self.label_name is None else str(self.label_name),
-            "label_position": self.label_position,
+            **self.schema.to_plain(),
             "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
             "seed": self.seed,
             "frozen": self._frozen(),
@@ -1008,14 +877,7 @@ class Model(Computing):
         packed = description.pop("weights")[::-1]
         for parameter in network.parameters():
             parameter.value = model.ops.from_rows(storage.unpack_matrix(packed.pop()))  # one at a time: less memory
-        model.classes = description["classes"]
-        if description["scaling"]:
-            model.scaling = Scaling.from_dict(description["scaling"])
-            targets = description["target_scaling"]
-            model.target_scaling = Scaling.from_dict(targets) if targets else Scaling("none")
-        model.feature_names = description["feature_names"]
-        model.label_name = description["label_name"]
-        model.label_position = description["label_position"]
+        model.schema = Schema.from_plain(description, model.output_size)
         network.eval()
         return model
 

@@ -112,11 +112,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
     they are to be scored."""
-    from .datasets import images_in, iter_csv, load_images, trained_on
+    from .datasets import images_in, iter_csv, load_images
 
-    like = trained_on(model)
-    if not options.score:
-        like.classes = []  # they only matter where labels are compared with them
+    # Classes only matter where labels are compared with them.
+    like = model.schema if options.score else model.schema._replace(classes=())
     images = None if options.rows == "-" else images_in(options.rows, test=True) or images_in(options.rows)
     if images is not None:
         yield load_images(images, like=like, labelled=options.score)

@@ -444,7 +444,7 @@ class _Search:
         problem: Exception | None = None
         for candidate in self.candidates:
             try:
-                return _built(self.build, self._settings(candidate)[0]).task
+                return str(_built(self.build, self._settings(candidate)[0]).task)
             except Exception as error:
                 problem = problem or error
         raise ArgumentError(f"{self.names.builder} built no model: {_worded(problem)}") from problem

@@ -322,7 +322,7 @@ def _begun_model(options: argparse.Namespace) -> Any:
     said = options.said
     for name, value in _facts(model).items():
         told = None if getattr(said, name) is None else getattr(options, name)
-        if told not in (None, value) and not (name == "scaling" and told == model.scaling_kind):
+        if told not in (None, value) and not (name == "scaling" and told == model.schema.scaling_kind):
             there = f"{name} {_spelled(value)}" if value is not None else f"layers that --{name} cannot describe"
             raise ArgumentError(
                 f"--{name} {_spelled(told)}: the model in {shown_path(options.start)} has {there}; leave the option "
@@ -349,7 +349,7 @@ def _facts(model: Any) -> dict[str, Any]:
     sizes = [layer.outputs for layer in layers if isinstance(layer, Linear)][:-1]
     activations = {names[type(layer)] for layer in layers if type(layer) in names}
     rates = {layer.rate for layer in layers if isinstance(layer, Dropout)} or {0.0}
-    scaling = model.scaling_kind if model.scaling is None else model.scaling.kind
+    scaling = model.schema.scaling_kind if model.scaling is None else model.scaling.kind
     return {
         "hidden": sizes if perceptron else None,
         "activation": activations.pop() if perceptron and len(activations) == 1 else None,
@@ -365,12 +365,12 @@ def _spelled(value: Any) -> str:
 
 def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
-    from .datasets import load_digits, trained_on
+    from .datasets import load_digits
 
     if options.csv is None:
         training, test = load_digits()
     else:
-        training, test = _load(options, options.csv, begun and trained_on(begun)), None
+        training, test = _load(options, options.csv, begun and begun.schema), None
         if options.test is not None:
             test = _load(options, options.test, training, test=True)
         elif options.test_fraction is None and os.path.isdir(options.csv):
@@ -451,7 +451,7 @@ def _build(options: argparse.Namespace, training: Any) -> Any:
     from .engine import DEFAULT_ENGINE
     from .model import Model
 
-    model = Model(
+    return Model(
         len(training.X[0]),
         options.hidden,
         1 if options.regression else len(training.classes),
@@ -462,10 +462,6 @@ def _build(options: argparse.Namespace, training: Any) -> Any:
         engine=options.engine or DEFAULT_ENGINE,
         seed=options.seed,
     )
-    model.feature_names = training.feature_names
-    model.label_name = training.label_name
-    model.label_position = training.label_position
-    return model
 
 
 def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption) -> Any:
@@ -480,6 +476,7 @@ def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any
             return model.fit(
                 training.X,
                 training.y,
+                columns=training,
                 validation_data=None if validation is None else (validation.X, validation.y),
                 callbacks=callbacks,
                 **_settings(options),

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import scratchnn
@@ -112,10 +113,9 @@ def _regression(X: Any, y: Any) -> Any:
     return model.predict(X), model.score(X, y)
 
 
-def _save_after(**attributes: Any) -> Any:
-    model = fitted()
-    for name, value in attributes.items():
-        setattr(model, name, value)
+def _save_with_columns(**columns: Any) -> Any:
+    model = Model(2, 3, 2, engine="linalg", scaling="none")
+    model.fit(ROWS, LABELS, epochs=1, columns=SimpleNamespace(**columns))
     model.save("saved.pkl")
     return Model.load("saved.pkl")
 
@@ -227,7 +227,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
             (fitted().evaluate, {"X": ROWS, "y": LABELS}),
             (Model.get_accuracy, {"predictions": LABELS, "y": LABELS}),
             (_set("weights"), {"value": fitted().weights}),
-            (_save_after, {"feature_names": ["a", "b"], "label_name": "c", "label_position": 2}),
+            (_save_with_columns, {"feature_names": ["a", "b"], "label_name": "c", "label_position": 2}),
             (fitted().save, {"path": "saved.pkl"}),
             (Model.load, {"path": "good.pkl", "engine": "linalg"}),
         ],

@@ -349,7 +349,7 @@ def _fitted_models() -> Iterator[Model]:
     """Models that have, between them, every part that a file can hold."""
     frozen = _network("linalg", "classification", frozen=True)
     frozen.fit(ROWS, CLASSES, epochs=1)
-    frozen.feature_names, frozen.label_name, frozen.label_position = list("abcd"), "e", 4
+    frozen.schema = frozen.schema._replace(feature_names=list("abcd"), label_name="e", label_position=4)
     yield frozen
     targets = _network("linalg", "regression")  # of which the scaling is kept as well
     targets.fit(ROWS, NUMBERS, epochs=1)

@@ -45,7 +45,7 @@ def small_model(units: int = 4) -> Model:
     X = [[float(i % 7), float(i * 3 % 11), -float(i % 5)] for i in range(40)]
     model = Model.from_layers([Linear(3, units), ReLU(), Dropout(0.25), Linear(units, 2)], engine="linalg", seed=1)
     model.fit(X, ["high" if a + b > 7 else "low" for a, b, _ in X], epochs=2)
-    model.feature_names = ["one", "two", "three"]
+    model.schema = model.schema._replace(feature_names=["one", "two", "three"])
     return model
 
 
@@ -315,7 +315,7 @@ def absurd_windows(folder: Path, count: int = 3_000, seed: int = 0) -> str:
     path = folder / "model.pkl"
     whole = Model(1, [], 1, task="regression", engine="linalg", scaling="none", seed=1)
     whole.fit([[0.0], [1.0]], [0.0, 1.0], epochs=1)
-    whole.feature_names, whole.label_position = [], None
+    whole.schema = whole.schema._replace(feature_names=[], label_position=None)
     whole.save(path)
     Model.load(path).predict([[0.5]])  # imports what it needs
     template = storage.load(path)

@@ -164,11 +164,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     X = [[number % 3 * 2.0 - 2.0, number % 7 / 10] for number in range(60)]
     model = Model(2, 8, 3)
     model.fit(X, ["abc"[number % 3] for number in range(60)], epochs=20, momentum=0.9)
-    model.feature_names, model.label_name, model.label_position = ["x", "y"], "kind", 2
+    model.schema = model.schema._replace(feature_names=["x", "y"], label_name="kind", label_position=2)
     model.save(folder / "dots.pkl")
     line = Model(2, [], 1, task="regression")
     line.fit(X, [a + b for a, b in X], epochs=30)
-    line.label_position = 2
+    line.schema = line.schema._replace(label_position=2)
     line.save(folder / "line.pkl")
     return folder
 
@@ -210,7 +210,7 @@ def test_the_score_of_numbers_is_the_model_s(
     y = [a + b + offset + number % 5 / 7 for number, (a, b) in enumerate(X)]
     model = Model(2, [], 1, task="regression")
     model.fit(X, y, epochs=5)
-    model.label_position = 2
+    model.schema = model.schema._replace(label_position=2)
     model.save("model.pkl")
     content = "".join(f"{a!r},{b!r},{label!r}\n" for (a, b), label in zip(X, y))
     Path("rows.csv").write_text(content, encoding="utf-8")

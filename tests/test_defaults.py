@@ -103,7 +103,7 @@ def test_the_command_says_nothing_of_its_own_to_fit(tmp_path: Path, monkeypatch:
     train.main(["--save", str(tmp_path / "model.pkl"), "--quiet"])
     schedule = told[0].pop("schedule")
     assert schedule in (defaults.AUTO, defaults.SCHEDULE)
-    of_this_door = {"callbacks"}
+    of_this_door = {"callbacks", "columns"}
     assert {name: value for name, value in told[0].items() if name not in of_this_door} == {
         name: usual[name] for name in told[0] if name not in of_this_door
     }

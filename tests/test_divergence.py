@@ -35,7 +35,7 @@ from scratchnn import (
     train,
 )
 from scratchnn.errors import ArgumentError
-from scratchnn.training import sample_weights
+from scratchnn.weighting import sample_weights
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(30)]

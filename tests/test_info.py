@@ -41,7 +41,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Runner:
 def flowers(**settings: Any) -> Model:
     model = Model(2, 5, 3, seed=7)
     model.fit(X, Y, epochs=3, **settings)
-    model.feature_names, model.label_name, model.label_position = ["length", "width"], "species", 2
+    model.schema = model.schema._replace(feature_names=["length", "width"], label_name="species", label_position=2)
     return model
 
 
@@ -120,7 +120,7 @@ def test_the_digest_tells_weights_apart_and_nothing_else(command: Runner) -> Non
         return str(json.loads(command("model.pkl", "--json")[1])["weights_sha256"])
 
     first, again = flowers(), flowers()
-    again.feature_names = ["a", "b"]
+    again.schema = again.schema._replace(feature_names=["a", "b"])
     assert digest_of(first) == digest_of(again) == info.weights_digest(first)
     weights = first.weights
     weights[1][0] += 2.0**-30
@@ -160,7 +160,7 @@ def test_older_files_are_described_as_well(version: int, command: Runner) -> Non
 def test_a_model_of_many_columns_and_classes_stays_short(command: Runner) -> None:
     model = Model(40, [], 30)
     model.fit([[float(i == k) for i in range(40)] for k in range(30)], list(range(30)), epochs=1)
-    model.feature_names = [f"column {i} " + "x" * 100 for i in range(40)]
+    model.schema = model.schema._replace(feature_names=[f"column {i} " + "x" * 100 for i in range(40)])
     model.save("model.pkl")
     _, out, _ = command("model.pkl")
     assert "  classes: 30: 0 1 2 3 4 5 6 7 8 9 ... 29\n" in out
@@ -224,8 +224,8 @@ def test_a_checkpoint_says_where_the_run_stands(
 def test_what_a_stranger_wrote_is_shown_in_printable_characters(command: Runner) -> None:
     nasty = "\x1b[2J\r\u202e"
     model = flowers()
-    model.classes = [nasty, "a\nseed: 1", "tulip"]
-    model.feature_names, model.label_name = [nasty, "b\n"], nasty
+    model.schema = model.schema._replace(classes=[nasty, "a\nseed: 1", "tulip"])
+    model.schema = model.schema._replace(feature_names=[nasty, "b\n"], label_name=nasty)
     model.save("model.pkl")
     _, out, _ = command("model.pkl")
     assert all(line.isprintable() for line in out.splitlines())

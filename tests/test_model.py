@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -249,7 +250,7 @@ def test_a_score_knows_no_unit(scale: float) -> None:
     model = Model(2, 8, 1, task="regression")
     model.fit(LINE_X, [0.0, 1.0] * (len(LINE_X) // 2), epochs=1)
     assert model.score(LINE_X, [v * scale for v in LINE_Y]) <= 1.0
-    model.target_scaling = Scaling("standard", [0.0], [scale])
+    model.schema = model.schema._replace(target_scaling=Scaling("standard", [0.0], [scale]))
     assert model.score(LINE_X, model.predict(LINE_X)) == 1.0
 
 
@@ -842,12 +843,16 @@ def test_a_loaded_model_predicts_the_same_to_the_last_bit(model: Model, rows: An
 
 def test_names_are_saved_with_the_model(np: Any, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    model = fitted()
-    model.feature_names, model.label_name, model.label_position = ["length", "width"], "tree", -1
+    columns = SimpleNamespace(feature_names=["length", "width"], label_name="tree", label_position=-1)
+    model = Model(2, 8, 3)
+    model.fit(X, Y, epochs=1, columns=columns)
     model.save(path)
     loaded = Model.load(path)
     assert (loaded.feature_names, loaded.label_name, loaded.label_position) == (["length", "width"], "tree", -1)
-    model.feature_names = np.array(["length", "width"])
+    model.fit(X, Y, epochs=1, columns=["other", "names"])  # those of the first data hold for good
+    assert model.feature_names == ["length", "width"]
+    model = Model(2, 8, 3)
+    model.fit(X, Y, epochs=1, columns=np.array(["length", "width"]))
     model.save(path)
     assert Model.load(path).feature_names == ["length", "width"]
 

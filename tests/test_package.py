@@ -34,6 +34,8 @@ FLOORS: dict[int, set[str]] = {
         "checkpoint",
         "standing",
         "architecture",
+        "schema",
+        "weighting",
         "description",
     },
     1: {

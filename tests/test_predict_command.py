@@ -38,7 +38,7 @@ def saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     classifier = Model(2, 8, 3)
     classifier.fit(*dots(60), epochs=20, momentum=0.9)
-    classifier.feature_names, classifier.label_name, classifier.label_position = ["x", "y"], "kind", 2
+    classifier.schema = classifier.schema._replace(feature_names=["x", "y"], label_name="kind", label_position=2)
     classifier.save(folder / "model.pkl")
     line = Model(1, [], 1, task="regression")
     line.fit([[x / 10] for x in range(-10, 11)], [x / 5 for x in range(-10, 11)], epochs=100)
@@ -79,13 +79,13 @@ def start(*arguments: object, **settings: Any) -> subprocess.Popen[bytes]:
 def test_a_label_column_counted_from_the_end(command: Runner) -> None:
     model = Model.load("model.pkl")
     for position in (-1, 2):
-        model.label_position = position
+        model.schema = model.schema._replace(label_position=position)
         model.save("counted.pkl")
         assert command("counted.pkl", "labelled.csv", "--score")[2] == "accuracy: 100.00%\n"
         Path("headless.csv").write_text("".join(Path("labelled.csv").read_text("utf-8").splitlines(True)[1:]), "utf-8")
         assert command("counted.pkl", "headless.csv", "--score")[2] == "accuracy: 100.00%\n"
     for position in (-4, 3):
-        model.label_position = position
+        model.schema = model.schema._replace(label_position=position)
         with pytest.raises(ValueError, match=f"a label_position of {position}"):
             model.save("counted.pkl")
 
@@ -134,7 +134,7 @@ def test_labels_that_training_never_saw_do_not_matter(command: Runner) -> None:
 def test_without_a_header_the_label_is_where_it_was_in_training(command: Runner) -> None:
     model = Model(2, 4, 2)
     model.fit([[0, 5], [1, 5], [0, 6], [1, 6]], [0, 1, 0, 1], epochs=50, lr=1.0)
-    model.label_position = 2
+    model.schema = model.schema._replace(label_position=2)
     model.save("numbers.pkl")
     Path("numbers.csv").write_text("0,5,0\n1,6,1\n1,5,1\n", encoding="utf-8")
     assert command("numbers.pkl", "numbers.csv") == (0, "0\n1\n1\n", "")
@@ -211,7 +211,7 @@ def write_model_of(labels: list[str], path: Path) -> None:
     """A model that predicts its labels one after the other, for the rows 0, 1, 2 ..."""
     model = Model(1, [], len(labels), scaling="none")
     model.fit([[float(i)] for i in range(len(labels))], labels, epochs=1)
-    model.classes = list(labels)
+    model.schema = model.schema._replace(classes=list(labels))
     # The logits of class k are k * x - k * k / 2, of which the k-th is the largest at x = k.
     model.weights = [[[float(k) for k in range(len(labels))]], [-k * k / 2 for k in range(len(labels))]]
     model.save(path)

@@ -836,7 +836,10 @@ def test_a_layer_that_could_not_be_made_again_is_not_saved(layer: Layer, reason:
 @pytest.mark.parametrize(("name", "value"), [("classes", [0.5, 1.5]), ("seed", -1), ("label_position", 99)])
 def test_what_a_script_has_broken_is_said_when_the_model_is_saved(name: str, value: Any, tmp_path: Path) -> None:
     model = Model(2, 3, 2)
-    setattr(model, name, value)
+    if name == "seed":
+        model.seed = value
+    else:
+        model.schema = model.schema._replace(**{name: value})
     with pytest.raises(ArgumentError, match=r"^this model cannot be saved: "):
         model.save(tmp_path / "model.pkl")
     assert os.listdir(tmp_path) == []
@@ -903,7 +906,7 @@ def test_a_loss_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:
 
 def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path) -> None:
     model = Model.load(NEWEST, engine="linalg")
-    model.feature_names = ["one", "two"]
+    model.schema = model.schema._replace(feature_names=["one", "two"])
     with pytest.raises(ValueError, match="2 feature_names for 3 features"):
         model.save(tmp_path / "model.pkl")
     assert os.listdir(tmp_path) == []

@@ -288,7 +288,7 @@ def test_targets_can_be_left_alone_on_request() -> None:
     model = Model(2, 4, 1, task="regression", target_scaling="none")
     assert kind_of(model, PLANE_Y) == "none"
     mean = math.fsum(PLANE_Y) / len(PLANE_Y)
-    assert Model.from_layers([Linear(2, 1)], loss="mse", target_scaling="none").target_scaling_kind == "none"
+    assert Model.from_layers([Linear(2, 1)], loss="mse", target_scaling="none").schema.target_scaling_kind == "none"
     assert mean != 0.0
 
 
@@ -330,7 +330,7 @@ def test_what_was_learned_of_the_targets_is_saved(engine: str, tmp_path: Path) -
     model = fitted([[1e6 + v, 1e-6 * v] for v in PLANE_Y], engine=engine)
     model.save(tmp_path / "model.pkl")
     again = Model.load(tmp_path / "model.pkl", engine=engine)
-    assert again.target_scaling_kind == "auto"
+    assert again.schema.target_scaling_kind == "auto"
     assert again.predict(PLANE_X) == model.predict(PLANE_X)
     assert again.target_scaling.to_dict() == model.target_scaling.to_dict()  # type: ignore[union-attr]
 

@@ -23,7 +23,8 @@ from scratchnn import (
     StepSchedule,
 )
 from scratchnn.layers import Layer
-from scratchnn.training import make_optimizer, sample_weights
+from scratchnn.training import make_optimizer
+from scratchnn.weighting import sample_weights
 
 X = [[float(i), float(i * i % 7)] for i in range(10)]
 Y = [i % 2 for i in range(10)]
