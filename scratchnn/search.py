@@ -190,7 +190,13 @@ def _choices(name: str, values: Any) -> list[Any]:
     return listed
 
 
-def _grid(grid: Mapping[str, Any]) -> list[Parameters]:
+class _Drawn(list[Parameters]):
+    """Candidates that ``random_search`` has drawn and ``grid_search`` is to try."""
+
+
+def _grid(grid: Any) -> list[Parameters]:
+    if isinstance(grid, _Drawn):
+        return grid
     if not isinstance(grid, Mapping):
         raise ArgumentError(f"a dict of name: values is needed, got {type(grid).__name__}")
     return [dict(zip(grid, values)) for values in product(*(_choices(name, values) for name, values in grid.items()))]
@@ -605,51 +611,24 @@ def grid_search(
     what was done by then, if any candidate was. Raises ``DataError`` for data that cannot be used, ``ValueError`` for
     arguments that make no sense, and if all candidates fail, ``RuntimeError`` for an executor that runs nothing.
     """
-    return _search(_grid(grid), X, y, model, fit, build, folds, seed, measure, executor, progress)
+    search = _Search(_grid(grid), model, fit, build, measure)
+    search.take(X, y, folds, seed)
+    return search.run(executor, progress)
 
 
 def random_search(
-    X: Any,
-    y: Any,
-    space: Mapping[str, Any],
-    *,
-    tries: int = 20,
-    model: Mapping[str, Any] | None = None,
-    fit: Mapping[str, Any] | None = None,
-    build: Build | None = None,
-    folds: int = 5,
-    seed: int = 0,
-    measure: str = "score",
-    executor: Any = None,
-    progress: Progress | bool | None = None,
+    X: Any, y: Any, space: Mapping[str, Any], *, tries: int = 20, seed: int = 0, **options: Any
 ) -> SearchResult:
     """Like ``grid_search``, with ``tries`` different candidates drawn at random, or as many as there are.
 
     ``space`` has for each argument a list of values to choose from, or a function that draws one from a generator
     (``random.Random``), such as ``uniform(0.0, 0.5)``, ``log_uniform(1e-3, 1.0)`` or ``whole(10, 100)`` of this module;
     a pair (0.0, 0.5) is a list of two values. With many arguments, few of which matter, this finds better values than
-    a grid of as many candidates (Bergstra and Bengio, Journal of Machine Learning Research 13, 2012).
+    a grid of as many candidates (Bergstra and Bengio, Journal of Machine Learning Research 13, 2012). ``options`` are
+    those of ``grid_search``: ``model``, ``fit``, ``build``, ``folds``, ``measure``, ``executor`` and ``progress``.
     """
     if not isinstance(space, Mapping):
         raise ArgumentError(f"a dict of name: values is needed, got {type(space).__name__}")
-    drawn = _drawn(space, require_size("tries", tries), Random(f"candidates {require_size('seed', seed, 0)}"))
-    return _search(drawn, X, y, model, fit, build, folds, seed, measure, executor, progress)
-
-
-def _search(
-    candidates: list[Parameters],
-    X: Any,
-    y: Any,
-    model: Mapping[str, Any] | None,
-    fit: Mapping[str, Any] | None,
-    build: Build | None,
-    folds: int,
-    seed: int,
-    measure: str,
-    executor: Any,
-    progress: Progress | bool | None,
-) -> SearchResult:
-    """What both have in common."""
-    search = _Search(candidates, model, fit, build, measure)
-    search.take(X, y, folds, seed)
-    return search.run(executor, progress)
+    rng = Random(f"candidates {require_size('seed', seed, 0)}")
+    drawn: Any = _Drawn(_drawn(space, require_size("tries", tries), rng))
+    return grid_search(X, y, drawn, seed=seed, **options)
