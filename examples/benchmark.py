@@ -802,7 +802,7 @@ def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Name
     for engine, count in ((Lanes(), min(sizes.images, BATCH)), (linalg, 2)):
         rows = data.X[:count]
         prepared = engine.prepare(rows, 1 / 255)
-        ops = engine.suited(prepared, BATCH)
+        ops = engine.tuned_for(prepared, BATCH)
         layer = Conv2D(1, 8, 3, rng=random.Random(0), input_shape=(1, side, side))
         layer.use(ops)
         x = ops.take_rows(prepared, range(count))

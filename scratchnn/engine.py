@@ -26,7 +26,7 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
         from .lanes import Lanes
 
         return Lanes() if widest is None else Lanes.for_rows(widest)
-    operations = ("affine", "matmul_tn", "matmul_nt", "suited")
+    operations = ("affine", "matmul_tn", "matmul_nt", "tuned_for")
     if not isinstance(engine, type) and all(hasattr(engine, operation) for operation in operations):
         return engine
     raise unknown("engine", engine, ENGINES)

@@ -30,6 +30,7 @@ from itertools import chain, compress
 from operator import add, mul
 from typing import Any
 
+from . import linalg
 from .lane_matrix import (
     NOTHING,
     SCALAR_BITS,
@@ -37,6 +38,7 @@ from .lane_matrix import (
     Block,
     Entry,
     FloatRows,
+    Forms,
     Inputs,
     LaneMatrix,
     Rows,
@@ -44,20 +46,19 @@ from .lane_matrix import (
     Size,
     alike,
     bits_of,
+    exact_dot,
     largest_of,
     longest_sum,
-    shifted_bound,
     size_in_range,
 )
+from .lane_rows import Layout
 from .windows import Window
-
-Lanes = Any  # the engine. It calls this module, which so cannot import it
 
 LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
 PATCHES_AT_ONCE = 4096  # so many patches are kept in memory at once
 ENOUGH_BITS = 11  # with fewer bits on either side of a product it is computed with floats
 
-Recipe = list[slice]
+Slices = list[slice]
 
 
 class Unread(Samples):
@@ -66,10 +67,10 @@ class Unread(Samples):
     They become ints when somebody asks for ``data``.
     """
 
-    __slots__ = ("_data", "bias", "raws")
+    __slots__ = ("_data", "_raws", "bias")
 
     def __init__(self, raws: list[bytes], bias: int, scale: float, sizes: list[Size]) -> None:
-        self.raws = raws
+        self._raws = raws
         self.bias = bias
         self.scale = scale
         self.sizes = sizes
@@ -80,17 +81,21 @@ class Unread(Samples):
         """One int a row."""
         if self._data is None:
             bias, from_bytes = self.bias, int.from_bytes
-            self._data = [from_bytes(raw, "little") - bias for raw in self.raws]
+            self._data = [from_bytes(raw, "little") - bias for raw in self._raws]
         return self._data
 
+    def part(self, numbers: Sequence[int]) -> Unread:
+        """Some of the rows."""
+        raws, sizes = [self._raws[i] for i in numbers], [self.sizes[i] for i in numbers]
+        return Unread(raws, self.bias, self.scale, sizes)
 
-def _raws(ops: Lanes, samples: Samples, width: int) -> list[bytes]:
-    """The bytes of rows of ``width`` lanes, with the bias added."""
-    if isinstance(samples, Unread):
-        return samples.raws
-    layout = ops._layout(width)
-    bias, size = layout.bias, layout.size
-    return [(row + bias).to_bytes(size, "little") for row in samples.data]
+    def resized(self, sizes: list[Size]) -> Unread:
+        """The same lanes with other sizes."""
+        return Unread(self._raws, self.bias, self.scale, sizes)
+
+    def raws(self, layout: Layout) -> list[bytes]:
+        """The bytes of each row's lanes, with the layout's bias added."""
+        return self._raws
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -101,14 +106,14 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 # --- moving lanes about, as bytes ------------------------------------------------------------------------------------
 
 
-def _recipe(rows: Iterable[int | None], source: int, target: int, first: int, cell: int, blanks: int) -> Recipe:
+def _slices(rows: Iterable[int | None], source: int, target: int, first: int, cell: int, blanks: int) -> Slices:
     """The slices that make a picture out of another: its rows are rows of that, ``target`` cells from its ``first``.
 
     A row of the source has ``source`` cells of ``cell`` bytes. Rows that are None, and cells to the left and to the
     right of the source, are blank: they are taken from byte ``blanks`` on, where there is a row of blank cells.
     """
     left, right = max(-first, 0), max(first + target - source, 0)
-    pieces: Recipe = []
+    pieces: Slices = []
 
     def take(start: int, cells: int) -> None:
         if not cells:
@@ -129,8 +134,8 @@ def _recipe(rows: Iterable[int | None], source: int, target: int, first: int, ce
     return pieces
 
 
-def _cooked(recipe: Recipe, raw: bytes) -> bytes:
-    return raw[recipe[0]] if len(recipe) == 1 else b"".join(map(raw.__getitem__, recipe))
+def _gather(slices: Slices, raw: bytes) -> bytes:
+    return raw[slices[0]] if len(slices) == 1 else b"".join(map(raw.__getitem__, slices))
 
 
 def _every(raw: bytes, cell: int, first: int, step: int) -> bytes:
@@ -179,16 +184,16 @@ class Frames:
             for phase_y in range(step_y)
             for phase_x in range(step_x)
         ]
-        self._recipes: dict[str, Recipe] = {}
+        self._slices: dict[str, Slices] = {}
 
     def _moved(
         self, name: str, raw: bytes, rows: Callable[[], list[int | None]], source: int, target: int, first: int
     ) -> bytes:
-        """Rows of ``target`` lanes out of rows of ``source``, by a recipe that is worked out once and kept."""
-        recipe = self._recipes.get(name)
-        if recipe is None:
-            recipe = self._recipes[name] = _recipe(rows(), source, target, first, self.bytes, len(raw))
-        return _cooked(recipe, raw + self.blank * target)
+        """Rows of ``target`` lanes out of rows of ``source``, by slices that are worked out once and kept."""
+        slices = self._slices.get(name)
+        if slices is None:
+            slices = self._slices[name] = _slices(rows(), source, target, first, self.bytes, len(raw))
+        return _gather(slices, raw + self.blank * target)
 
     def phases(self, raw: bytes) -> list[bytes]:
         """The images, padded, as phases."""
@@ -243,15 +248,15 @@ class Frames:
 # --- numbers in range ------------------------------------------------------------------------------------------------
 
 
-def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
+def _lanes_of(ops: Forms, x: LaneMatrix | Inputs) -> Samples:
     """Rows of lanes with close bounds, or with bounds that are small anyway."""
     width = x.shape[1]
-    layout = ops._layout(width)
+    layout = ops.layout(width)
     if not isinstance(x, Inputs) or isinstance(x, FloatRows):
-        samples: Samples = ops._samples(x)
+        samples = ops.samples_of(x)
         if all(bound <= 1 << SCALAR_BITS for _, bound in samples.sizes):
             return samples
-        if ops.usual_sum is not None and alike(samples.sizes):  # they are learned from: what is alike stays so
+        if ops.learning and alike(samples.sizes):  # they are learned from: what is alike stays so
             exponent, bound = samples.sizes[0]
             sizes = [(exponent, min(bound, 1 << samples.most_bits(layout)))] * len(samples.sizes)
         else:
@@ -260,9 +265,7 @@ def _lanes_of(ops: Lanes, x: LaneMatrix | Inputs) -> Samples:
                 if bound > 1 << SCALAR_BITS:
                     bound = min(bound, 1 << used) if row else 0
                 sizes.append((exponent, bound) if bound else NOTHING)
-        if isinstance(samples, Unread):
-            return Unread(samples.raws, samples.bias, samples.scale, sizes)
-        return Samples(samples.data, samples.scale, sizes)
+        return samples.resized(sizes)
     dense = [_dense(entry, width) for entry in x.entries]
     scale, exponent = math.frexp(x.scale)
     if any(type(row) is not bytearray for row in dense):
@@ -286,65 +289,47 @@ def _dense(entry: Entry, width: int) -> Any:
     return row
 
 
-def _fitted(ops: Lanes, samples: Samples, allowed: int, width: int) -> Samples:
-    """The same rows, each with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
-    if all(bound <= allowed for _, bound in samples.sizes):
-        return samples
-    shifts = [bits_of(bound // allowed) if bound > allowed else 0 for _, bound in samples.sizes]
-    sizes = [(e + shift, shifted_bound(b, shift)) if b else NOTHING for (e, b), shift in zip(samples.sizes, shifts)]
-    return Samples(ops._layout(width).shift_each(samples.data, shifts), samples.scale, sizes)
-
-
 def _size(samples: Samples) -> Size:
     """(exponent, bound) of rows that all have the same; of no rows that of zeros."""
     return samples.sizes[0] if samples.sizes else NOTHING
 
 
-def _part(samples: Samples, numbers: Sequence[int]) -> Samples:
-    """Some of the rows."""
-    sizes = [samples.sizes[i] for i in numbers]
-    if isinstance(samples, Unread):
-        return Unread([samples.raws[i] for i in numbers], samples.bias, samples.scale, sizes)
-    return Samples([samples.data[i] for i in numbers], samples.scale, sizes)
-
-
 def _size_by_size(
-    ops: Lanes, samples: Samples, scale: float, width: int, compute: Callable[[Samples, Sequence[int]], Any]
+    ops: Forms, samples: Samples, scale: float, width: int, compute: Callable[[Samples, Sequence[int]], Any]
 ) -> LaneMatrix:
     """The rows of each size by themselves, put together again: what is done with a row follows from its size.
 
     ``compute`` is given rows of one size and their numbers; it returns rows of ``width`` lanes of any ``scale`` times
     a power of two, or rows of floats.
     """
-    mantissa, bias = math.frexp(scale)[0], ops._layout(width).bias
-    zeros = bias.to_bytes(ops._layout(width).size, "little")
-    raws, sizes = [zeros] * len(samples.sizes), [NOTHING] * len(samples.sizes)
+    mantissa, layout = math.frexp(scale)[0], ops.layout(width)
+    raws, sizes = [_blank(ops) * width] * len(samples.sizes), [NOTHING] * len(samples.sizes)
     for _, numbers in samples.by_size():
-        result = compute(_part(samples, numbers), numbers)
+        result = compute(samples.part(numbers), numbers)
         if not isinstance(result, Samples):
-            result = ops._packed(result, mantissa, width)
-        for i, raw, (exponent, bound) in zip(numbers, _raws(ops, result, width), result.sizes):
+            result = ops.pack(result, mantissa, width)
+        for i, raw, (exponent, bound) in zip(numbers, result.raws(layout), result.sizes):
             sizes[i] = size_in_range(mantissa, exponent, bound)
             if sizes[i] != NOTHING:
                 raws[i] = raw
-    return LaneMatrix(ops.width, (len(raws), width), samples=Unread(raws, bias, mantissa, sizes))
+    return LaneMatrix(ops.width, (len(raws), width), samples=Unread(raws, layout.bias, mantissa, sizes))
 
 
-def _result(ops: Lanes, raws: list[bytes], width: int, scale: float, exponent: int, bound: int) -> Samples:
+def _result(ops: Forms, raws: list[bytes], width: int, scale: float, exponent: int, bound: int) -> Samples:
     """Rows of one size."""
     mantissa, more = math.frexp(scale)
-    return Unread(raws, ops._layout(width).bias, mantissa, [(exponent + more, bound)] * len(raws))
+    return Unread(raws, ops.layout(width).bias, mantissa, [(exponent + more, bound)] * len(raws))
 
 
-def _filters(ops: Lanes, weight: LaneMatrix) -> Block:
+def _filters(ops: Forms, weight: LaneMatrix) -> Block:
     """The rows of a convolution's weight as small ints in one unit."""
     width = weight.shape[1]
-    rows = ops._fitted(ops._tightened(ops._rows(weight), width), 1 << SCALAR_BITS, width)
-    ints = ops._layout(width).unpack(rows.data, rows.bound)
+    rows = ops.rows_of(weight).tightened(ops.layout(width)).fitted(ops.layout(width), 1 << SCALAR_BITS)
+    ints = ops.layout(width).unpack(rows.data, rows.bound)
     return Block([ints[i : i + width] for i in range(0, len(ints), width)], rows.scale, rows.bound)
 
 
-def _matched(ops: Lanes, lanes: Samples, width: int, scalars: Block, room: int) -> tuple[Samples, Block] | None:
+def _matched(ops: Forms, lanes: Samples, width: int, scalars: Block, room: int) -> tuple[Samples, Block] | None:
     """Both sides of a product, rounded so that no lane of a result goes beyond ``room``.
 
     The lanes are all of one size. Each list of the scalars is what one result is made with. Both sides lose bits until
@@ -367,13 +352,12 @@ def _matched(ops: Lanes, lanes: Samples, width: int, scalars: Block, room: int) 
             growth = longest_sum(rounded)
         if room // growth < min(bound, 1 << ENOUGH_BITS):
             return None
-    return _fitted(ops, lanes, room // max(growth, 1), width), scalars
+    return lanes.fitted(ops.layout(width), room // max(growth, 1)), scalars
 
 
-def _blank(ops: Lanes) -> bytes:
+def _blank(ops: Forms) -> bytes:
     """The lane of a zero in rows to which the bias has been added."""
-    blank: bytes = (1 << (ops.width - 1)).to_bytes(ops.width // 8, "little")
-    return blank
+    return (1 << (ops.width - 1)).to_bytes(ops.width // 8, "little")
 
 
 def _channels(raws: Sequence[bytes], count: int) -> list[bytes]:
@@ -390,7 +374,7 @@ def _joined(parts: Sequence[bytes], rows: int) -> list[bytes]:
     return [b"".join([part[i : i + size] for part in parts]) for i in range(0, size * rows, size)]
 
 
-def _frames(ops: Lanes, window: Window, count: int, lane: bytes | None = None) -> Frames:
+def _frames(ops: Forms, window: Window, count: int, lane: bytes | None = None) -> Frames:
     """The frames of so many images; made once for each window."""
     lane = lane or _blank(ops)
     frames = window.plans.get((count, lane))
@@ -402,19 +386,19 @@ def _frames(ops: Lanes, window: Window, count: int, lane: bytes | None = None) -
 class MovedSums:
     """Sums of moved images times ints: the way forward of a convolution or a mean, and the way back to its input.
 
-    ``window`` is over the images as they are moved; a row may hold several that are treated alike (``together``).
+    ``window`` is over the images as they are moved; a row may hold several that are treated alike.
     """
 
-    def __init__(self, ops: Lanes, window: Window, together: int = 1) -> None:
+    def __init__(self, ops: Forms, window: Window, images_a_row: int = 1) -> None:
         self.ops = ops
         self.window = window
-        self.together = together
+        self.images_a_row = images_a_row
         self.frames = _frames(ops, window, 1)
 
     def chunks(self, raws: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Frames]]:
         """Some rows at a time, and the frames of their images."""
-        for chunk in _chunks(raws, LANES_AT_ONCE // (self.frames.lanes * self.together)):
-            yield chunk, _frames(self.ops, self.window, len(chunk) * self.together)
+        for chunk in _chunks(raws, LANES_AT_ONCE // (self.frames.lanes * self.images_a_row)):
+            yield chunk, _frames(self.ops, self.window, len(chunk) * self.images_a_row)
 
     def multiplier(self, pairs: Iterable[tuple[int, int]]) -> int:
         """One int that multiplies by many: of each (number, lanes to move) of the pairs."""
@@ -437,7 +421,7 @@ class MovedSums:
         result: list[bytes] = []
         for chunk, frames in self.chunks(raws):
             images = self._moved_down(frames, chunk)
-            layout = ops._layout(frames.lanes + reach)
+            layout = ops.layout(frames.lanes + reach)
             parts = []
             for ints, offset in zip(factors, offsets):
                 total = sum(map(mul, images, ints), layout.bias + offset * layout.ones)
@@ -447,7 +431,7 @@ class MovedSums:
 
     def _moved_down(self, frames: Frames, raws: Sequence[bytes]) -> list[int]:
         """For each channel, phase and row of the kernel the image, so moved that its lane is at the window's corner."""
-        row, bias, images = frames.grid[1] * frames.bytes, self.ops._layout(frames.lanes).bias, []
+        row, bias, images = frames.grid[1] * frames.bytes, self.ops.layout(frames.lanes).bias, []
         for raw in _channels(raws, self.window.channels):
             for phase, groups in zip(frames.phases(raw), frames.taps):
                 padded = phase + _blank(self.ops) * (frames.reach[0] * frames.grid[1])
@@ -473,7 +457,7 @@ class MovedSums:
         ]
         result: list[bytes] = []
         for chunk, frames in self.chunks(raws):
-            layout = ops._layout(frames.lanes)
+            layout = ops.layout(frames.lanes)
             placed = [frames.placed(raw) for raw in _channels(chunk, filters)]
             images = [int.from_bytes(raw, "little") - layout.bias for raw in placed]
             step = frames.grid[1] * ops.width
@@ -490,14 +474,14 @@ class MovedSums:
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
-def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve(ops: Forms, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve`` says."""
     filters = weight.shape[1]
     window.require_inputs("convolve", x.shape[1])
     window.require_weight("convolve", weight.shape[0])
     if bias.shape != (1, filters):
         raise ValueError(f"convolve needs a bias of 1x{filters}, got {bias.shape[0]}x{bias.shape[1]}")
-    scalars, shift, outputs = _filters(ops, weight), ops._rows(bias), filters * window.positions
+    scalars, shift, outputs = _filters(ops, weight), ops.rows_of(bias), filters * window.positions
     scalars = Block(list(zip(*scalars.data)), scalars.scale, scalars.bound)
     growth, added = longest_sum(scalars.data), ops.to_rows(bias)[0]
 
@@ -515,7 +499,7 @@ def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
             offsets = [round(v / scale) for v in added]
             bound = longest_sum(by_filter.data) * bound + max(map(abs, offsets))
             if bound <= 1 << ops.capacity:
-                raws = MovedSums(ops, window).forward(_raws(ops, lanes, window.inputs), by_filter.data, offsets)
+                raws = MovedSums(ops, window).forward(lanes.raws(ops.layout(window.inputs)), by_filter.data, offsets)
                 return _result(ops, raws, outputs, scale, 0, bound)
         return _convolved(_chosen_rows(ops, x, numbers), ops.to_rows(weight), added, window)
 
@@ -523,13 +507,13 @@ def convolve(ops: Lanes, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
     return _size_by_size(ops, samples, samples.scale * scalars.scale, outputs, compute)
 
 
-def _chosen_rows(ops: Lanes, m: LaneMatrix | Inputs, numbers: Sequence[int]) -> Rows:
+def _chosen_rows(ops: Forms, m: LaneMatrix | Inputs, numbers: Sequence[int]) -> Rows:
     """Some rows of a matrix as floats."""
     rows = ops.to_rows(m)
     return [rows[i] for i in numbers]
 
 
-def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve_inputs`` says."""
     filters, taps = weight.shape[1], window.taps
     window.require_weight("convolve_inputs", weight.shape[0])
@@ -544,7 +528,7 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
             return _convolved_back(_chosen_rows(ops, gradient, numbers), ops.to_rows(weight), window)
         lanes, ints = matched
         exponent, bound = _size(lanes)
-        raws = MovedSums(ops, window).backward(_raws(ops, lanes, gradient.shape[1]), ints.data)
+        raws = MovedSums(ops, window).backward(lanes.raws(ops.layout(gradient.shape[1])), ints.data)
         bound *= longest_sum(ints.data)
         return _result(ops, raws, window.inputs, lanes.scale * ints.scale, exponent, bound)
 
@@ -552,7 +536,7 @@ def convolve_inputs(ops: Lanes, gradient: LaneMatrix, weight: LaneMatrix, window
     return _size_by_size(ops, samples, samples.scale * scalars.scale, window.inputs, compute)
 
 
-def convolve_weights(ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve_weights(ops: Forms, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve_weights`` says."""
     window.require_inputs("convolve_weights", x.shape[1])
     filters = gradient.shape[1] // window.positions
@@ -564,8 +548,8 @@ def convolve_weights(ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, w
     else:
         rows = _weights_by_gradient(ops, x, gradient, window, filters)
     if rows is None:
-        rows = _correlated(ops.to_rows(x), ops.to_rows(gradient), window)
-    return ops.from_rows(rows)  # type: ignore[no-any-return]
+        rows = linalg.convolve_weights(ops.to_rows(x), ops.to_rows(gradient), window, exact_dot)
+    return ops.from_rows(rows)
 
 
 def _patches(raw: bytes, starts: Sequence[int], rows: range, size: int) -> list[int]:
@@ -577,7 +561,7 @@ def _patches(raw: bytes, starts: Sequence[int], rows: range, size: int) -> list[
 
 
 def _weights_by_gradient(
-    ops: Lanes, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window, filters: int
+    ops: Forms, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window, filters: int
 ) -> Rows | None:
     """Sums of what the window sees, times numbers of the gradient. Of these many are zero behind ReLU and pooling."""
     width, chunk_size = gradient.shape[1], max(PATCHES_AT_ONCE // window.positions, 1)
@@ -585,9 +569,9 @@ def _weights_by_gradient(
     lanes = _lanes_of(ops, x)
     # Both sides get as many bits; a sum of sizes is taken to be at most a sixteenth of what it could be.
     bits = min(max((ops.capacity - terms.bit_length() + 4) // 2, ENOUGH_BITS), SCALAR_BITS)
-    aligned = _aligned(ops, gradient, [exponent if known else None for exponent, known in lanes.sizes])
+    aligned = _in_one_unit(ops, gradient, [exponent if known else None for exponent, known in lanes.sizes])
     exponent, bound = _size(aligned)
-    scalars = ops._fitted(Block(aligned.data, math.ldexp(aligned.scale, exponent), bound), 1 << bits, width)
+    scalars = Block(aligned.data, math.ldexp(aligned.scale, exponent), bound).fitted(ops.layout(width), 1 << bits)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in _chunks(scalars.data, chunk_size)]
     growth = max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
     allowed, bound = (1 << ops.capacity) // max(growth, 1), max([bound for _, bound in lanes.sizes], default=0)
@@ -595,11 +579,11 @@ def _weights_by_gradient(
         return None
     common = bits_of(bound // allowed) if bound > allowed else 0  # the same for all rows: their units stay as they are
     if common:
-        shifted = ops._layout(window.inputs).shift(lanes.data, common)
+        shifted = ops.layout(window.inputs).shift(lanes.data, common)
         lanes = Samples(shifted, math.ldexp(lanes.scale, common), lanes.sizes)
-    seen, taps = ops._layout(window.channels * window.taps), window.taps
+    seen, taps = ops.layout(window.channels * window.taps), window.taps
     sums = [[0] * seen.count for _ in range(filters)]
-    for raws, chunk in zip(_chunks(_raws(ops, lanes, window.inputs), chunk_size), chunks):
+    for raws, chunk in zip(_chunks(lanes.raws(ops.layout(window.inputs)), chunk_size), chunks):
         patches = _patches_seen(window, raws, _blank(ops))
         for total, (ints, used) in zip(sums, chunk):
             # The bias that is still in the patches goes out of the whole sum at once.
@@ -613,26 +597,23 @@ def _weights_by_gradient(
     ]
 
 
-def _aligned(ops: Lanes, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Samples:
+def _in_one_unit(ops: Forms, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Samples:
     """The rows of a gradient in such units that each times an int of its sample, which has one of these exponents,
     counts in the same unit: that of the exponent of all of them."""
-    samples = ops._samples(gradient)
+    samples = ops.samples_of(gradient)
     if alike(samples.sizes) and alike(exponents) and exponents[0] is not None:
         exponent, bound = samples.sizes[0]
         if bound <= 1 << SCALAR_BITS:
-            sizes = [(exponent + exponents[0], bound)] * len(exponents)
-            if isinstance(samples, Unread):
-                return Unread(samples.raws, samples.bias, samples.scale, sizes)
-            return Samples(samples.data, samples.scale, sizes)
-    rows, exponent, bounds = ops._aligned(samples, gradient.shape[1], exponents, 1, False)
+            return samples.resized([(exponent + exponents[0], bound)] * len(exponents))
+    rows, exponent, bounds = ops.align(samples, gradient.shape[1], exponents, 1, False)
     return Samples(rows, samples.scale, [(exponent, largest_of(bounds))] * len(rows))
 
 
 def _by_filter(
-    ops: Lanes, rows: Sequence[int], bound: int, width: int, filters: int
+    ops: Forms, rows: Sequence[int], bound: int, width: int, filters: int
 ) -> list[tuple[list[int], list[int]]]:
     """For each filter the numbers of its gradient, image after image, and those of them that are not zero."""
-    flat, positions = ops._layout(width).unpack(rows, bound), width // filters
+    flat, positions = ops.layout(width).unpack(rows, bound), width // filters
     lists = []
     for first in range(0, width, positions):
         ints: list[int] = []
@@ -657,14 +638,14 @@ def _patches_seen(window: Window, raws: Sequence[bytes], blank: bytes) -> list[i
             for y in range(window.output[0])
             for x in range(window.output[1])
         ]
-        recipe = _recipe(found, window.image[1], columns, -window.padding[1], cell, len(raw))
-        window.plans[key] = recipe, starts
-    recipe, starts = window.plans[key]
-    raw = _cooked(recipe, raw + blank * (window.channels * columns))
+        slices = _slices(found, window.image[1], columns, -window.padding[1], cell, len(raw))
+        window.plans[key] = slices, starts
+    slices, starts = window.plans[key]
+    raw = _gather(slices, raw + blank * (window.channels * columns))
     return _patches(raw, starts, range(0, window.kernel[0] * columns * cell, columns * cell), window.kernel[1] * cell)
 
 
-def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
+def _weights_by_inputs(ops: Forms, x: Inputs, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
     """Sums of the gradient's numbers that an input had a part in, times that input: its zeros cost nothing."""
     pixels, (rows, columns) = window.inputs // window.channels, _border(window)
     chunk_size = max(PATCHES_AT_ONCE // pixels, 1)
@@ -674,18 +655,18 @@ def _weights_by_inputs(ops: Lanes, x: Inputs, gradient: LaneMatrix, window: Wind
             parts = [_channel(entry, channel * pixels, (channel + 1) * pixels) for entry in chunk]
             places.append([found for found, _ in parts])
             lists.append(list(chain.from_iterable([ints for _, ints in parts])))
-    aligned = _aligned(ops, gradient, x.exponents)
+    aligned = _in_one_unit(ops, gradient, x.exponents)
     matched = _matched(ops, aligned, gradient.shape[1], Block(lists, x.scale, x.largest), 1 << ops.capacity)
     if not matched:
         return None
     lanes, scalars = matched
-    seen, cell, width = ops._layout(window.taps * filters), filters * ops.width // 8, window.image[1]
+    seen, cell, width = ops.layout(window.taps * filters), filters * ops.width // 8, window.image[1]
     sums = [[0] * seen.count for _ in range(window.channels)]
     starts = [(k // width * columns + k % width) * cell for k in range(pixels)]
     pitch, size, frame = columns * cell, window.kernel[1] * cell, rows * columns * cell
     below = range(0, window.kernel[0] * pitch, pitch)
     chunks = zip(
-        _chunks(_raws(ops, lanes, gradient.shape[1]), chunk_size),
+        _chunks(lanes.raws(ops.layout(gradient.shape[1])), chunk_size),
         _chunks(places, window.channels),
         _chunks(scalars.data, window.channels),
     )
@@ -732,94 +713,57 @@ def _bordered(window: Window, raws: Sequence[bytes], filters: int, blank: bytes)
         first = [p - k + 1 for p, k in zip(window.padding, window.kernel)]
         inside = [y if 0 <= y < height else None for y in range(first[0], first[0] + rows)]
         found = [None if y is None else n * height + y for n in range(len(raws)) for y in inside]
-        window.plans[key] = _recipe(found, width, columns, first[1], filters * len(blank), len(raw))
-    return _cooked(window.plans[key], raw + blank * (filters * columns))
+        window.plans[key] = _slices(found, width, columns, first[1], filters * len(blank), len(raw))
+    return _gather(window.plans[key], raw + blank * (filters * columns))
 
 
 # --- the same through floats -----------------------------------------------------------------------------------------
 # Where ranges are too far apart for lanes. Sums are rounded once, at their end: the same on every Python.
 
 
-def _times(rows: Iterable[Sequence[float]], columns: Sequence[Sequence[float]]) -> Rows:
-    return [[math.fsum(map(mul, row, column)) for column in columns] for row in rows]
-
-
-def _patches_of(row: Sequence[float], window: Window) -> Rows:
-    padded = [*row, 0.0]
-    return [[padded[i] for i in patch] for patch in window.patches]
-
-
 def _convolved(x: Rows, weight: Rows, bias: Sequence[float], window: Window) -> Rows:
-    filters = [[*column, b] for column, b in zip(zip(*weight), bias)]
-    outputs = [_times(filters, [[*patch, 1.0] for patch in _patches_of(row, window)]) for row in x]
-    return [list(chain.from_iterable(by_filter)) for by_filter in outputs]
-
-
-def _correlated(x: Rows, gradient: Rows, window: Window) -> Rows:
-    patches = zip(*[patch for row in x for patch in _patches_of(row, window)])
-    by_filter = zip(*[_chunks(row, window.positions) for row in gradient])
-    return _times(patches, [list(chain.from_iterable(parts)) for parts in by_filter])
+    filters = [((*column, b), 0.0) for column, b in zip(zip(*weight), bias)]
+    return linalg.filtered(x, filters, window, lambda patch, column: exact_dot(patch, column, column[-1]))
 
 
 def _convolved_back(gradient: Rows, weight: Rows, window: Window) -> Rows:
     result = []
     for row in gradient:
         shares: Rows = [[] for _ in range(window.inputs + 1)]
-        for patch, values in zip(window.patches, _times(zip(*_chunks(row, window.positions)), weight)):
+        for patch, values in linalg.shares(row, weight, window, exact_dot):
             for i, v in zip(patch, values):
                 shares[i].append(v)
         result.append(list(map(math.fsum, shares[: window.inputs])))
     return result
 
 
-# --- sums and means of channels --------------------------------------------------------------------------------------
-
-
-def sum_channels(ops: Lanes, m: LaneMatrix, channels: int) -> LaneMatrix:
-    """What ``linalg.sum_channels`` says."""
-    width = m.shape[1]
-    if width % channels:
-        raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")
-    total = ops._rows(ops.sum_rows(m))
-    sums, scale = ops._layout(width).unpack(total.data), total.scale
-    return ops.from_rows([[scale * sum(part) for part in _chunks(sums, width // channels)]])  # type: ignore[no-any-return]
-
-
 # --- pooling ---------------------------------------------------------------------------------------------------------
 
 
-def _alone(window: Window) -> Window:
-    """The same window over a single channel: pooling treats every channel by itself."""
-    if "alone" not in window.plans:
-        window.plans["alone"] = Window(1, *window.image, window.kernel, window.stride, window.padding)
-    return window.plans["alone"]  # type: ignore[no-any-return]
-
-
-def average_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
+def average_pool(ops: Forms, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
-    lanes = _fitted(ops, _lanes_of(ops, x), (1 << ops.capacity) // window.taps, window.inputs)
-    moved = MovedSums(ops, _alone(window), window.channels)
-    raws = moved.forward(_raws(ops, lanes, window.inputs), [[1] * window.taps], [0])
+    lanes = _lanes_of(ops, x).fitted(ops.layout(window.inputs), (1 << ops.capacity) // window.taps)
+    moved = MovedSums(ops, window.one_channel, window.channels)
+    raws = moved.forward(lanes.raws(ops.layout(window.inputs)), [[1] * window.taps], [0])
     return _means(ops, raws, lanes, window.channels * window.positions, window.taps)
 
 
-def _means(ops: Lanes, raws: list[bytes], lanes: Samples, width: int, taps: int) -> LaneMatrix:
+def _means(ops: Forms, raws: list[bytes], lanes: Samples, width: int, taps: int) -> LaneMatrix:
     """Sums of ``taps`` lanes each as means."""
     scale, more = math.frexp(lanes.scale / taps)
     sizes = [size_in_range(scale, exponent + more, bound * taps) for exponent, bound in lanes.sizes]
-    zeros = ops._layout(width).bias.to_bytes(ops._layout(width).size, "little")
-    raws = [raw if bound else zeros for raw, (_, bound) in zip(raws, sizes)]
-    samples = Unread(raws, ops._layout(width).bias, scale, sizes)
+    raws = [raw if bound else _blank(ops) * width for raw, (_, bound) in zip(raws, sizes)]
+    samples = Unread(raws, ops.layout(width).bias, scale, sizes)
     return LaneMatrix(ops.width, (len(raws), width), samples=samples)
 
 
-def average_pool_inputs(ops: Lanes, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+def average_pool_inputs(ops: Forms, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool_inputs`` says."""
     window.require_outputs("average_pool_inputs", gradient.shape[1], window.channels)
-    lanes = _fitted(ops, _lanes_of(ops, gradient), (1 << ops.capacity) // window.taps, gradient.shape[1])
-    moved = MovedSums(ops, _alone(window), window.channels)
-    raws = moved.backward(_raws(ops, lanes, gradient.shape[1]), [[1] * window.taps])
+    lanes = _lanes_of(ops, gradient).fitted(ops.layout(gradient.shape[1]), (1 << ops.capacity) // window.taps)
+    moved = MovedSums(ops, window.one_channel, window.channels)
+    raws = moved.backward(lanes.raws(ops.layout(gradient.shape[1])), [[1] * window.taps])
     return _means(ops, raws, lanes, window.inputs, window.taps)
 
 
@@ -838,7 +782,7 @@ def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
     return [views[tap] for tap in sorted(views)]
 
 
-def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
+def max_pool(ops: Forms, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
     """What ``linalg.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
 
     Lanes are made positive and smaller than half of what they could hold. So each has a bit to spare at its top: set
@@ -848,12 +792,12 @@ def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMa
     outputs, width = window.channels * window.positions, ops.width
     quarter = 1 << (width - 2)
     # Below the limit, not at it: the lowest number is for the padding.
-    samples = _fitted(ops, ops._samples(x), quarter - 1, window.inputs)
-    frames = _frames(ops, _alone(window), window.channels, quarter.to_bytes(width // 8, "little"))
-    grid = ops._layout(frames.lanes)
-    top, lowest, lowest_out = grid.bias, grid.bias >> 1, ops._layout(outputs).bias >> 1
+    samples = ops.samples_of(x).fitted(ops.layout(window.inputs), quarter - 1)
+    frames = _frames(ops, window.one_channel, window.channels, quarter.to_bytes(width // 8, "little"))
+    grid = ops.layout(frames.lanes)
+    top, lowest, lowest_out = grid.bias, grid.bias >> 1, ops.layout(outputs).bias >> 1
     data, choices = [], []
-    for raw in _raws(ops, samples, window.inputs):
+    for raw in samples.raws(ops.layout(window.inputs)):
         views, kept = _views(frames, raw, lowest), []
         largest = views[0]
         for view in views[1:]:
@@ -870,15 +814,15 @@ def max_pool(ops: Lanes, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMa
     return LaneMatrix(ops.width, (x.shape[0], outputs), samples=largest_ones), choices
 
 
-def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
+def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
     """What ``linalg.max_pool_inputs`` says."""
     window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
-    frames, width = _frames(ops, _alone(window), window.channels), gradient.shape[1]
+    frames, width = _frames(ops, window.one_channel, window.channels), gradient.shape[1]
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
     # What comes next would look up how large the numbers are, and round them. Here there are fewer of them.
-    samples = _fitted(ops, _lanes_of(ops, gradient), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth), width)
-    grid = ops._layout(frames.lanes)
+    samples = _lanes_of(ops, gradient).fitted(ops.layout(width), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth))
+    grid = ops.layout(frames.lanes)
     half, everywhere, size, raws = grid.bias >> 1, grid.bias - grid.ones, grid.size, []
     for row, kept in zip(_placed(ops, frames, samples, width), choices):
         difference = (row + half) ^ half
@@ -886,16 +830,16 @@ def max_pool_inputs(ops: Lanes, gradient: LaneMatrix, choices: list[list[int]], 
         totals = [sum([gated[tap] << (ops.width * move) for tap, move in group], grid.bias) for group in groups]
         raws.append(frames.joined([total.to_bytes(size, "little") for total in totals]))
     sizes = [(exponent, bound * growth) for exponent, bound in samples.sizes]
-    result = Unread(raws, ops._layout(window.inputs).bias, samples.scale, sizes)
+    result = Unread(raws, ops.layout(window.inputs).bias, samples.scale, sizes)
     return LaneMatrix(ops.width, (len(raws), window.inputs), samples=result)
 
 
-def _placed(ops: Lanes, frames: Frames, samples: Samples, width: int) -> list[int]:
+def _placed(ops: Forms, frames: Frames, samples: Samples, width: int) -> list[int]:
     """Rows of output lanes, in the corner of the grid of a phase each."""
     if frames.lanes == width:
         return samples.data
-    bias = ops._layout(frames.lanes).bias
-    return [int.from_bytes(frames.placed(raw), "little") - bias for raw in _raws(ops, samples, width)]
+    bias = ops.layout(frames.lanes).bias
+    return [int.from_bytes(frames.placed(raw), "little") - bias for raw in samples.raws(ops.layout(width))]
 
 
 def _chosen(kept: Sequence[int], everywhere: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 A number is a whole number times a *unit*. Weights and their gradients have one unit for the whole matrix (``Block``);
 in a batch of samples every row has a unit of its own (``Samples``), so that what is computed for a row never depends on
-the rows beside it. A ``LaneMatrix`` can have several forms, each made from another when an operation first asks for it:
+the rows beside it. A ``LaneMatrix`` can have several forms, each made from another (by ``Forms``, on which the engine
+builds) when an operation first asks for it:
 
     floats    [[0.5, -1.25], [3.0, 0.0]]             for what has no lane form, and for people
     rows      [2 - (5 << 48), 12], in units of 1/4   one int a row, a lane of 48 bits a number: the side of a product
@@ -25,6 +26,7 @@ from itertools import compress
 from operator import itemgetter, mul
 from typing import Any
 
+from . import linalg
 from .lane_rows import Layout, round_all
 
 Rows = list[list[float]]
@@ -32,8 +34,14 @@ Shape = tuple[int, int]
 Size = tuple[int, int]  # (exponent, bound) of a row: its numbers are at most bound times 2**exponent times a scale
 
 SCALAR_BITS = 18  # of a number on the scalar side of a product, ...
-APART = 4  # units of rows that are learned from differ by 2**4 or more: most rows of a batch then have the same
 MOST_SCALAR_BITS = 26  # ... where there is room for no more, and at most (an int of one of CPython's digits has 30)
+ROW_BITS = 30  # a row of a batch that comes from floats gets a unit in which its largest number has so many bits
+EXPONENT_STEP = 4  # units of rows that are learned from differ by 2**4 or more: most of a batch then have the same
+MOST_WEIGHT_BITS = 52  # more than this would be lost when weights are saved or shown as floats
+HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
+GRADIENT_BITS = 20  # the least that one sample's share of a gradient should have
+SUM_BITS = 5  # how many times as large a gradient may grow in a sum of gradients, in bits (momentum 0.9: ten times)
+LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
 LARGEST = 1e100  # a matrix with numbers beyond this has run away
 SMALLEST = 1e-250  # numbers no larger than this count as zero
 ROWS_AT_ONCE = 256  # rows of data that are read at once: bounds memory
@@ -65,6 +73,25 @@ class Block:
         self.tables: dict[int, list[int]] = {}
         self.spare: dict[int, list[int]] = {}
         self.plans: Any = None
+
+    def scaled(self, factor: float) -> Block:
+        """The same lanes in another unit."""
+        data = [-row for row in self.data] if factor < 0 else self.data
+        return in_range(Block(data, self.scale * abs(factor), self.bound))
+
+    def fitted(self, layout: Layout, allowed: int) -> Block:
+        """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
+        if self.bound <= allowed:
+            return self
+        shift = bits_of(self.bound // allowed)  # so that bound < allowed·2**shift, and bound >> shift < allowed
+        data = layout.shift(self.data, shift)
+        return Block(data, math.ldexp(self.scale, shift), (self.bound >> shift) + 1)
+
+    def tightened(self, layout: Layout) -> Block:
+        """The same lanes with the smallest bound of the form 2**bits that holds."""
+        if not any(self.data):
+            return Block(self.data, self.scale, 0)
+        return Block(self.data, self.scale, min(self.bound, 1 << layout.most_bits(self.data, self.bound)))
 
 
 class Samples:
@@ -104,6 +131,39 @@ class Samples:
             groups.setdefault(size, []).append(number)
         return list(groups.items())
 
+    def part(self, numbers: Sequence[int]) -> Samples:
+        """Some of the rows."""
+        return Samples([self.data[i] for i in numbers], self.scale, [self.sizes[i] for i in numbers])
+
+    def resized(self, sizes: list[Size]) -> Samples:
+        """The same lanes with other sizes: they count more or less, or their bounds are known better."""
+        return Samples(self.data, self.scale, sizes)
+
+    def scaled(self, factor: float) -> Samples:
+        """The same lanes in other units."""
+        scale, more = math.frexp(self.scale * abs(factor))
+        if not 0.0 < scale < 1.0:
+            if scale:
+                raise run_away(abs(factor))
+            return Samples([0] * len(self.data), 0.5, [NOTHING] * len(self.data))
+        data = [-row for row in self.data] if factor < 0 else list(self.data)
+        known = {size: size_in_range(scale, size[0] + more, size[1]) for size in {*self.sizes}}
+        sizes = [known[size] for size in self.sizes]
+        return Samples([row if size[1] else 0 for row, size in zip(data, sizes)], scale, sizes)
+
+    def fitted(self, layout: Layout, allowed: int) -> Samples:
+        """The same rows, each with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
+        if all(bound <= allowed for _, bound in self.sizes):
+            return self
+        shifts = [bits_of(bound // allowed) if bound > allowed else 0 for _, bound in self.sizes]
+        sizes = [(e + shift, shifted_bound(b, shift)) if b else NOTHING for (e, b), shift in zip(self.sizes, shifts)]
+        return Samples(layout.shift_each(self.data, shifts), self.scale, sizes)
+
+    def raws(self, layout: Layout) -> list[bytes]:
+        """The bytes of each row's lanes, with the layout's bias added."""
+        bias, size = layout.bias, layout.size
+        return [(row + bias).to_bytes(size, "little") for row in self.data]
+
 
 class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
@@ -141,7 +201,7 @@ class Entry:
     there. ``total`` is their sum, ``growth`` the sum of their sizes.
     """
 
-    __slots__ = ("_apart", "_gather", "_positions", "exponent", "growth", "ints", "total")
+    __slots__ = ("_gather", "_positions", "_split", "exponent", "growth", "ints", "total")
 
     def __init__(self, gather: Any, positions: Any, ints: Any, exponent: int) -> None:
         self._gather = gather
@@ -150,40 +210,40 @@ class Entry:
         self.exponent = exponent
         self.total = sum(ints)
         self.growth = self.total if type(ints) is bytes or min(ints, default=0) >= 0 else sum(map(abs, ints))
-        self._apart: tuple[Any, Any, Any, Sequence[Any]] | None = None
+        self._split: tuple[Any, Any, Any, Sequence[Any]] | None = None
 
     @property
     def positions(self) -> Any:
         """Where the numbers stand, or None."""
-        if self._apart is None or not self._apart[3]:
+        if self._split is None or not self._split[3]:
             return self._positions
-        _, rare, _, groups = self._apart  # nothing is held in memory twice
+        _, rare, _, groups = self._split  # nothing is held in memory twice
         return tuple(sorted([*rare, *(k for _, _, where in groups for k in where)]))
 
     @property
     def gather(self) -> Any:
         """What picks the positions out of a list, or None."""
-        return self._gather if self._apart is None or not self._apart[3] else _gather(self.positions)
+        return self._gather if self._split is None or not self._split[3] else _gather(self.positions)
 
-    def apart(self) -> tuple[Any, Any, Any, Sequence[Any]]:
+    def split(self) -> tuple[Any, Any, Any, Sequence[Any]]:
         """(gather, positions, ints, groups): most numbers, and as groups of (number, gather, positions) those pixels
         that are the brightest and occur often: what they multiply can be added up first, and multiplied once."""
-        if self._apart is None:
+        if self._split is None:
             often = []
             if self._positions and len(self.ints) >= LONG_ROW:
                 brightest = max(self.ints)
                 often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
             if not often:
-                self._apart = self._gather, self._positions, self.ints, ()
-                return self._apart
+                self._split = self._gather, self._positions, self.ints, ()
+                return self._split
             rare = bytearray(b"\1" * 256)
             for v in often:
                 rare[v] = 0
             positions, ints = self._where(rare), self.ints.translate(None, bytes(often))
             groups = [(v, self._where(bytes(v) + b"\1" + bytes(255 - v))) for v in often]
-            self._apart = _gather(positions), positions, ints, [(v, _gather(where), where) for v, where in groups]
+            self._split = _gather(positions), positions, ints, [(v, _gather(where), where) for v, where in groups]
             self._gather = self._positions = None
-        return self._apart
+        return self._split
 
     def _where(self, marks: bytes | bytearray) -> tuple[int, ...]:
         """The positions of those pixels that have a 1 among the marks, one for each of the 256 numbers of a pixel."""
@@ -231,6 +291,25 @@ class Inputs:
     def growths(self) -> list[int]:
         """The sum of the sizes of each row."""
         return [entry.growth for entry in self.entries]
+
+    def add_products(self, totals: list[int], rows: Sequence[int]) -> None:
+        """totals += xᵀ·rows, where x is these inputs: every non-zero adds a multiple of its row."""
+        everywhere = range(len(totals))
+        if not self.pixels:
+            for entry, ints, lanes in zip(self.entries, self.ints(), rows):
+                if lanes:
+                    for k, v in zip(entry.positions or everywhere, ints):
+                        totals[k] += v * lanes
+            return
+        for entry, lanes in zip(self.entries, rows):
+            if lanes:
+                _, positions, ints, groups = entry.split()
+                for k, v in zip(everywhere if positions is None else positions, ints):
+                    totals[k] += v * lanes
+                for v, _, where in groups:
+                    product = v * lanes
+                    for k in where:
+                        totals[k] += product
 
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""
@@ -393,7 +472,7 @@ def _own_exponent(row: Sequence[float]) -> int:
     largest = largest_size(row)
     if largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
         return 0
-    return exponent_for(largest, SCALAR_BITS, APART)
+    return exponent_for(largest, SCALAR_BITS, EXPONENT_STEP)
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------
@@ -409,10 +488,10 @@ def longest_sum(rows: Iterable[Sequence[int]]) -> int:
     return max([sum(map(abs, row)) for row in rows], default=0)
 
 
-def exponent_for(largest: float, bits: int, apart: int = 1) -> int:
+def exponent_for(largest: float, bits: int, step: int = 1) -> int:
     """The exponent of the power of two that, as a unit, makes numbers up to ``largest`` at most 2**bits units. It is a
-    multiple of ``apart``, less the bits."""
-    return -(-math.frexp(largest)[1] // apart) * apart - bits if largest else 0
+    multiple of ``step``, less the bits."""
+    return -(-math.frexp(largest)[1] // step) * step - bits if largest else 0
 
 
 def unit_for(largest: float, bits: int) -> float:
@@ -480,6 +559,11 @@ def sum_of(bounds: Sequence[tuple[int, int]]) -> int:
     return sum([bound * count for bound, count in bounds])
 
 
+def too_short(bound: int, samples: Samples) -> bool:
+    """Whether rows had to lose so much that too few bits are left of the largest."""
+    return bound < 1 << LEAST_BITS and any(had > bound for _, had in samples.sizes)
+
+
 def size_in_range(scale: float, exponent: int, bound: int) -> Size:
     """(exponent, bound) if numbers of that size can be computed with, ``NOTHING`` if all are too small for that."""
     largest = times_power(scale * bound, exponent)
@@ -498,6 +582,11 @@ def alike(things: Sequence[Any]) -> bool:
 # --- laying numbers out ----------------------------------------------------------------------------------------------
 
 
+def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
+    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python."""
+    return math.fsum([*map(mul, a, b), *more])
+
+
 def transposed(m: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """The columns of a matrix."""
     return list(zip(*m))
@@ -507,3 +596,213 @@ def in_rows(flat: list[Any], shape: Shape) -> list[list[Any]]:
     """All entries, one after the other, as rows."""
     count, width = shape
     return [flat[i * width : (i + 1) * width] for i in range(count)]
+
+
+# --- forms, made from each other -------------------------------------------------------------------------------------
+
+
+class Forms:
+    """Makes the forms of matrices from each other, with lanes of ``width`` bits: what all operations build on."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.capacity = width - 2  # bits of a lane
+        self.weight_bits = min(self.capacity - 1, MOST_WEIGHT_BITS)  # one is left for a step
+        self.learning = False  # whether it is tuned for rows that are learned from, ...
+        self.usual_sum = 0  # ... bits of the sums of these rows, ...
+        self.exponent_step = 1  # ... and what the exponents of their units are multiples of
+        self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
+
+    def layout(self, count: int) -> Layout:
+        """How ``count`` numbers stand in a row."""
+        layout = self._layouts.get(count)
+        if layout is None:
+            layout = self._layouts[count] = Layout(self.width, count)
+        return layout
+
+    def from_rows(self, rows: Iterable[Iterable[float]]) -> LaneMatrix:
+        """A matrix from rows of numbers; they become lanes when an operation first wants them so."""
+        floats = linalg.from_rows(rows)
+        return LaneMatrix(self.width, linalg.shape(floats), floats)
+
+    def to_rows(self, m: LaneMatrix | Inputs) -> Rows:
+        """The rows of a matrix as lists of floats."""
+        if isinstance(m, Inputs):
+            return m.to_rows()
+        m = self.own(m)
+        if m.floats is not None:
+            return m.floats
+        # Not kept: other forms would then be made from these floats, not from the lanes, and be rounded otherwise.
+        # Looking at a matrix must not change what is computed with it.
+        if m.samples is None:
+            rows = self.rows_of(m)
+            scale = rows.scale
+            return in_rows([v * scale for v in self.layout(m.shape[1]).unpack(rows.data, rows.bound)], m.shape)
+        samples, (count, width) = m.samples, m.shape
+        flat = self.layout(width).unpack(samples.data, max([bound for _, bound in samples.sizes], default=0))
+        units = [math.ldexp(samples.scale, exponent) for exponent, _ in samples.sizes]
+        return [[v * u for v in flat[i * width : (i + 1) * width]] for i, u in zip(range(count), units)]
+
+    def own(self, m: LaneMatrix | Inputs) -> LaneMatrix:
+        """The matrix as one of this engine; ``ValueError`` if its lanes are of another width."""
+        if isinstance(m, Inputs):
+            return LaneMatrix(self.width, m.shape, m.to_rows())
+        if m.lane_width != self.width:  # its lanes would be cut in the wrong places
+            raise ValueError(
+                f"a matrix of {m.lane_width}-bit lanes was handed to an engine of {self.width}-bit lanes; hand over"
+                " its numbers: engine.from_rows(other.to_rows(m))"
+            )
+        return m
+
+    def rows_of(self, m: LaneMatrix | Inputs) -> Block:
+        """All rows in one unit: how weights and gradients are kept."""
+        m = self.own(m)
+        if m.rows is None:
+            count, width = m.shape
+            if m.columns is not None:
+                turned = self.layout(count).transposed(m.columns.data, self.layout(width))
+                m.rows = Block(turned, m.columns.scale, m.columns.bound)
+            elif m.product is not None:
+                m.rows = self._inputs_times(*m.product, width)
+            elif m.samples is not None:
+                data, exponent, bounds = self.align(m.samples, width, [0] * count, 1, False)
+                m.rows = Block(data, math.ldexp(m.samples.scale, exponent), largest_of(bounds))
+            else:
+                floats = m.floats or []
+                largest = largest_in(floats)
+                unit = unit_for(largest, self.weight_bits - HEADROOM_BITS)
+                lanes = self.layout(width).pack_rounded(floats, [1.0 / unit] * count)
+                m.rows = Block(lanes, unit, math.ceil(largest / unit))
+        return m.rows
+
+    def columns_of(self, m: LaneMatrix | Inputs) -> Block:
+        """All columns in one unit: what is multiplied on the way back."""
+        m = self.own(m)
+        if m.columns is None:
+            rows, (count, width) = self.rows_of(m), m.shape
+            turned = self.layout(width).transposed(rows.data, self.layout(count))
+            m.columns = Block(turned, rows.scale, rows.bound)
+        return m.columns
+
+    def samples_of(self, m: LaneMatrix | Inputs, one_unit: bool = False) -> Samples:
+        """Every row in a unit of its own: how a batch is kept. ``one_unit``: one unit will do, while it is learned
+        from."""
+        m = self.own(m)
+        if m.samples is None:
+            if m.floats is not None:
+                m.samples = self.pack(m.floats, 1.0, m.shape[1], one_unit and self.learning)
+            else:
+                rows = self.rows_of(m)
+                scale, exponent = math.frexp(rows.scale)
+                m.samples = Samples(rows.data, scale, [(exponent, rows.bound)] * len(rows.data))
+        return m.samples
+
+    def pack(self, floats: Rows, scale: float, width: int, one_unit: bool = False) -> Samples:
+        """Rows of floats in units of ``scale`` and powers of two."""
+        mantissa = math.frexp(scale)[0]
+        sizes_of_rows = [largest_in(floats)] * len(floats) if one_unit else map(largest_size, floats)
+        largest = [size / mantissa for size in sizes_of_rows]
+        exponents = [exponent_for(size, ROW_BITS, self.exponent_step) for size in largest]
+        factors = [math.ldexp(1.0 / mantissa, -exponent) for exponent in exponents]
+        sizes = [(exponent, 1 << ROW_BITS) if size else NOTHING for exponent, size in zip(exponents, largest)]
+        return Samples(self.layout(width).pack_rounded(floats, factors), mantissa, sizes)
+
+    def scalars_of(self, m: LaneMatrix | Inputs, one_unit: bool = False) -> Scalars:
+        """Every row as small ints in a unit of its own. ``one_unit``: one unit will do, while it is learned from."""
+        m = self.own(m)
+        if m.scalars is None:
+            (count, width), scale = m.shape, 1.0
+            bits, one_unit = self.scalar_bits(width), one_unit and self.learning
+            if m.floats is not None:
+                largest = [largest_in(m.floats)] * count if one_unit else list(map(largest_size, m.floats))
+                exponents = [exponent_for(size, bits, self.exponent_step) for size in largest]
+                flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
+            else:
+                samples = self.samples_of(m)
+                data, exponents = self._shortened(samples, bits, width)
+                flat, scale = self.layout(width).unpack(data, 1 << bits), samples.scale
+            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width, m.positive)
+            if not self.learning or not alike(exponents) or not any(m.scalars.growths):
+                m.scalars.leave_out_zeros()
+        return m.scalars
+
+    def scalar_bits(self, count: int) -> int:
+        """How many bits the scalars of a product with so many terms get: half of what there is, when predicting; as few
+        as will do in training, where there are many terms in a gradient."""
+        if self.learning:
+            return SCALAR_BITS
+        return min(max((self.capacity - bits_of(count)) // 2, SCALAR_BITS), MOST_SCALAR_BITS)
+
+    def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
+        """(rows, exponents): every row in a unit in which its largest lane has ``bits`` bits, rounded if it had more;
+        rows that are learned from, and have the same size, keep one unit."""
+        layout, sizes = self.layout(width), samples.sizes
+        if self.learning and alike(sizes):
+            shift = samples.most_bits(layout) - bits
+            return layout.shift(samples.data, shift), [sizes[0][0] + shift] * len(sizes)
+        step = self.exponent_step
+        shifts = [-(-(own + used) // step) * step - bits - own for (own, _), used in zip(sizes, samples.bits(layout))]
+        data = layout.shift_each(samples.data, shifts)
+        return data, [exponent + shift for (exponent, _), shift in zip(sizes, shifts)]
+
+    def align(
+        self, samples: Samples, width: int, others: Sequence[int | None], growth: int, summed: bool
+    ) -> tuple[list[int], int, list[tuple[int, int]]]:
+        """(rows, exponent, bounds): all rows in one unit, to be added up each times an int with a unit of its own.
+
+        ``others`` are the exponents of those ints, None where they are 0. Bounds are (bound, number of rows that have
+        it). ``growth`` times the largest, or times the sum over all rows if ``summed``, stays within the lanes; no more
+        is rounded off than that takes.
+        """
+        layout, room = self.layout(width), 1 << self.capacity
+        if alike(samples.sizes) and alike(others) and others[0] is not None:  # mostly so, and much simpler
+            count, (exponent, bound) = len(others), samples.sizes[0]
+            used, terms, shift = samples.most_bits(layout), growth * count if summed else growth, 0
+            bound = min(bound, 1 << used) if used or any(samples.data) else 0
+            while terms * (left := shifted_bound(bound, shift)) > room:
+                shift += max((terms * left).bit_length() - self.capacity - 2, 1)
+            rows = layout.shift(samples.data, shift) if shift else samples.data
+            return rows, exponent + others[0] + shift, [(left, count)]
+        groups: dict[Size, list[int]] = {}
+        for number, ((exponent, bound), other) in enumerate(zip(samples.sizes, others)):
+            if bound and other is not None:
+                groups.setdefault((exponent + other, bound), []).append(number)
+        parts = []  # (exponent, bound, numbers of rows, rows)
+        for (exponent, bound), numbers in groups.items():
+            rows = samples.data if len(numbers) == len(samples.data) else [samples.data[i] for i in numbers]
+            # Bounds that are known are often far from what is there, so it is looked up.
+            used = layout.most_bits(rows, bound)
+            if used or any(rows):
+                parts.append((exponent, min(bound, 1 << used), numbers, rows))
+        common = min([exponent for exponent, _, _, _ in parts], default=0)
+        while True:
+            bounds = [(shifted_bound(bound, common - own), len(numbers)) for own, bound, numbers, _ in parts]
+            total = sum([b * n for b, n in bounds]) if summed else max([b for b, _ in bounds], default=0)
+            if growth * total <= room:
+                break
+            common += max((growth * total).bit_length() - self.capacity - 2, 1)
+        if len(parts) == 1 and parts[0][3] is samples.data:
+            return layout.shift(samples.data, common - parts[0][0]), common, bounds
+        data = [0] * len(samples.data)
+        for own, _, numbers, rows in parts:
+            for number, row in zip(numbers, layout.shift(rows, common - own)):
+                data[number] = row
+        return data, common, bounds
+
+    def products_of_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+        """aᵀ·b where ranges are too far apart for lanes."""
+        columns, others = transposed(self.to_rows(a)) or [()] * a.shape[1], transposed(self.to_rows(b))
+        rows = [[exact_dot(p, q) for q in others or [()] * b.shape[1]] for p in columns]
+        return LaneMatrix(self.width, (a.shape[1], b.shape[1]), rows)
+
+    def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:
+        """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
+        spare = self.capacity - GRADIENT_BITS - bits_of(x.largest * x.shape[0])
+        room = x.largest << min(max(spare, 0), SUM_BITS)  # for what an optimizer adds to it
+        rows, exponent, bounds = self.align(samples, width, x.exponents, room, True)
+        if too_short(largest_of(bounds), samples):
+            b = LaneMatrix(self.width, (x.shape[0], width), samples=samples)
+            return self.rows_of(self.products_of_floats(x, b))
+        totals = [0] * x.shape[1]
+        x.add_products(totals, rows)
+        return in_range(Block(totals, times_power(x.scale * samples.scale, exponent), x.largest * sum_of(bounds)))

@@ -33,18 +33,22 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
 from operator import is_not, mul
+from types import MethodType
 from typing import Any
 
 from . import linalg
 from .lane_matrix import (
-    APART,
+    EXPONENT_STEP,
+    GRADIENT_BITS,
+    HEADROOM_BITS,
     LARGEST,
-    MOST_SCALAR_BITS,
+    LEAST_BITS,
     NOTHING,
-    SCALAR_BITS,
+    ROW_BITS,
     SMALLEST,
     Block,
     FloatRows,
+    Forms,
     Inputs,
     LaneMatrix,
     Rows,
@@ -54,12 +58,11 @@ from .lane_matrix import (
     Size,
     alike,
     bits_of,
-    exponent_for,
+    exact_dot,
     in_range,
     in_rows,
     largest_in,
     largest_of,
-    largest_size,
     longest_sum,
     read_inputs,
     run_away,
@@ -67,28 +70,34 @@ from .lane_matrix import (
     size_in_range,
     sum_of,
     times_power,
+    too_short,
     transposed,
     unit_for,
 )
-from .lane_rows import Layout, round_all
-from .windows import Window
 
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
 TABLE_BITS = 20  # the least that a weight should have where it is multiplied
 STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
 MOST_STEP_BITS = 29  # where there is room for more: an int of one of CPython's digits (30 bits) multiplies fastest
-GRADIENT_BITS = 20  # the least that one sample's share of a gradient should have
-MOST_WEIGHT_BITS = 52  # more than this would be lost when weights are saved or shown as floats
-SUM_BITS = 5  # how many times as large a gradient may grow in a sum of gradients, in bits (momentum 0.9: ten times)
-HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
-LEAST_BITS = 6  # a product whose lane side would be left with fewer bits than this goes through floats
 SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
-ROW_BITS = 30  # a row of a batch that comes from floats gets a unit in which its largest number has so many bits
 
 
-class Lanes:
+class ImageOperation:
+    """A method of the engine that is in ``lane_convolution``, a file that only those load who need it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, engine: Any, owner: Any = None) -> Callable[..., Any]:
+        from . import lane_convolution
+
+        operation: Callable[..., Any] = getattr(lane_convolution, self.name)
+        return operation if engine is None else MethodType(operation, engine)
+
+
+class Lanes(Forms):
     """The engine. ``width`` is that of its lanes in bits: 40, 48, 56 or 64, or None to choose by the data.
 
     All operations are those of ``linalg``, with the same names, arguments and shapes.
@@ -97,15 +106,10 @@ class Lanes:
     name = "lanes"
 
     def __init__(self, width: int | None = None) -> None:
-        self.width = 48 if width is None else width
-        if self.width not in WIDTHS:
+        if width is not None and width not in WIDTHS:
             raise ValueError(f"lanes of this engine can be {WIDTHS} bits wide, got {width!r}")
+        super().__init__(48 if width is None else width)
         self.forced = width is not None
-        self.capacity = self.width - 2  # bits of a lane
-        self.weight_bits = min(self.capacity - 1, MOST_WEIGHT_BITS)  # one is left for a step
-        self.usual_sum: int | None = None  # bits of the sums of the rows that it is suited to
-        self.apart = 1  # by how many bits the units of rows differ, if they do
-        self._layouts: dict[int, Layout] = {}  # by the number of lanes; making one costs more than a row operation
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
 
     @classmethod
@@ -116,13 +120,7 @@ class Lanes:
         engine.forced = False
         return engine
 
-    def _layout(self, count: int) -> Layout:
-        layout = self._layouts.get(count)
-        if layout is None:
-            layout = self._layouts[count] = Layout(self.width, count)
-        return layout
-
-    # --- what an engine does at its doors ----------------------------------------------------------------------
+    # --- rows in and out --------------------------------------------------------------------------------------------
 
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> Inputs:
         """Rows (``bytes`` or floats) times ``factor``, as small ints with their zeros left out."""
@@ -132,47 +130,24 @@ class Lanes:
             everywhere = self._everywhere[width] = list(range(width))
         return read_inputs(rows, factor, everywhere)
 
-    def suited(self, prepared: Inputs, batch_size: int) -> Lanes:
+    def tuned_for(self, prepared: Inputs, batch_size: int) -> Lanes:
         """The engine of the narrowest lanes in which a network can learn well from these inputs."""
         inputs, gradients = bits_of(prepared.row_sum), bits_of(prepared.largest * batch_size)
         needed = 2 + max(inputs + TABLE_BITS, gradients + GRADIENT_BITS)
         width = self.width if self.forced else next((w for w in WIDTHS if w >= needed), WIDTHS[-1])
         chosen = Lanes(width)
         chosen.forced = self.forced
-        chosen.usual_sum, chosen.apart = inputs, APART
+        chosen.learning, chosen.usual_sum, chosen.exponent_step = True, inputs, EXPONENT_STEP
         return chosen
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
         """The chosen rows of what ``prepare`` gave: one training batch."""
-        if isinstance(prepared, FloatRows) and self.usual_sum is None:
+        if isinstance(prepared, FloatRows) and not self.learning:
             return prepared.taken(indices)
         entries = prepared.entries
         chosen = [entries[i] for i in indices]
-        least = prepared.least if self.usual_sum is None else self.usual_sum
+        least = self.usual_sum if self.learning else prepared.least
         return Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum, least)
-
-    def from_rows(self, rows: Iterable[Iterable[float]]) -> LaneMatrix:
-        """A matrix from rows of numbers; they become lanes when an operation first wants them so."""
-        floats = linalg.from_rows(rows)
-        return LaneMatrix(self.width, linalg.shape(floats), floats)
-
-    def to_rows(self, m: LaneMatrix | Inputs) -> Rows:
-        """The rows of a matrix as lists of floats."""
-        if isinstance(m, Inputs):
-            return m.to_rows()
-        m = self._matrix(m)
-        if m.floats is not None:
-            return m.floats
-        # Not kept: other forms would then be made from these floats, not from the lanes, and be rounded otherwise.
-        # Looking at a matrix must not change what is computed with it.
-        if m.samples is None:
-            rows = self._rows(m)
-            scale = rows.scale
-            return in_rows([v * scale for v in self._layout(m.shape[1]).unpack(rows.data, rows.bound)], m.shape)
-        samples, (count, width) = m.samples, m.shape
-        flat = self._layout(width).unpack(samples.data, max([bound for _, bound in samples.sizes], default=0))
-        units = [math.ldexp(samples.scale, exponent) for exponent, _ in samples.sizes]
-        return [[v * u for v in flat[i * width : (i + 1) * width]] for i, u in zip(range(count), units)]
 
     def shape(self, m: LaneMatrix | Inputs) -> Shape:
         """(rows, columns) of a matrix."""
@@ -185,10 +160,10 @@ class Lanes:
         """
         if m.floats is not None:
             return {}
-        rows, width = self._rows(m), m.shape[1]
+        rows, width = self.rows_of(m), m.shape[1]
         form = {"unit": rows.scale, "bound": rows.bound}
-        if self._layout(width).most_bits(rows.data) > EXACT_BITS:
-            lanes = self._layout(width).unpack(rows.data, rows.bound)
+        if self.layout(width).most_bits(rows.data) > EXACT_BITS:
+            lanes = self.layout(width).unpack(rows.data, rows.bound)
             return {**form, "lanes": in_rows(lanes, m.shape)}
         return form
 
@@ -211,167 +186,7 @@ class Lanes:
             raise ValueError("the lanes of a matrix are to be rows of whole numbers")
         if [len(row) for row in lanes] != [shape[1]] * shape[0] or any(abs(v) > bound for row in lanes for v in row):
             raise ValueError(f"the lanes of a matrix are to be {shape[0]}x{shape[1]}, none beyond its bound")
-        return LaneMatrix(self.width, shape, rows=Block(self._layout(shape[1]).pack(lanes), unit, bound))
-
-    # --- forms of a matrix ---------------------------------------------------------------------------------------
-
-    def _matrix(self, m: LaneMatrix | Inputs) -> LaneMatrix:
-        if isinstance(m, Inputs):
-            return LaneMatrix(self.width, m.shape, m.to_rows())
-        if m.lane_width != self.width:  # its lanes would be cut in the wrong places
-            raise ValueError(
-                f"a matrix of {m.lane_width}-bit lanes was handed to an engine of {self.width}-bit lanes; hand over"
-                " its numbers: engine.from_rows(other.to_rows(m))"
-            )
-        return m
-
-    def _rows(self, m: LaneMatrix | Inputs) -> Block:
-        """All rows in one unit: how weights and gradients are kept."""
-        m = self._matrix(m)
-        if m.rows is None:
-            count, width = m.shape
-            if m.columns is not None:
-                turned = self._layout(count).transposed(m.columns.data, self._layout(width))
-                m.rows = Block(turned, m.columns.scale, m.columns.bound)
-            elif m.product is not None:
-                m.rows = self._inputs_times(*m.product, width)
-            elif m.samples is not None:
-                data, exponent, bounds = self._aligned(m.samples, width, [0] * count, 1, False)
-                m.rows = Block(data, math.ldexp(m.samples.scale, exponent), largest_of(bounds))
-            else:
-                floats = m.floats or []
-                largest = largest_in(floats)
-                unit = unit_for(largest, self.weight_bits - HEADROOM_BITS)
-                lanes = self._layout(width).pack_rounded(floats, [1.0 / unit] * count)
-                m.rows = Block(lanes, unit, math.ceil(largest / unit))
-        return m.rows
-
-    def _columns(self, m: LaneMatrix | Inputs) -> Block:
-        m = self._matrix(m)
-        if m.columns is None:
-            rows, (count, width) = self._rows(m), m.shape
-            turned = self._layout(width).transposed(rows.data, self._layout(count))
-            m.columns = Block(turned, rows.scale, rows.bound)
-        return m.columns
-
-    def _samples(self, m: LaneMatrix | Inputs, together: bool = False) -> Samples:
-        """Every row in a unit of its own: how a batch is kept. ``together``: one unit will do, while it is learned
-        from."""
-        m = self._matrix(m)
-        if m.samples is None:
-            if m.floats is not None:
-                m.samples = self._packed(m.floats, 1.0, m.shape[1], together and self.usual_sum is not None)
-            else:
-                rows = self._rows(m)
-                scale, exponent = math.frexp(rows.scale)
-                m.samples = Samples(rows.data, scale, [(exponent, rows.bound)] * len(rows.data))
-        return m.samples
-
-    def _packed(self, floats: Rows, scale: float, width: int, together: bool = False) -> Samples:
-        """Rows of floats in units of ``scale`` and powers of two."""
-        mantissa = math.frexp(scale)[0]
-        sizes_of_rows = [largest_in(floats)] * len(floats) if together else map(largest_size, floats)
-        largest = [size / mantissa for size in sizes_of_rows]
-        exponents = [exponent_for(size, ROW_BITS, self.apart) for size in largest]
-        factors = [math.ldexp(1.0 / mantissa, -exponent) for exponent in exponents]
-        sizes = [(exponent, 1 << ROW_BITS) if size else NOTHING for exponent, size in zip(exponents, largest)]
-        return Samples(self._layout(width).pack_rounded(floats, factors), mantissa, sizes)
-
-    def _scalars(self, m: LaneMatrix | Inputs, together: bool = False) -> Scalars:
-        """Every row as small ints in a unit of its own. ``together``: one unit will do, while it is learned from."""
-        m = self._matrix(m)
-        if m.scalars is None:
-            (count, width), scale = m.shape, 1.0
-            bits, together = self._scalar_bits(width), together and self.usual_sum is not None
-            if m.floats is not None:
-                largest = [largest_in(m.floats)] * count if together else list(map(largest_size, m.floats))
-                exponents = [exponent_for(size, bits, self.apart) for size in largest]
-                flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
-            else:
-                samples = self._samples(m)
-                data, exponents = self._shortened(samples, bits, width)
-                flat, scale = self._layout(width).unpack(data, 1 << bits), samples.scale
-            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width, m.positive)
-            if self.usual_sum is None or not alike(exponents) or not any(m.scalars.growths):
-                m.scalars.leave_out_zeros()
-        return m.scalars
-
-    def _scalar_bits(self, count: int) -> int:
-        """How many bits the scalars of a product with so many terms get: half of what there is, when predicting; as few
-        as will do in training, where there are many terms in a gradient."""
-        if self.usual_sum is not None:
-            return SCALAR_BITS
-        return min(max((self.capacity - bits_of(count)) // 2, SCALAR_BITS), MOST_SCALAR_BITS)
-
-    def _shortened(self, samples: Samples, bits: int, width: int) -> tuple[list[int], list[int]]:
-        """(rows, exponents): every row in a unit in which its largest lane has ``bits`` bits, rounded if it had more;
-        rows that are learned from, and have the same size, keep one unit."""
-        layout, sizes = self._layout(width), samples.sizes
-        if self.usual_sum is not None and alike(sizes):
-            shift = samples.most_bits(layout) - bits
-            return layout.shift(samples.data, shift), [sizes[0][0] + shift] * len(sizes)
-        if self.apart > 1:
-            wanted = [
-                -(-(own + used) // self.apart) * self.apart - bits
-                for (own, _), used in zip(sizes, samples.bits(layout))
-            ]
-            shifts = [unit - own for (own, _), unit in zip(sizes, wanted)]
-        else:
-            shifts = [used - bits for used in samples.bits(layout)]
-        data = layout.shift_each(samples.data, shifts)
-        return data, [exponent + shift for (exponent, _), shift in zip(sizes, shifts)]
-
-    def _aligned(
-        self, samples: Samples, width: int, others: Sequence[int | None], growth: int, summed: bool
-    ) -> tuple[list[int], int, list[tuple[int, int]]]:
-        """(rows, exponent, bounds): all rows in one unit, to be added up each times an int with a unit of its own.
-
-        ``others`` are the exponents of those ints, None where they are 0. Bounds are (bound, number of rows that have
-        it). ``growth`` times the largest, or times the sum over all rows if ``summed``, stays within the lanes; no more
-        is rounded off than that takes.
-        """
-        layout, room = self._layout(width), 1 << self.capacity
-        if alike(samples.sizes) and alike(others) and others[0] is not None:  # mostly so, and much simpler
-            count, (exponent, bound) = len(others), samples.sizes[0]
-            used, terms, shift = samples.most_bits(layout), growth * count if summed else growth, 0
-            bound = min(bound, 1 << used) if used or any(samples.data) else 0
-            while terms * (left := shifted_bound(bound, shift)) > room:
-                shift += max((terms * left).bit_length() - self.capacity - 2, 1)
-            rows = layout.shift(samples.data, shift) if shift else samples.data
-            return rows, exponent + others[0] + shift, [(left, count)]
-        groups: dict[Size, list[int]] = {}
-        for number, ((exponent, bound), other) in enumerate(zip(samples.sizes, others)):
-            if bound and other is not None:
-                groups.setdefault((exponent + other, bound), []).append(number)
-        parts = []  # (exponent, bound, numbers of rows, rows)
-        for (exponent, bound), numbers in groups.items():
-            rows = samples.data if len(numbers) == len(samples.data) else [samples.data[i] for i in numbers]
-            # Bounds that are known are often far from what is there, so it is looked up.
-            used = layout.most_bits(rows, bound)
-            if used or any(rows):
-                parts.append((exponent, min(bound, 1 << used), numbers, rows))
-        common = min([exponent for exponent, _, _, _ in parts], default=0)
-        while True:
-            bounds = [(shifted_bound(bound, common - own), len(numbers)) for own, bound, numbers, _ in parts]
-            total = sum([b * n for b, n in bounds]) if summed else max([b for b, _ in bounds], default=0)
-            if growth * total <= room:
-                break
-            common += max((growth * total).bit_length() - self.capacity - 2, 1)
-        if len(parts) == 1 and parts[0][3] is samples.data:
-            return layout.shift(samples.data, common - parts[0][0]), common, bounds
-        data = [0] * len(samples.data)
-        for own, _, numbers, rows in parts:
-            for number, row in zip(numbers, layout.shift(rows, common - own)):
-                data[number] = row
-        return data, common, bounds
-
-    def _fitted(self, block: Block, allowed: int, width: int) -> Block:
-        """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
-        if block.bound <= allowed:
-            return block
-        shift = bits_of(block.bound // allowed)  # so that bound < allowed·2**shift, and bound >> shift < allowed
-        data = self._layout(width).shift(block.data, shift)
-        return Block(data, math.ldexp(block.scale, shift), (block.bound >> shift) + 1)
+        return LaneMatrix(self.width, shape, rows=Block(self.layout(shape[1]).pack(lanes), unit, bound))
 
     # --- products --------------------------------------------------------------------------------------------
 
@@ -392,28 +207,27 @@ class Lanes:
         return self._times(a, b, None)
 
     def _times(
-        self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None, together: bool = False
+        self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None, one_unit: bool = False
     ) -> LaneMatrix:
         """x·weight + bias. How a row of x is multiplied follows from the sum of its sizes and its unit (its *plan*)."""
         width = weight.shape[1]
-        scalars: Inputs | Scalars = x if isinstance(x, Inputs) else self._scalars(x, together)
+        scalars: Inputs | Scalars = x if isinstance(x, Inputs) else self.scalars_of(x, one_unit)
         if isinstance(x, FloatRows) and isinstance(weight, LaneMatrix) and weight.floats is not None:
             rows, powers = self._even(weight)
-            scalars = x.counting(powers, self._scalar_bits(x.shape[1]))
+            scalars = x.counting(powers, self.scalar_bits(x.shape[1]))
         else:
-            rows = self._rows(weight)
-        added = None if bias is None else self._rows(bias)
+            rows = self.rows_of(weight)
+        added = None if bias is None else self.rows_of(bias)
         plans = rows.plans
-        if plans is None or not plans.hold(scalars.scale, added):
+        if plans is None or not plans.fit(scalars.scale, added):
             plans = rows.plans = Plans(self, scalars.scale, rows.scale, added, width)
         data: list[int] = []
         sizes: list[Size] = []
         by_floats: list[int] = []
         zeros: list[int] = []
-        learning = self.usual_sum is not None
-        often = learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
-        together, least, known = together and learning, scalars.least, plans.known
-        if together:  # the rows of a gradient will be added up
+        often = self.learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
+        one_unit, least, known = one_unit and self.learning, scalars.least, plans.known
+        if one_unit:  # the rows of a gradient will be added up
             least += min(bits_of(x.shape[0]), max(self.capacity - least - TABLE_BITS, 0))
         if not often:
             fast = self._times_alike(scalars, least, plans, rows)
@@ -427,7 +241,7 @@ class Lanes:
         else:
             nothing = repeat(None)
             operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
-            if learning:
+            if self.learning:
                 least = max([least, *map(int.bit_length, scalars.growths)])
         for gather, ints, total, growth, own, entry in operands:
             if not growth:  # it has no unit that could mean anything
@@ -442,22 +256,22 @@ class Lanes:
                 by_floats.append(len(data))
                 row = 0
             elif often:
-                gather, _, ints, groups = entry.apart()
+                gather, _, ints, groups = entry.split()
                 row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
                 for v, pick, _ in groups:
                     row += v * sum(pick(table))
             else:
                 row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
             data.append(row)
-            sizes.append(size if row or together else NOTHING)
-        if together and zeros and len(zeros) < len(data):
+            sizes.append(size if row or one_unit else NOTHING)
+        if one_unit and zeros and len(zeros) < len(data):
             usual = next((size for size in sizes if size != NOTHING), NOTHING)
             sizes = [usual if size == NOTHING else size for size in sizes]
         result = Samples(data, plans.scale, sizes)
         if by_floats:
             self._times_by_floats(result, by_floats, x, weight, bias)
         if zeros and bias is not None:
-            packed = self._packed(self.to_rows(bias), plans.scale, width)
+            packed = self.pack(self.to_rows(bias), plans.scale, width)
             for i in zeros:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
@@ -469,7 +283,7 @@ class Lanes:
             return None
         largest = max(growths).bit_length()
         if largest > least:
-            if self.usual_sum is None or isinstance(scalars, Inputs):
+            if not self.learning or isinstance(scalars, Inputs):
                 return None
             least = largest
         key = least, exponents[0]
@@ -483,7 +297,7 @@ class Lanes:
                 sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset - base * entry.total)
                 for entry, ints in zip(scalars.entries, scalars.ints())
             ]
-        if self.usual_sum is not None or 0 not in data:
+        if self.learning or 0 not in data:
             return Samples(data, plans.scale, [size] * len(data))
         return Samples(data, plans.scale, [size if row else NOTHING for row in data])
 
@@ -491,7 +305,7 @@ class Lanes:
         """The rows of a weight, each divided by the power of two that makes its largest number about 1, and these
         powers: if a column of inputs is multiplied by them instead, its numbers are as large as what they count for."""
         if weight.even is None:
-            samples = self._packed(weight.floats or [], 1.0, weight.shape[1])
+            samples = self.pack(weight.floats or [], 1.0, weight.shape[1])
             unit = math.ldexp(samples.scale, -ROW_BITS)
             powers = [times_power(1.0, exponent + ROW_BITS) if bound else 0.0 for exponent, bound in samples.sizes]
             weight.even = Block(samples.data, unit, 1 << ROW_BITS), powers
@@ -504,7 +318,7 @@ class Lanes:
             return rows.data
         table = rows.tables.get(shift)
         if table is None:
-            table = rows.spare.get(shift) or self._layout(width).coarse(rows.data, shift)
+            table = rows.spare.get(shift) or self.layout(width).coarse(rows.data, shift)
             rows.tables[shift] = table
         return table
 
@@ -514,8 +328,8 @@ class Lanes:
         """Put these rows of the product in where ranges are too far apart for lanes: exact sums of floats."""
         rows, columns = self.to_rows(x), transposed(self.to_rows(weight)) or [()] * weight.shape[1]
         added = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
-        exact = [[math.fsum([*map(mul, rows[i], c), b]) for c, b in zip(columns, added)] for i in numbers]
-        packed = self._packed(exact, result.scale, weight.shape[1])
+        exact = [[exact_dot(rows[i], c, b) for c, b in zip(columns, added)] for i in numbers]
+        packed = self.pack(exact, result.scale, weight.shape[1])
         for i, row, size in zip(numbers, packed.data, packed.sizes):
             result.data[i], result.sizes[i] = row, size
 
@@ -523,8 +337,8 @@ class Lanes:
         """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
-        turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self._columns(b))
-        return self._times(a, turned, None, together=True)
+        turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self.columns_of(b))
+        return self._times(a, turned, None, one_unit=True)
 
     def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
@@ -533,42 +347,20 @@ class Lanes:
         shape = a.shape[1], b.shape[1]
         if isinstance(a, Inputs):
             # Computed when it is asked for: an optimizer's step can then be put into b, which is far smaller.
-            return LaneMatrix(self.width, shape, product=(a, self._samples(b, together=True)))
+            return LaneMatrix(self.width, shape, product=(a, self.samples_of(b, one_unit=True)))
         # Lanes run along the longer side: fewer and longer ints cost less.
         along_rows = b.shape[1] >= a.shape[1]
         lanes, other = (b, a) if along_rows else (a, b)
-        scalars, samples = self._scalars(other, together=True), self._samples(lanes, together=True)
+        scalars, samples = self.scalars_of(other, one_unit=True), self.samples_of(lanes, one_unit=True)
         columns = transposed(scalars.rows) or [()] * other.shape[1]
         growth = longest_sum(columns)
-        rows, exponent, bounds = self._aligned(samples, lanes.shape[1], scalars.exponents, growth, False)
+        rows, exponent, bounds = self.align(samples, lanes.shape[1], scalars.exponents, growth, False)
         bound = largest_of(bounds)
-        if self._too_short(bound, samples):
-            return self._tn_by_floats(a, b)
+        if too_short(bound, samples):
+            return self.products_of_floats(a, b)
         data = [sum(map(mul, rows, ints)) for ints in columns]
         block = in_range(Block(data, times_power(scalars.scale * samples.scale, exponent), growth * bound))
         return LaneMatrix(self.width, shape, rows=block if along_rows else None, columns=None if along_rows else block)
-
-    @staticmethod
-    def _too_short(bound: int, samples: Samples) -> bool:
-        """Whether rows had to lose so much that too few bits are left of the largest."""
-        return bound < 1 << LEAST_BITS and any(had > bound for _, had in samples.sizes)
-
-    def _tn_by_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
-        columns, others = transposed(self.to_rows(a)) or [()] * a.shape[1], transposed(self.to_rows(b))
-        rows = [[math.fsum(map(mul, p, q)) for q in others or [()] * b.shape[1]] for p in columns]
-        return LaneMatrix(self.width, (a.shape[1], b.shape[1]), rows)
-
-    def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:
-        """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
-        spare = self.capacity - GRADIENT_BITS - bits_of(x.largest * x.shape[0])
-        room = x.largest << min(max(spare, 0), SUM_BITS)  # for what an optimizer adds to it
-        rows, exponent, bounds = self._aligned(samples, width, x.exponents, room, True)
-        if self._too_short(largest_of(bounds), samples):
-            b = LaneMatrix(self.width, (x.shape[0], width), samples=samples)
-            return self._rows(self._tn_by_floats(x, b))
-        totals = [0] * x.shape[1]
-        _accumulate(totals, x, rows)
-        return in_range(Block(totals, times_power(x.scale * samples.scale, exponent), x.largest * sum_of(bounds)))
 
     def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
@@ -576,12 +368,12 @@ class Lanes:
         if isinstance(m, LaneMatrix) and m.floats is not None:
             largest_in(m.floats)
             return self.from_rows([[math.fsum(column) for column in zip(*m.floats)] or [0.0] * width])
-        samples = self._samples(m)
+        samples = self.samples_of(m)
         if alike(samples.sizes) and samples.sizes[0][1] * count <= 1 << self.capacity:  # the common case
             (exponent, bound), rows = samples.sizes[0], samples.data
             bounds = [(bound, count)]
         else:
-            rows, exponent, bounds = self._aligned(samples, width, [0] * count, 1, True)
+            rows, exponent, bounds = self.align(samples, width, [0] * count, 1, True)
         block = in_range(Block([sum(rows)], times_power(samples.scale, exponent), sum_of(bounds)))
         return LaneMatrix(self.width, (1, width), rows=block)
 
@@ -589,20 +381,22 @@ class Lanes:
 
     def add_scaled(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """a + factor·b, in units as fine as the lanes' bits allow: the step of every optimizer."""
-        a, b = self._matrix(a), self._matrix(b)
+        a, b = self.own(a), self.own(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
         if a.floats is not None and b.floats is not None:
             return self._added_as_floats(a.floats, b.floats, factor)
         if a.samples is not None or b.samples is not None:
             return self._added_row_by_row(a, b, factor)
-        if b.product is not None and b.rows is None and self._rows(a).bound:
-            block = self._stepped(self._rows(a), *b.product, factor, b.shape[1])
+        if b.product is not None and b.rows is None and self.rows_of(a).bound:
+            block = self._stepped(self.rows_of(a), *b.product, factor, b.shape[1])
             if block is not None:
                 return LaneMatrix(self.width, a.shape, rows=block)
         along_columns = b.columns is not None and b.rows is None
         width = b.shape[0] if along_columns else b.shape[1]
-        first, second = (self._columns(a), self._columns(b)) if along_columns else (self._rows(a), self._rows(b))
+        first, second = (
+            (self.columns_of(a), self.columns_of(b)) if along_columns else (self.rows_of(a), self.rows_of(b))
+        )
         block = self._added(first, second, factor, width, a.product is None)
         if block is first:
             return a
@@ -626,9 +420,9 @@ class Lanes:
         room = 1 << self.capacity - 1
         # Bounds are often far from what is there: before bits are lost, and where there is no unit yet, look them up.
         if not first.bound or first.bound * first.scale + step > room * first.scale:
-            first = self._tightened(first, width)
+            first = first.tightened(self.layout(width))
         if not first.bound or first.bound * first.scale + step > room * first.scale:
-            second = self._tightened(second, width)
+            second = second.tightened(self.layout(width))
             step = abs(factor) * second.bound * second.scale
         if step <= SMALLEST:
             return first
@@ -664,7 +458,7 @@ class Lanes:
         exponent -= STEP_BITS
         while not multiplier & 1:  # a power of two becomes a mere shift
             multiplier, exponent = multiplier >> 1, exponent + 1
-        rows, common, bounds = self._aligned(samples, width, x.exponents, multiplier, False)
+        rows, common, bounds = self.align(samples, width, x.exponents, multiplier, False)
         total, largest = x.largest * multiplier * sum_of(bounds), multiplier * largest_of(bounds)
         whole = -(exponent + common)  # a shift by so much makes units of the first
         least = bits_of(total) - self.capacity + 2  # and one by so much keeps the sum within its lanes
@@ -673,12 +467,12 @@ class Lanes:
         finer = max(min(STEP_BITS + 1 - bits_of(largest) + whole, whole - max(least, 0)), 0)
         if factor < 0.0:
             multiplier = -multiplier
-        layout, shift = self._layout(width), whole - finer
+        layout, shift = self.layout(width), whole - finer
         rows = layout.shift([row * multiplier for row in rows] if multiplier != 1 else rows, shift)
         step = x.largest * sum_of([(shifted_bound(abs(multiplier) * bound, shift), count) for bound, count in bounds])
         if finer:
             totals = [0] * x.shape[1]
-            _accumulate(totals, x, rows)
+            x.add_products(totals, rows)
             changed = [k for k, row in enumerate(totals) if row]
             data = list(first.data)
             for k, row in zip(changed, layout.shift([totals[k] for k in changed], finer)):
@@ -686,7 +480,7 @@ class Lanes:
             step = (step >> finer) + 1
         else:
             data = list(first.data)
-            _accumulate(data, x, rows)
+            x.add_products(data, rows)
             changed = list(compress(range(len(data)), map(is_not, data, first.data)))
         if first.bound + step > 1 << self.capacity:
             return None
@@ -699,34 +493,27 @@ class Lanes:
         fewer bits their true size is looked up, and mostly the unit can stay as it is.
         """
         if block.scale == before.scale:
-            coarse = self._layout(width).coarse
+            coarse = self.layout(width).coarse
             for shift, table in before.tables.items():
                 block.spare[shift] = fresh = list(table)
                 for k, row in zip(changed, coarse([block.data[k] for k in changed], shift)):
                     fresh[k] = row
         if bits_of(block.bound) <= bits_of(before.bound) or not before.bound:
             return block
-        bits, tight = self.weight_bits - HEADROOM_BITS, self._tightened(block, width)
+        bits, tight = self.weight_bits - HEADROOM_BITS, block.tightened(self.layout(width))
         if tight.bound > 1 << self.weight_bits:
-            return self._fitted(tight, 1 << bits, width)
+            return tight.fitted(self.layout(width), 1 << bits)
         if tight.bound and bits_of(tight.bound - 1) < bits - SHRUNK_BITS:
             # They have become so small that they are worth a finer unit.
             finer = bits - bits_of(tight.bound - 1)
-            shifted = self._layout(width).shift(block.data, -finer)
+            shifted = self.layout(width).shift(block.data, -finer)
             return Block(shifted, math.ldexp(block.scale, -finer), tight.bound << finer)
         block.bound = tight.bound
         return block
 
-    def _tightened(self, block: Block, width: int) -> Block:
-        """The same block with the smallest bound of the form 2**bits that holds."""
-        if not any(block.data):
-            return Block(block.data, block.scale, 0)
-        bits = self._layout(width).most_bits(block.data, block.bound)
-        return Block(block.data, block.scale, min(block.bound, 1 << bits))
-
     def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
         """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
-        layout, mantissa, exponent = self._layout(width), *math.frexp(abs(ratio))
+        layout, mantissa, exponent = self.layout(width), *math.frexp(abs(ratio))
         bits = min(max(self.capacity - bits_of(bound), STEP_BITS), MOST_STEP_BITS)
         multiplier, shift = round(mantissa * (1 << bits)), bits - exponent
         while multiplier and not multiplier & 1:  # a power of two becomes a mere shift
@@ -757,8 +544,8 @@ class Lanes:
 
     def _added_row_by_row(self, a: LaneMatrix, b: LaneMatrix, factor: float) -> LaneMatrix:
         """a + factor·b of two batches: each row in the finest unit in which both rows fit."""
-        first, second, width = self._samples(a), self._samples(b), a.shape[1]
-        layout, mantissa_and_exponent = self._layout(width), math.frexp(factor * second.scale / first.scale)
+        first, second, width = self.samples_of(a), self.samples_of(b), a.shape[1]
+        layout, mantissa_and_exponent = self.layout(width), math.frexp(factor * second.scale / first.scale)
         (mantissa, more), room = mantissa_and_exponent, self.capacity - 1
         if not math.isfinite(mantissa):
             raise run_away(abs(factor))
@@ -783,20 +570,22 @@ class Lanes:
 
     def scale(self, m: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
         """factor·m: another unit for the same lanes."""
-        m = self._matrix(m)
+        m = self.own(m)
         if m.floats is not None:
             rows = [[factor * v for v in row] for row in m.floats]
             largest_in(rows)
             return self.from_rows(rows)
         if m.product is not None:
-            self._rows(m)
-        lanes, columns = [block and _scaled(block, factor) for block in (m.rows, m.columns)]
-        return LaneMatrix(self.width, m.shape, rows=lanes, columns=columns, samples=_samples_scaled(m.samples, factor))
+            self.rows_of(m)
+        lanes, columns = [block and block.scaled(factor) for block in (m.rows, m.columns)]
+        return LaneMatrix(
+            self.width, m.shape, rows=lanes, columns=columns, samples=m.samples and m.samples.scaled(factor)
+        )
 
     def relu(self, m: LaneMatrix | Inputs) -> tuple[LaneMatrix, list[int]]:
         """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
-        samples = self._samples(m)
-        data, mask = self._layout(m.shape[1]).positive(samples.data)
+        samples = self.samples_of(m)
+        data, mask = self.layout(m.shape[1]).positive(samples.data)
         positive = LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
         positive.positive = True
         return positive, mask
@@ -805,8 +594,8 @@ class Lanes:
         """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
         if len(mask) != m.shape[0]:
             raise ValueError(f"gate needs a mask with as many rows as the matrix, got {m.shape} and {len(mask)} rows")
-        samples = self._samples(m)
-        data = self._layout(m.shape[1]).gate(samples.data, mask)
+        samples = self.samples_of(m)
+        data = self.layout(m.shape[1]).gate(samples.data, mask)
         return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
 
     def map(self, f: Callable[[float], float], m: LaneMatrix | Inputs) -> LaneMatrix:
@@ -821,55 +610,23 @@ class Lanes:
         return LaneMatrix(self.width, a.shape, products)
 
     # --- images ----------------------------------------------------------------------------------------------------
-    # They are in a file of their own, which only those load who need it.
 
-    def convolve(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
-        """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias."""
-        from . import lane_convolution
+    convolve = ImageOperation()
+    convolve_weights = ImageOperation()
+    convolve_inputs = ImageOperation()
+    max_pool = ImageOperation()
+    max_pool_inputs = ImageOperation()
+    average_pool = ImageOperation()
+    average_pool_inputs = ImageOperation()
 
-        return lane_convolution.convolve(self, x, weight, bias, window)
-
-    def convolve_weights(self, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
-        """The gradient of ``convolve``'s weight from that of its result."""
-        from . import lane_convolution
-
-        return lane_convolution.convolve_weights(self, x, gradient, window)
-
-    def convolve_inputs(self, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
-        """The gradient of ``convolve``'s input from that of its result."""
-        from . import lane_convolution
-
-        return lane_convolution.convolve_inputs(self, gradient, weight, window)
-
-    def sum_channels(self, m: LaneMatrix, channels: int) -> LaneMatrix:
+    def sum_channels(self, m: LaneMatrix | Inputs, channels: int) -> LaneMatrix:
         """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
-        from . import lane_convolution
-
-        return lane_convolution.sum_channels(self, m, channels)
-
-    def max_pool(self, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
-        """(the largest number that the window sees in each channel at each position, what ``max_pool_inputs`` needs)"""
-        from . import lane_convolution
-
-        return lane_convolution.max_pool(self, x, window)
-
-    def max_pool_inputs(self, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
-        """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
-        from . import lane_convolution
-
-        return lane_convolution.max_pool_inputs(self, gradient, choices, window)
-
-    def average_pool(self, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
-        """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
-        from . import lane_convolution
-
-        return lane_convolution.average_pool(self, x, window)
-
-    def average_pool_inputs(self, gradient: LaneMatrix, window: Window) -> LaneMatrix:
-        """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
-        from . import lane_convolution
-
-        return lane_convolution.average_pool_inputs(self, gradient, window)
+        width = m.shape[1]
+        if width % channels:
+            raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")
+        total, size = self.rows_of(self.sum_rows(m)), width // channels
+        sums = self.layout(width).unpack(total.data)
+        return self.from_rows([[total.scale * sum(sums[i : i + size]) for i in range(0, width, size)]])
 
 
 class Plans:
@@ -890,7 +647,7 @@ class Plans:
         self.bias = bias if bias is not None and bias.bound else None
         self.known: dict[tuple[int, int], Any] = {}
 
-    def hold(self, scale: float, bias: Block | None) -> bool:
+    def fit(self, scale: float, bias: Block | None) -> bool:
         """Whether they are for inputs of this scale, and this bias."""
         return self.of[0] == scale and self.of[1] is bias
 
@@ -926,44 +683,5 @@ class Plans:
         size = size_in_range(self.scale, exponent, bound)
         if size == NOTHING and rows.bound:
             return None, 0, 0, NOTHING
-        base = ops._layout(self.width).coarse_bias(shift) if shift else 0
+        base = ops.layout(self.width).coarse_bias(shift) if shift else 0
         return ops._table(rows, shift, self.width), base, offset, size
-
-
-def _accumulate(totals: list[int], x: Inputs, rows: Sequence[int]) -> None:
-    """totals += xᵀ·rows."""
-    everywhere = range(len(totals))
-    if not x.pixels:
-        for entry, ints, lanes in zip(x.entries, x.ints(), rows):
-            if lanes:
-                for k, v in zip(entry.positions or everywhere, ints):
-                    totals[k] += v * lanes
-        return
-    for entry, lanes in zip(x.entries, rows):
-        if lanes:
-            _, positions, ints, groups = entry.apart()
-            for k, v in zip(everywhere if positions is None else positions, ints):
-                totals[k] += v * lanes
-            for v, _, where in groups:
-                product = v * lanes
-                for k in where:
-                    totals[k] += product
-
-
-def _scaled(block: Block, factor: float) -> Block:
-    data = [-row for row in block.data] if factor < 0 else block.data
-    return in_range(Block(data, block.scale * abs(factor), block.bound))
-
-
-def _samples_scaled(samples: Samples | None, factor: float) -> Samples | None:
-    if samples is None:
-        return None
-    scale, more = math.frexp(samples.scale * abs(factor))
-    if not 0.0 < scale < 1.0:
-        if scale:
-            raise run_away(abs(factor))
-        return Samples([0] * len(samples.data), 0.5, [NOTHING] * len(samples.data))
-    data = [-row for row in samples.data] if factor < 0 else list(samples.data)
-    known = {size: size_in_range(scale, size[0] + more, size[1]) for size in {*samples.sizes}}
-    sizes = [known[size] for size in samples.sizes]
-    return Samples([row if size[1] else 0 for row, size in zip(data, sizes)], scale, sizes)

@@ -22,6 +22,7 @@ from .windows import Window
 Vector = list[float]
 Matrix = list[list[float]]
 Shape = tuple[int, int]
+Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up
 
 LARGEST = sys.float_info.max
 SMALLEST = 5e-324  # the smallest positive double: the floor of ``log``
@@ -35,7 +36,7 @@ def _dot_in_python(a: Iterable[float], b: Iterable[float]) -> float:
 
 
 # Python 3.12 brought a dot product written in C: three times as fast, and rounded once.
-_dot: Callable[[Any, Any], float] = getattr(math, "sumprod", _dot_in_python)
+_dot: Dot = getattr(math, "sumprod", _dot_in_python)
 
 
 # --- shapes ------------------------------------------------------------------------------------------------
@@ -82,8 +83,9 @@ def dot(a: Sequence[float], b: Sequence[float]) -> float:
     return _dot(a, b)
 
 
-def _rows_times_columns(rows: Iterable[Sequence[float]], columns: Sequence[Sequence[float]]) -> Matrix:
-    product = _dot  # a local name is found faster in the inner loop
+def _rows_times_columns(
+    rows: Iterable[Sequence[float]], columns: Sequence[Sequence[float]], product: Dot = _dot
+) -> Matrix:
     return [[product(row, column) for column in columns] for row in rows]
 
 
@@ -285,7 +287,7 @@ def prepare(rows: Sequence[Sequence[float]], factor: float = 1.0) -> PreparedRow
     return PreparedRows(rows, factor)
 
 
-def suited(prepared: PreparedRows, batch_size: int) -> Any:
+def tuned_for(prepared: PreparedRows, batch_size: int) -> Any:
     """The engine that suits these rows: an engine that has settings may return one with others. This one has none."""
     return sys.modules[__name__]
 
@@ -408,7 +410,11 @@ def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
     window.require_weight("convolve", weights[0])
     if biases != (1, weights[1]):
         raise ValueError(f"convolve needs a bias of {_say((1, weights[1]))}, got {_say(biases)}")
-    filters, product = list(zip(list(zip(*weight)), bias[0])), _dot
+    return filtered(x, list(zip(zip(*weight), bias[0])), window, _dot)
+
+
+def filtered(x: Matrix, filters: Sequence[tuple[Sequence[float], float]], window: Window, product: Dot) -> Matrix:
+    """For each filter, (column of weights, bias), its product with what the window sees, at each position."""
     result = []
     for row in x:
         patches = _patches(row, window)
@@ -416,7 +422,7 @@ def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
     return result
 
 
-def convolve_weights(x: Matrix, gradient: Matrix, window: Window) -> Matrix:
+def convolve_weights(x: Matrix, gradient: Matrix, window: Window, product: Dot = _dot) -> Matrix:
     """The gradient of ``convolve``'s weight from that of its result: xᵀ·gradient, with x as rows of patches."""
     first, second = shape(x), shape(gradient)
     window.require_inputs("convolve_weights", first[1])
@@ -429,23 +435,28 @@ def convolve_weights(x: Matrix, gradient: Matrix, window: Window) -> Matrix:
     for row in gradient:
         for values, part in zip(by_filter, _split(row, filters)):
             values.extend(part)
-    return _rows_times_columns(zip(*patches), by_filter)
+    return _rows_times_columns(zip(*patches), by_filter, product)
 
 
 def convolve_inputs(gradient: Matrix, weight: Matrix, window: Window) -> Matrix:
     """The gradient of ``convolve``'s input from that of its result: each position hands back what it has seen."""
-    weights, filters = shape(weight), shape(weight)[1]
-    window.require_weight("convolve_inputs", weights[0])
+    taps, filters = shape(weight)
+    window.require_weight("convolve_inputs", taps)
     window.require_outputs("convolve_inputs", shape(gradient)[1], filters)
     result = []
     for row in gradient:
         total_gradient = [0.0] * (window.inputs + 1)
-        by_position = list(zip(*_split(row, filters)))
-        for patch, values in zip(window.patches, _rows_times_columns(by_position, weight)):
+        for patch, values in shares(row, weight, window, _dot):
             for i, v in zip(patch, values):
                 total_gradient[i] += v
         result.append(total_gradient[: window.inputs])
     return result
+
+
+def shares(row: Vector, weight: Matrix, window: Window, product: Dot) -> Iterable[tuple[list[int], Vector]]:
+    """For each position of the window where the numbers stand that it saw, and the share of the gradient of each."""
+    by_position = list(zip(*_split(row, len(weight[0]))))
+    return zip(window.patches, _rows_times_columns(by_position, weight, product))
 
 
 def sum_channels(m: Matrix, channels: int) -> Matrix:
@@ -462,7 +473,7 @@ def max_pool(x: Matrix, window: Window) -> tuple[Matrix, list[list[int]]]:
     Of equal numbers the first counts, and a NaN as the largest. The second list is meant for ``max_pool_inputs``.
     """
     window.require_inputs("max_pool", shape(x)[1])
-    seen = window.channel_patches()
+    seen = window.channel_patches
     choices = [[max(patch, key=by_size) for patch in seen] for by_size in map_each(_by_size, x)]
     return [[row[i] for i in choice] for row, choice in zip(x, choices)], choices
 
@@ -490,14 +501,14 @@ def max_pool_inputs(gradient: Matrix, choices: list[list[int]], window: Window) 
 def average_pool(x: Matrix, window: Window) -> Matrix:
     """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
     window.require_inputs("average_pool", shape(x)[1])
-    seen, taps = window.channel_patches(), window.taps
+    seen, taps = window.channel_patches, window.taps
     return [[sum([row[i] for i in patch], 0.0) / taps for patch in seen] for row in x]
 
 
 def average_pool_inputs(gradient: Matrix, window: Window) -> Matrix:
     """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
     window.require_outputs("average_pool_inputs", shape(gradient)[1], window.channels)
-    seen, taps = window.channel_patches(), window.taps
+    seen, taps = window.channel_patches, window.taps
     result = []
     for row in gradient:
         total_gradient = [0.0] * window.inputs

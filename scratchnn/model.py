@@ -667,7 +667,7 @@ class Model(Computing):
         self.schema, targets, weights = learned
         ready, factor = self.schema.inputs(rows)
         prepared = self._prepared(ready, factor, "X")
-        self._use(self.ops.suited(prepared, batch_rows(len(rows))))
+        self._use(self.ops.tuned_for(prepared, batch_rows(len(rows))))
         from .training import TrainingData
 
         return TrainingData(prepared, targets, weights, rows)

@@ -10,6 +10,7 @@ an image, of what slides over it and of what comes out, and which numbers of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Union
 
 from .arguments import MOST_NUMBERS, in_order, require_size, shown
@@ -78,8 +79,6 @@ class Window:
         self.taps = self.kernel[0] * self.kernel[1]  # numbers of one channel that the window sees at once
         self.positions = self.output[0] * self.output[1]  # of the window
         self.plans: dict[Any, Any] = {}  # for an engine: what it has worked out for this window and wants to find again
-        self._patches: list[list[int]] | None = None
-        self._channel_patches: list[list[int]] | None = None
 
     def _short_step(self, axis: int) -> int:
         """The stride along an axis, or the shortest at least as long as the kernel that has the same effect."""
@@ -96,19 +95,17 @@ class Window:
         moved = (self.output[0] + reach[0]) * (self.output[1] + reach[1])
         return self.channels * (filters * moves * (moved + _MOVE) + _LOOKUP * self.positions * self.taps)
 
-    @property
+    @cached_property
     def patches(self) -> list[list[int]]:
         """For each position of the window, row by row, where in an image's row the numbers stand that it sees.
 
         They come channel after channel, each row by row. A number in the padding stands at ``inputs``, just behind the
         row: whoever reads through these tables appends it there.
         """
-        if self._patches is None:
-            rows = [self._seen(y, 0) for y in range(self.output[0])]
-            columns = [self._seen(x, 1) for x in range(self.output[1])]
-            numbers = self._numbers()
-            self._patches = [self._patch(ys, xs, numbers) for ys in rows for xs in columns]
-        return self._patches
+        rows = [self._seen(y, 0) for y in range(self.output[0])]
+        columns = [self._seen(x, 1) for x in range(self.output[1])]
+        numbers = self._numbers()
+        return [self._patch(ys, xs, numbers) for ys in rows for xs in columns]
 
     def _seen(self, position: int, axis: int) -> list[int | None]:
         """The rows (axis 0) or columns (axis 1) of the image seen from a position; None for those in the padding."""
@@ -129,29 +126,33 @@ class Window:
             for x in xs
         ]
 
+    @cached_property
     def channel_patches(self) -> list[list[int]]:
         """For each channel, and for each position in it, where the numbers stand that are seen in that channel alone.
 
         The order is that of the numbers in an output row of a pooling. Numbers in the padding are left out.
         """
-        if self._channel_patches is None:
-            height, width = self.image
-            rows = [self._inside(y, 0) for y in range(self.output[0])]
-            columns = [self._inside(x, 1) for x in range(self.output[1])]
-            numbers = self._numbers()
-            self._channel_patches = [
-                [number for y in ys for number in numbers[y * width + xs.start : y * width + xs.stop]]
-                for first in range(0, self.channels * height, height)
-                for ys in (range(first + seen.start, first + seen.stop) for seen in rows)
-                for xs in columns
-            ]
-        return self._channel_patches
+        height, width = self.image
+        rows = [self._inside(y, 0) for y in range(self.output[0])]
+        columns = [self._inside(x, 1) for x in range(self.output[1])]
+        numbers = self._numbers()
+        return [
+            [number for y in ys for number in numbers[y * width + xs.start : y * width + xs.stop]]
+            for first in range(0, self.channels * height, height)
+            for ys in (range(first + seen.start, first + seen.stop) for seen in rows)
+            for xs in columns
+        ]
 
     def _inside(self, position: int, axis: int) -> range:
         """The rows (axis 0) or columns (axis 1) of the image seen from a position, without those in the padding."""
         first = position * self.stride[axis] - self.padding[axis]
         start = max(first, 0)
         return range(start, max(start, min(first + self.kernel[axis], self.image[axis])))
+
+    @cached_property
+    def one_channel(self) -> Window:
+        """The same window over a single channel: pooling treats every channel by itself."""
+        return Window(1, *self.image, self.kernel, self.stride, self.padding)
 
     def require_inputs(self, operation: str, columns: int) -> None:
         """``ValueError`` unless rows have as many numbers as the images."""

@@ -467,7 +467,7 @@ def test_both_engines_begin_with_the_same_weights() -> None:
 
 
 def test_both_engines_offer_the_same_operations() -> None:
-    doors = ["prepare", "suited", "take_rows", "from_rows", "to_rows", "shape"]
+    doors = ["prepare", "tuned_for", "take_rows", "from_rows", "to_rows", "shape"]
     products = ["affine", "matmul", "matmul_nt", "matmul_tn", "sum_rows"]
     for operation in [*doors, *products, "map", "hadamard", "add", "sub", "scale", "add_scaled", "relu", "gate"]:
         assert callable(getattr(linalg, operation))
@@ -522,8 +522,8 @@ def test_weights_are_numbers_that_a_double_holds_exactly(
 
     def look(model: Any, run: Any) -> None:
         parameter = model.network.parameters()[0]
-        rows = model.ops._rows(parameter.value)
-        lanes[:] = [(model.ops._layout(6).unpack(rows.data, rows.bound), rows.scale)]
+        rows = model.ops.rows_of(parameter.value)
+        lanes[:] = [(model.ops.layout(6).unpack(rows.data, rows.bound), rows.scale)]
 
     model.fit(*digits, epochs=1, callbacks=[Watch(look)])
     ((ints, scale),) = lanes

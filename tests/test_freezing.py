@@ -186,7 +186,7 @@ class Counting(Lanes):
         super().__init__(48)
         self.counts: Counter[Any] = Counter()
 
-    def suited(self, prepared: Any, batch_size: int) -> Any:
+    def tuned_for(self, prepared: Any, batch_size: int) -> Any:
         return self
 
 

@@ -99,7 +99,7 @@ def out_of_lanes(ops: Lanes, m: LaneMatrix) -> Ints:
     """The lanes of a matrix, after a look at whether the bound of every row holds."""
     samples = m.samples
     assert samples is not None
-    flat = ops._layout(m.shape[1]).unpack(samples.data)
+    flat = ops.layout(m.shape[1]).unpack(samples.data)
     rows = [flat[i : i + m.shape[1]] for i in range(0, len(flat), m.shape[1])]
     for row, (_, bound) in zip(rows, samples.sizes):
         assert max(map(abs, row), default=0) <= bound <= 1 << ops.capacity
@@ -133,9 +133,9 @@ def test_sums_of_moved_images_are_exact(case: tuple[Lanes, Window, Ints], data: 
     offset = data.draw(st.sampled_from([0, 1, 1 << (ops.capacity - 2)]))
     x = extremes(data.draw, 3, window.inputs, ((1 << ops.capacity) - offset) // growth)
     offsets = [data.draw(st.sampled_from([offset, -offset])) for _ in filters]
-    layout = ops._layout(window.inputs)
+    layout = ops.layout(window.inputs)
     raws = [(row + layout.bias).to_bytes(layout.size, "little") for row in layout.pack(x)]
-    outputs = ops._layout(len(filters) * window.positions)
+    outputs = ops.layout(len(filters) * window.positions)
     result = [
         int.from_bytes(raw, "little") - outputs.bias for raw in MovedSums(ops, window).forward(raws, filters, offsets)
     ]
@@ -149,7 +149,7 @@ def test_the_way_back_is_exact(case: tuple[Lanes, Window, Ints], data: Any) -> N
     channels = [[ints[c * taps + tap] for tap in range(taps) for ints in filters] for c in range(window.channels)]
     bound = (1 << ops.capacity) // max(max(sum(map(abs, ints)) for ints in channels), 1)
     gradient = extremes(data.draw, 3, len(filters) * window.positions, bound)
-    layout, inputs = ops._layout(len(gradient[0])), ops._layout(window.inputs)
+    layout, inputs = ops.layout(len(gradient[0])), ops.layout(window.inputs)
     raws = [(row + layout.bias).to_bytes(layout.size, "little") for row in layout.pack(gradient)]
     result = [int.from_bytes(raw, "little") - inputs.bias for raw in MovedSums(ops, window).backward(raws, channels)]
     assert inputs.unpack(result) == [v for row in convolved_back(gradient, filters, window) for v in row]
@@ -262,7 +262,7 @@ def test_convolution_agrees_with_linalg(
         (ops.from_rows(floats), floats),
         (ops.take_rows(ops.prepare(floats), range(count)), floats),
         (ops.take_rows(ops.prepare(pixels, 1 / 255), range(count)), [[v / 255 for v in row] for row in pixels]),
-        (ops.suited(ops.prepare(floats, 3.0), count).take_rows(ops.prepare(floats, 3.0), range(count)),
+        (ops.tuned_for(ops.prepare(floats, 3.0), count).take_rows(ops.prepare(floats, 3.0), range(count)),
          [[3.0 * v for v in row] for row in floats]),
     ]  # fmt: skip
     w, b, g = ops.from_rows(weight), ops.from_rows(bias), ops.from_rows(gradient)
@@ -290,7 +290,7 @@ def test_pooling_agrees_with_linalg(width: int, image: Any, kernel: Any, stride:
 
 def predicting_and_learning(width: int) -> st.SearchStrategy[Lanes]:
     """Engines of one width: what is learned from may be treated all alike."""
-    return st.sampled_from([Lanes(width), Lanes(width).suited(Lanes(width).prepare([[1.0]]), 1)])
+    return st.sampled_from([Lanes(width), Lanes(width).tuned_for(Lanes(width).prepare([[1.0]]), 1)])
 
 
 @given(windows(), st.sampled_from(WIDTHS), st.data())
@@ -365,7 +365,7 @@ def assert_near_all(ours: Rows, expected: Rows, allowed: float) -> None:
 ], ids=["pixels", "whole", "floats"])  # fmt: skip
 def test_inputs_as_large_as_they_can_be_obey_their_bounds(width: int, rows: Any) -> None:
     ops, window, weight = Lanes(width), Window(2, 3, 3, 2), [[1.0, -1.0]] * 8
-    for engine in (ops, ops.suited(ops.prepare(rows), 2)):
+    for engine in (ops, ops.tuned_for(ops.prepare(rows), 2)):
         x = engine.take_rows(engine.prepare(rows), range(len(rows)))
         result = engine.convolve(x, engine.from_rows(weight), engine.from_rows([[0.0, 0.0]]), window)
         out_of_lanes(engine, result)

@@ -104,7 +104,7 @@ def test_a_row_of_zeros_has_no_size_that_could_hide_what_is_added(ops: Lanes) ->
 
 def test_a_row_of_zeros_among_inputs_has_no_size_that_could_hide_the_others(ops: Lanes) -> None:
     rows, wanted = [[0.0, 0.0], [3e-9, -1e-9]], linalg.matmul_tn([[3e-9, -1e-9]], [[0.7]])
-    for engine in (ops, ops.suited(ops.prepare(rows), 2)):
+    for engine in (ops, ops.tuned_for(ops.prepare(rows), 2)):
         x, g, w = engine.take_rows(engine.prepare(rows), [0, 1]), [[1.0], [0.7]], [[1e-9], [1e-9]]
         gradient = engine.to_rows(engine.matmul_tn(x, engine.from_rows(g)))
         assert gradient == [pytest.approx(row, rel=2.0**-12, abs=0.0) for row in wanted]

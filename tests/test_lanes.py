@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lane_convolution import _fitted
 from scratchnn.lane_matrix import SMALLEST, Block, Entry, Inputs, LaneMatrix, LaneOverflowError, Samples, shifted_bound
 from scratchnn.lanes import WIDTHS, Lanes
 
@@ -207,7 +206,7 @@ def test_bright_pixels_that_are_added_up_first_change_no_product(brightest: int,
     rng = random.Random(seed)
     shades = [0, 0, 0, 0, *(max(brightest - k, 0) for k in range(6)), rng.randrange(brightest + 1)]
     rows = [bytes(rng.choices(shades, k=rng.choice([70, 200]))).ljust(200, b"\0") for _ in range(3)]
-    learning = Lanes().suited(Lanes().prepare(rows), len(rows))
+    learning = Lanes().tuned_for(Lanes().prepare(rows), len(rows))
     x = learning.take_rows(learning.prepare(rows), range(len(rows)))
     w, g = ([[rng.randint(-60, 60) for _ in range(2)] for _ in range(count)] for count in (200, len(rows)))
     weight, gradient = (learning.from_rows([list(map(float, row)) for row in m]) for m in (w, g))
@@ -263,7 +262,7 @@ class Chain:
     def __init__(self, ops: Lanes, rng: random.Random, draw: Callable[[int, int], Rows]) -> None:
         self.n, self.k, self.m = (rng.choice([1, 2, 5, 17]) for _ in range(3))
         if rng.random() < 0.5:  # as while a network learns
-            ops = ops.suited(ops.prepare([[rng.random() for _ in range(self.k)]]), rng.choice([1, 32, 100_000]))
+            ops = ops.tuned_for(ops.prepare([[rng.random() for _ in range(self.k)]]), rng.choice([1, 32, 100_000]))
         self.ops, self.rng, self.draw = ops, rng, draw
         x = draw(self.n, self.k)
         self.x = ops.prepare(x) if rng.random() < 0.5 else ops.from_rows(x)
@@ -406,8 +405,8 @@ edges = st.builds(lambda bits, more: max((1 << bits) + more, 1), st.integers(0, 
 def test_lanes_fitted_to_a_bound_are_the_same_numbers_rounded_and_obey_it(ops: Lanes, bound: int, allowed: int) -> None:
     numbers = [bound, -bound, bound // 2, 1]
     row = sum(v << (ops.width * lane) for lane, v in enumerate(numbers))
-    block = ops._fitted(Block([row], 0.75, bound), allowed, 4)
-    samples = _fitted(ops, Samples([row, -row], 0.75, [(3, bound), (5, bound)]), allowed, 4)
+    block = Block([row], 0.75, bound).fitted(ops.layout(4), allowed)
+    samples = Samples([row, -row], 0.75, [(3, bound), (5, bound)]).fitted(ops.layout(4), allowed)
     units = [math.ldexp(samples.scale, exponent) for exponent, _ in samples.sizes]
     fitted = [(block.data[0], block.scale, block.bound), *zip(samples.data, units, [b for _, b in samples.sizes])]
     for (data, unit, least), before, sign in zip(fitted, (0.75, 6.0, 24.0), (1, 1, -1)):
@@ -448,17 +447,17 @@ def test_a_bias_where_the_product_is_zero(ops: Lanes, bias: float) -> None:
     # The unit of a zero product means nothing: the bias counted in it would lose its bits, or leave its lanes.
     zeros, ones = [[0.0] * 3] * 2, [[1.0] * 3] * 2
     for x, w in ((ones[0][:2], zeros), (zeros[0][:2], ones), (zeros[0][:2], zeros)):
-        for engine in (ops, ops.suited(ops.prepare(ones), 1)):
+        for engine in (ops, ops.tuned_for(ops.prepare(ones), 1)):
             for batch in (engine.take_rows(engine.prepare([x]), [0]), engine.from_rows([x])):
                 row = engine.from_rows([[bias, -bias, 0.0]])
                 result = engine.to_rows(sound(engine, engine.affine(batch, engine.from_rows(w), row)))
-                assert result == [pytest.approx([bias, -bias, 0.0], rel=2.0**-29 * 2.0 ** (engine.apart - 1))]
+                assert result == [pytest.approx([bias, -bias, 0.0], rel=2.0**-29 * 2.0 ** (engine.exponent_step - 1))]
 
 
 def test_rows_of_few_bits_in_a_large_unit_hide_no_others(ops: Lanes) -> None:
     rng = random.Random(1)
     g = [[0.3, -0.7, 0.9], [0.25, 0.1, -0.6]]
-    for engine in (ops, ops.suited(ops.prepare(g), 2)):
+    for engine in (ops, ops.tuned_for(ops.prepare(g), 2)):
         few, many = 1 + (-1 << engine.width), rng.getrandbits(30) - (rng.getrandbits(30) << engine.width)
         m = LaneMatrix(engine.width, (2, 2), samples=Samples([few, many], 0.5, [(1, 1), (-29, 1 << 30)]))
         wanted = linalg.matmul_tn(engine.to_rows(m), g)
@@ -567,7 +566,7 @@ def test_a_step_from_zero_has_the_precision_of_the_step(ops: Lanes, factor: floa
 def test_sums_over_very_many_rows(width: int) -> None:
     ops, count = Lanes(width), 100_000
     batch = ops.take_rows(ops.prepare([[1.5]]), [0] * count)
-    engine = ops.suited(batch, count)
+    engine = ops.tuned_for(batch, count)
     ones = engine.from_rows([[1.0]] * count)
     assert_close(engine.to_rows(sound(engine, engine.sum_rows(ones))), [[float(count)]], count)
     assert_close(engine.to_rows(sound(engine, engine.matmul_tn(batch, ones))), [[1.5 * count]], 1.5 * count)
@@ -764,7 +763,7 @@ def test_a_matrix_comes_back_from_its_rows_and_its_form(ops: Lanes, n: int, m: i
     for matrix in (gradient, along_columns, step, ops.relu(gradient)[0], ops.scale(gradient, -1.0 / 3.0)):
         again = ops.in_form(ops.to_rows(matrix), ops.form_of(matrix))
         if matrix.floats is None or matrix.rows is not None:
-            before, after = ops._rows(matrix), ops._rows(again)
+            before, after = ops.rows_of(matrix), ops.rows_of(again)
             assert (after.data, after.scale, after.bound) == (before.data, before.scale, before.bound)
         assert ops.to_rows(sound(ops, again)) == ops.to_rows(matrix)
 
@@ -776,7 +775,7 @@ def test_lanes_of_any_size_come_back_from_their_rows_and_their_form(ops: Lanes, 
         lanes = [(1 << bits) - 1 - rng.getrandbits(bits // 2), -rng.getrandbits(bits + 1)]
         block = Block([lanes[0] + (lanes[1] << ops.width)], unit, 2 << bits)
         matrix = LaneMatrix(ops.width, (1, 2), rows=block)
-        again = ops._rows(ops.in_form(ops.to_rows(matrix), ops.form_of(matrix)))
+        again = ops.rows_of(ops.in_form(ops.to_rows(matrix), ops.form_of(matrix)))
         assert (again.data, again.scale, again.bound) == (block.data, block.scale, block.bound)
 
 
@@ -835,7 +834,7 @@ def test_one_column(ops: Lanes, rows: Any) -> None:
 def test_take_rows_takes_any_rows_in_any_order() -> None:
     ops = Lanes()
     prepared = ops.prepare([[2.0, 0.0], [0.0, 0.0], [6.0, 8.0]], 0.5)
-    for engine in (ops.suited(prepared, 3), ops):
+    for engine in (ops.tuned_for(prepared, 3), ops):
         taken = engine.take_rows(prepared, [2, 0, 2])
         assert engine.to_rows(taken) == [[3.0, 4.0], [1.0, 0.0], [3.0, 4.0]]
     assert ops.shape(taken) == (3, 2)
@@ -862,28 +861,28 @@ NUMBERS = [[math.sin(i * j) for i in range(784)] for j in range(1, 4)]
 
 def test_the_width_follows_from_the_inputs() -> None:
     ops = Lanes()
-    assert ops.suited(ops.prepare(PICTURES), 32).width == 40
-    assert ops.suited(ops.prepare([[1.0, 0.0], [0.0, 1.0]]), 4).width == 40
-    assert ops.suited(ops.prepare(NUMBERS), 32).width > 40
-    widths = [ops.suited(ops.prepare(NUMBERS), batch_size).width for batch_size in (1, 32, 1000, 10**5, 10**9)]
+    assert ops.tuned_for(ops.prepare(PICTURES), 32).width == 40
+    assert ops.tuned_for(ops.prepare([[1.0, 0.0], [0.0, 1.0]]), 4).width == 40
+    assert ops.tuned_for(ops.prepare(NUMBERS), 32).width > 40
+    widths = [ops.tuned_for(ops.prepare(NUMBERS), batch_size).width for batch_size in (1, 32, 1000, 10**5, 10**9)]
     assert widths == sorted(widths)
     assert widths[-1] == 64
 
 
 def test_a_forced_width_stays(ops: Lanes) -> None:
     forced = Lanes(ops.width)
-    chosen = forced.suited(forced.prepare(NUMBERS), 10**6)
+    chosen = forced.tuned_for(forced.prepare(NUMBERS), 10**6)
     assert chosen.width == forced.width
-    assert chosen.suited(chosen.prepare(PICTURES), 1).width == forced.width
-    free = Lanes().suited(Lanes().prepare(NUMBERS), 10**9)
-    assert free.suited(free.prepare(PICTURES), 1).width == 40  # not forced: the next data may have another one
+    assert chosen.tuned_for(chosen.prepare(PICTURES), 1).width == forced.width
+    free = Lanes().tuned_for(Lanes().prepare(NUMBERS), 10**9)
+    assert free.tuned_for(free.prepare(PICTURES), 1).width == 40  # not forced: the next data may have another one
 
 
 @pytest.mark.parametrize("data", [PICTURES, NUMBERS, [[1e-6]], [[-1e6, 3.0]], [[0.0]]])
 @pytest.mark.parametrize("batch_size", [1, 100, 10**5, 10**9])
 def test_weights_and_inputs_fit_lanes_together(data: Any, batch_size: int) -> None:
     prepared = Lanes().prepare(data)
-    ops = Lanes().suited(prepared, batch_size)
+    ops = Lanes().tuned_for(prepared, batch_size)
     assert ops.capacity - prepared.row_sum.bit_length() >= 20  # bits for what a product reads of a weight
 
 
@@ -968,12 +967,12 @@ def test_shapes_of_steps_and_masks_are_checked() -> None:
 def test_pixels_that_are_counted_together_are_still_the_same_row() -> None:
     rng = random.Random(1)
     rows = [bytes(rng.choices([0, 0, 255, 254, rng.randrange(256)], k=300)) for _ in range(5)]
-    ops = Lanes().suited(Lanes().prepare(rows), 5)
+    ops = Lanes().tuned_for(Lanes().prepare(rows), 5)
     x = ops.take_rows(ops.prepare(rows), range(5))
     before = [(entry.positions, bytes(entry.ints)) for entry in x.entries]
     weight, gradient = matrices_of(rng, 300, 3), ops.from_rows(matrices_of(rng, 5, 3))
     apart = ops.to_rows(ops.matmul(x, ops.from_rows(weight)))
-    assert any(entry.apart()[3] for entry in x.entries), "no pixel occurs often"
+    assert any(entry.split()[3] for entry in x.entries), "no pixel occurs often"
     assert [(entry.positions, bytes(entry.ints)) for entry in x.entries] == before
     assert [entry.gather(range(300)) for entry in x.entries] == [positions for positions, _ in before]
     assert x.to_rows() == [list(map(float, row)) for row in rows]

@@ -51,7 +51,7 @@ def test_one_more_position_would_not_fit(window: Window) -> None:
 
 @given(windows())
 def test_channel_by_channel_it_sees_the_same_without_the_padding(window: Window) -> None:
-    seen = window.channel_patches()
+    seen = window.channel_patches
     assert len(seen) == window.channels * window.positions
     for number, inside in enumerate(seen):
         channel, position = divmod(number, window.positions)
@@ -111,9 +111,9 @@ class _Noted:
 
 def test_tables_hold_what_is_seen_and_no_padding_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     counter = Counted(monkeypatch)
-    assert Window(1, 1, 1, 4094, 4094, 2047).channel_patches() == [[0]]
+    assert Window(1, 1, 1, 4094, 4094, 2047).channel_patches == [[0]]
     assert counter.most == 1
-    assert Window(3, 1000, 1000, 1, 999).channel_patches()[-1] == [2999999]
+    assert Window(3, 1000, 1000, 1, 999).channel_patches[-1] == [2999999]
     assert counter.most == 12
     assert Window(3, 1000, 1000, 1, 999).patches[-1] == [999999, 1999999, 2999999]
     assert counter.most == 12
