@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from math import isfinite
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arguments import listed, shown
 from .csv_layout import (
@@ -45,16 +45,13 @@ MOST_LABELS_KNOWN = 1 << 16  # ways to write a label that the quick way remember
 _UNKNOWN = object()  # stands for a label that was not met before
 
 
-class CsvTable:
-    """What was read: ``source`` (the file's name), ``rows``, ``labels`` (ints, strings or, for regression, floats),
-    ``layout``, ``pixels`` (whether the rows are bytes)."""
+class CsvTable(NamedTuple):
+    """What was read: the file's name, rows, labels (ints, strings or, for regression, floats) and the layout."""
 
-    def __init__(self, source: str, rows: list[Row], labels: list[Any], layout: Layout, pixels: bool) -> None:
-        self.source = source
-        self.rows = rows
-        self.labels = labels
-        self.layout = layout
-        self.pixels = pixels
+    source: str
+    rows: list[Row]
+    labels: list[Any]
+    layout: Layout
 
 
 def read_csv(source: Source, options: CsvOptions) -> CsvTable:
@@ -148,6 +145,15 @@ class _ArrivingLines:
         self._waiting.extendleft(reversed(lines))
 
 
+def _as_pixels(row: list[float]) -> bytes | None:
+    """A row of bytes, if all of its numbers are whole ones from 0 to 255."""
+    try:
+        pixels = bytes(map(int, row))
+    except (ValueError, OverflowError):
+        return None
+    return pixels if list(pixels) == row else None
+
+
 class _Parser:
     """Turns lines into rows and labels, by one layout."""
 
@@ -239,34 +245,23 @@ class _Parser:
         if self._blank(line):
             return
         fields = line.rstrip(b"\r\n").split(self.layout.delimiter.encode())
-        label_at = self.layout.label
-        plain = len(fields) == self.layout.columns  # so far: no delimiter inside quotes
-        written = fields.pop(label_at) if plain and label_at is not None else b""
-        if plain and b'"' not in line:
-            row = self._numbers(fields, line)
-            if row is not None:
-                if label_at is not None:
-                    label = self.seen.get(written)
-                    if label is None:
-                        text = self.file.text(line, number).split(self.layout.delimiter)[label_at]
-                        label = self._label(text, number)
-                        self._remember(written, label)
-                    self.labels.append(label)
-                self._add(row)
-                return
         texts = self._record(number, line, lines)
         if len(texts) != self.layout.columns:
             raise self._ragged(number, len(texts))
+        plain = len(fields) == len(texts)  # no delimiter inside quotes
+        label_at = self.layout.label
         if label_at is not None:
             label = self._label(texts[label_at], number)
             self.labels.append(label)
-            if plain and written.count(b'"') % 2 == 0:
-                self._remember(written, label)
-        self._add([self._number(texts[i], i, number) for i in range(len(texts)) if i != label_at])
+            if plain:
+                self._remember(fields.pop(label_at), label)
+        row = self._numbers(fields, line) if plain and b'"' not in line else None
+        self._add(row or [self._number(text, i, number) for i, text in enumerate(texts) if i != label_at])
 
     def _remember(self, written: bytes, label: Any) -> None:
         """Let the quick way know a label by the way it is written, with its quotes; values seldom come twice."""
-        if not self.options.regression and len(self.seen) < MOST_LABELS_KNOWN:
+        whole = written.count(b'"') % 2 == 0
+        if whole and not self.options.regression and len(self.seen) < MOST_LABELS_KNOWN:
             self.seen[written] = label
 
     def _blank(self, line: bytes) -> bool:
@@ -275,10 +270,13 @@ class _Parser:
 
     def _add(self, row: list[float]) -> None:
         if self.pixels:
-            self.pixels = all(0 <= value <= 255 and value == int(value) for value in row)
-            self.packed = self.full = len(self.rows)
-        self.rows.append(bytes(map(int, row)) if self.pixels else row)
-        if len(self.rows) > self.full and not self.pixels:
+            pixels = _as_pixels(row)
+            if pixels is not None:
+                self.rows.append(pixels)
+                return
+            self.pixels, self.packed, self.full = False, len(self.rows), len(self.rows)
+        self.rows.append(row)
+        if len(self.rows) > self.full:
             self._pack()
 
     def _pack(self) -> None:
@@ -425,7 +423,7 @@ class _Parser:
                 some: list[Any] = rows[part]
                 rows[part] = self._slices(array(kind, list(b"".join(some))))
         labels = [] if self.layout.label is None else self.labels
-        return CsvTable(self.file.path, rows, labels, self.layout, pixels)
+        return CsvTable(self.file.path, rows, labels, self.layout)
 
     def _pictures(self) -> bool:
         names = self.layout.feature_names()
