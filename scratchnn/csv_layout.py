@@ -99,17 +99,26 @@ def _list_of(things: str, option: str, values: Any, kinds: tuple[type, ...]) -> 
 
 
 class Layout:
-    """How a file is laid out: ``delimiter``, ``names`` of the columns ([] without a header line), number of
+    """How a ``file`` is laid out: ``delimiter``, ``names`` of the columns ([] without a header line), number of
     ``columns``, position of the ``label`` column (None: there is none), ``order``: where the features of the training
     data stand among this file's features (None: in the same order)."""
 
-    def __init__(self, delimiter: str, names: list[str], columns: int, first_line: int) -> None:
+    def __init__(self, file: DataFile, delimiter: str, names: list[str], columns: int, first_line: int) -> None:
+        self.file = file
         self.delimiter = delimiter
         self.names = names
         self.columns = columns
         self.first_line = first_line
         self.label: int | None = None
         self.order: list[int] | None = None
+
+    def problem(self, what: str) -> DataError:
+        """The ``DataError`` for what is wrong with the columns: it names the first line."""
+        return self.file.problem(what, self.first_line)
+
+    def no_rows(self) -> DataError:
+        """The ``DataError`` for a file that has nothing below its header line."""
+        return self.problem("only a header line; expected rows below it")
 
     def column(self, index: int) -> str:
         """A column as a message calls it: counted from 1, with its name if it has one."""
@@ -129,7 +138,7 @@ class Layout:
     def _names_in_file(self) -> list[str]:
         return [name for index, name in enumerate(self.names) if index != self.label]
 
-    def arrange(self, file: DataFile, expected: Sequence[str] | None) -> None:
+    def arrange(self, expected: Sequence[str] | None) -> None:
         """See that the feature columns are those of the training data, and how they come into their order."""
         got = self._names_in_file()
         if not expected or not got or got == list(expected):
@@ -140,14 +149,13 @@ class Layout:
         if missing or unknown:
             what = [f"missing: {listed(missing)}"] if missing else []
             what += [f"not expected: {listed(unknown)}"] if unknown else []
-            raise file.problem(f"the columns differ from the training columns; {'; '.join(what)}", self.first_line)
+            raise self.problem(f"the columns differ from the training columns; {'; '.join(what)}")
         positions = {name: position for position, name in enumerate(got)}
         if len(positions) < len(got) or len(got) != len(expected):
             name = next(name for position, name in enumerate(got) if positions[name] != position)
-            raise file.problem(
+            raise self.problem(
                 "the columns are not in the order of the training columns, and cannot be put into it as two are called "
-                f"{shown(name)}",
-                self.first_line,
+                f"{shown(name)}"
             )
         self.order = [positions[name] for name in expected]
 
@@ -304,39 +312,36 @@ def _squeezed(lines: Sequence[tuple[int, str]], delimiter: str) -> Sequence[tupl
     return [(number, squeeze(text.encode("utf-8"), delimiter).decode("utf-8")) for number, text in lines]
 
 
-def _label_by_name_or_position(file: DataFile, layout: Layout, label: int | str) -> int:
+def _label_by_name_or_position(layout: Layout, label: int | str) -> int:
     if isinstance(label, str):
         matches = [index for index, name in enumerate(layout.names) if name == label.strip()]
         if matches:
             return matches[0]  # that there is one only is checked later
         if not is_whole_number(label):
             known = f"the columns are {listed(layout.names)}" if layout.names else "the file has no header line"
-            raise file.problem(f"no label column {shown(label)}: {known}", layout.first_line)
+            raise layout.problem(f"no label column {shown(label)}: {known}")
         label = int(label)
     if not -layout.columns <= label < layout.columns:
-        raise file.problem(
+        raise layout.problem(
             f"no label column at position {shown(label)}: the file has {layout.columns} columns, 0 to "
-            f"{layout.columns - 1}",
-            layout.first_line,
+            f"{layout.columns - 1}"
         )
     return label % layout.columns
 
 
-def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], options: CsvOptions) -> int | None:
+def _detected_label(layout: Layout, rows: Sequence[Record], options: CsvOptions) -> int | None:
     """The label's column by its name in the header; else the only column of text; else the first."""
     lowered = [name.lower() for name in layout.names]
     for name in LABEL_NAMES:
         likely = {found for found in layout.names if found.lower() == name}
         if len(likely) > 1:
-            raise file.problem(
-                f"which column holds the label? It may be {listed(sorted(likely))}; give its name", layout.first_line
-            )
+            raise layout.problem(f"which column holds the label? It may be {listed(sorted(likely))}; give its name")
         if likely:
             return lowered.index(name)
     texts = _text_columns(rows, layout.columns)
     if len(texts) > 1:
         columns = ", ".join(layout.column(index) for index in texts[:10])
-        raise file.problem(
+        raise layout.file.problem(
             f"{len(texts)} columns hold text, not numbers: {columns}; "
             "say which holds the label, and remove the others from the file",
             rows[0][0],
@@ -347,15 +352,14 @@ def _detected_label(file: DataFile, layout: Layout, rows: Sequence[Record], opti
         return None
     first = next((fields[0] for _, fields in rows if fields and not is_whole_number(fields[0])), "")
     if first and not options.regression:
-        raise file.problem(
+        raise layout.problem(
             f"which column holds the label? None is called {_ANY_OF_THEM}, and the first holds "
-            f"{shown(first)}, which is no class; give the label column's name or position",
-            layout.first_line,
+            f"{shown(first)}, which is no class; give the label column's name or position"
         )
     return 0
 
 
-def _wrong_count(file: DataFile, layout: Layout, options: CsvOptions) -> DataError:
+def _wrong_count(layout: Layout, options: CsvOptions) -> DataError:
     """What to say of a file with too few or too many columns for the training data."""
     label = "and a label" if options.label_required else "with or without a label"
     what = f"expected {options.width} feature columns {label}, got {layout.columns} columns in all"
@@ -369,10 +373,10 @@ def _wrong_count(file: DataFile, layout: Layout, options: CsvOptions) -> DataErr
         what += "; the label is missing"
     elif unknown:
         what += f"; not among the training columns: {listed(unknown)}"
-    return file.problem(what, layout.first_line)
+    return layout.problem(what)
 
 
-def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options: CsvOptions) -> int | None:
+def _find_label(layout: Layout, rows: Sequence[Record], options: CsvOptions) -> int | None:
     """The position of the label column, after a check that the number of columns can be right."""
     width, columns = options.width, layout.columns
     named = isinstance(options.label, str) and options.label in layout.names
@@ -380,24 +384,24 @@ def _find_label(file: DataFile, layout: Layout, rows: Sequence[Record], options:
         if columns == width and not named and not options.label_required:
             return None
         if columns != width + 1:
-            raise _wrong_count(file, layout, options)
+            raise _wrong_count(layout, options)
     # A name is of no use where there is no header line: a file to test or predict on is then looked at as if untold.
     told = options.label is not None and not (isinstance(options.label, str) and not layout.names and width)
     if options.label is not None and told:
         if not options.label_required and width is None and not named:
             return None
-        return _label_by_name_or_position(file, layout, options.label)
+        return _label_by_name_or_position(layout, options.label)
     if options.feature_names and layout.names:
         features = set(options.feature_names)
         others = [index for index, name in enumerate(layout.names) if name not in features]
         if len(others) == 1:
             return others[0]
     if options.label_position is not None:
-        return _label_by_name_or_position(file, layout, options.label_position)
-    return _detected_label(file, layout, rows, options)
+        return _label_by_name_or_position(layout, options.label_position)
+    return _detected_label(layout, rows, options)
 
 
-def _refuse_twin(file: DataFile, layout: Layout) -> None:
+def _refuse_twin(layout: Layout) -> None:
     """The label's column must not stand there a second time: it would be learned from as a feature."""
     if layout.label is None or not layout.names:
         return
@@ -405,11 +409,21 @@ def _refuse_twin(file: DataFile, layout: Layout) -> None:
     twins = [index for index, other in enumerate(layout.names) if other == name]
     if len(twins) > 1:
         columns = " and ".join(str(index + 1) for index in twins[:2])
-        raise file.problem(
+        raise layout.problem(
             f"columns {columns} are both called {shown(name)}, the label's name: one of them would be learned from as "
-            "a feature that gives the answer away; remove it from the file, or rename it",
-            layout.first_line,
+            "a feature that gives the answer away; remove it from the file, or rename it"
         )
+
+
+def _no_record(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOptions) -> DataError:
+    """What to say of a file in whose first lines there is no record: it is empty, or a quote goes on and on."""
+    line, text = next(((number, text) for number, text in lines if text.strip()), (None, ""))
+    if line is None:
+        label = " with a label" if options.label_required else ""
+        return file.problem(f"the file is empty; expected rows of numbers{label}")
+    most = csv.field_size_limit()
+    length = f" (or one of more than {most} characters)" if len(text) > most else ""
+    return file.problem(f"a quoted field that is opened and never closed, or closed too early{length}", line)
 
 
 def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOptions) -> tuple[Layout, bool]:
@@ -421,16 +435,10 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
     lines = _squeezed(lines, delimiter)
     records = head_records(lines, delimiter)
     if not records:
-        if any(text.strip() for _, text in lines):
-            line, text = next((number, text) for number, text in lines if text.strip())
-            long = len(text) > csv.field_size_limit()
-            length = f" (or one of more than {csv.field_size_limit()} characters)" if long else ""
-            raise file.problem(f"a quoted field that is opened and never closed, or closed too early{length}", line)
-        label = " with a label" if options.label_required else ""
-        raise file.problem(f"the file is empty; expected rows of numbers{label}")
+        raise _no_record(file, lines, options)
     header = _has_header(records, options)
     first_line, names = records[0]
-    layout = Layout(delimiter, names if header else [], len(names), first_line)
+    layout = Layout(file, delimiter, names if header else [], len(names), first_line)
     rows = records[1:] if header else records
     if header and "" in names:
         raise file.problem(
@@ -439,15 +447,15 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
             f"column {names.index('') + 1}",
         )
     if layout.columns == 1 and options.label_required:
-        raise file.problem(
-            "one column only; expected a label and at least one feature, separated by commas, semicolons, tabs or blanks",
-            first_line,
+        raise layout.problem(
+            "one column only; expected a label and at least one feature, "
+            "separated by commas, semicolons, tabs or blanks"
         )
-    layout.label = _find_label(file, layout, rows, options)
-    _refuse_twin(file, layout)
+    layout.label = _find_label(layout, rows, options)
+    _refuse_twin(layout)
     if layout.width < 1:
-        raise file.problem("no column of features, only one of labels", first_line)
-    layout.arrange(file, options.feature_names)
+        raise layout.problem("no column of features, only one of labels")
+    layout.arrange(options.feature_names)
     if header and not rows and len(lines) < HEAD_LINES:
-        raise file.problem("only a header line; expected rows below it", first_line)
+        raise layout.no_rows()
     return layout, header

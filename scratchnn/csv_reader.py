@@ -112,7 +112,7 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
                 break
             lines.put_back([waited_for])
         if empty:
-            raise parser.nothing()
+            raise layout.no_rows()
 
 
 def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int, str]]:
@@ -382,7 +382,7 @@ class _Parser:
     def table(self) -> CsvTable:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""
         if not self.rows:
-            raise self.nothing()
+            raise self.layout.no_rows()
         if self.layout.label is not None and not self.options.regression and self.classes is None:
             kinds = set(self.labels)
             if all(map(is_whole_number, kinds)):
@@ -396,10 +396,6 @@ class _Parser:
                     self.layout.column(self.layout.label),
                 )
         return self._table(self.pixels and (self.options.pixels or self._pictures()))
-
-    def nothing(self) -> Exception:
-        """What is wrong with a file that has no rows."""
-        return self.file.problem("only a header line; expected rows below it", self.layout.first_line)
 
     def take(self) -> CsvTable:
         """What was read since the last call, with labels as they are written or, if given, the classes."""

@@ -406,7 +406,10 @@ def _fetch(arguments: Sequence[str] | None) -> int:
         "--mirror", action="append", metavar="URL", help="fetch from here instead; may be given several times"
     )
     seconds = doors.number(above=0, below=1e6)
-    mnist.add_argument("--timeout", type=seconds, default=30.0, metavar="SECONDS", help="for each answer (30)")
+    timeout = download.TIMEOUT
+    mnist.add_argument(
+        "--timeout", type=seconds, default=timeout, metavar="SECONDS", help=f"for each answer ({timeout:g})"
+    )
     mnist.add_argument("--quiet", action="store_true", help="say nothing but errors")
     options = parser.parse_args(arguments)
     try:

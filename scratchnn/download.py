@@ -34,6 +34,7 @@ MNIST_FILES = {
 }
 
 MAX_FILE_BYTES = 64 << 20  # the largest file has 9.9 MB: a mirror that goes on and on is stopped here
+TIMEOUT = 30.0  # seconds to wait for a mirror that does not answer
 DEADLINE = 3600.0  # seconds for a file from one mirror
 _BLOCK_BYTES = 64 << 10
 _LONGEST_REASON = 200  # characters: what a mirror says may be a page
@@ -72,7 +73,7 @@ def download_mnist(
     mirrors: Sequence[str] = MIRRORS,
     files: Mapping[str, str] = MNIST_FILES,
     progress: Progress | None = None,
-    timeout: float = 30.0,
+    timeout: float = TIMEOUT,
     deadline: float = DEADLINE,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> list[str]:

@@ -8,6 +8,8 @@ datasets.py.
 
 from __future__ import annotations
 
+from math import prod
+
 from .data_file import CHUNK_BYTES, DataFile, Path
 from .errors import DataError
 
@@ -16,8 +18,9 @@ _MOST_DIMENSIONS = 8
 _GZIP_BEST_RATIO = 1032  # deflate cannot pack more than 1032 bytes into one
 
 
-def _sizes(file: DataFile, magic: bytes) -> list[int]:
+def _sizes(file: DataFile) -> list[int]:
     """The sizes of the dimensions, checked against what the file could hold."""
+    magic = file.read(4)
     if len(magic) < 4:
         raise file.problem(f"too short for an IDX file: expected at least 4 bytes, got {len(magic)}")
     if magic[:2] != b"\0\0" or not 1 <= magic[3] <= _MOST_DIMENSIONS:
@@ -28,14 +31,10 @@ def _sizes(file: DataFile, magic: bytes) -> list[int]:
     if len(header) < 4 * magic[3]:
         raise file.problem(f"cut short in the header: expected {magic[3]} sizes")
     sizes = [int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4)]
-    total = 1
-    for size in sizes:
-        if size == 0 or size >= 1 << 31:  # sizes were meant as signed integers: the top bit makes them negative
-            raise file.problem(f"an impossible size in the header: {' x '.join(map(str, sizes))}")
-        total *= size
-    held = file.stored_bytes * (_GZIP_BEST_RATIO if file.zipped else 1)
-    if total > held:
-        said = " x ".join(map(str, sizes))
+    said = " x ".join(map(str, sizes))
+    if not all(0 < size < 1 << 31 for size in sizes):  # they were meant as signed integers: the top bit is the sign
+        raise file.problem(f"an impossible size in the header: {said}")
+    if prod(sizes) > file.stored_bytes * (_GZIP_BEST_RATIO if file.zipped else 1):
         raise file.problem(f"cut short: the header says {said} bytes, and the file is too short for that")
     return sizes
 
@@ -65,13 +64,10 @@ def read_idx_images(path: Path, max_bytes: int | None) -> list[bytes]:
     Raises ``DataError`` for anything but a whole and well-formed file.
     """
     with DataFile(path, max_bytes) as file:
-        sizes = _sizes(file, file.read(4))
+        sizes = _sizes(file)
         if len(sizes) < 2:
             raise file.problem("expected images, got one number each: is this the file with the labels?")
-        count = sizes[0]
-        pixels = 1
-        for size in sizes[1:]:
-            pixels *= size
+        count, pixels = sizes[0], prod(sizes[1:])
         rows: list[bytes] = []
         rows_a_chunk = max(1, CHUNK_BYTES // pixels)
         while len(rows) < count:
@@ -89,14 +85,11 @@ def read_idx_labels(path: Path, max_bytes: int | None) -> list[int]:
     Raises ``DataError`` for anything but a whole and well-formed file.
     """
     with DataFile(path, max_bytes) as file:
-        sizes = _sizes(file, file.read(4))
+        sizes = _sizes(file)
         if len(sizes) != 1:
             raise file.problem(f"expected labels, got {len(sizes)} dimensions: is this the file with the images?")
-        labels = bytearray()
-        while len(labels) < sizes[0]:
-            block = file.read(min(CHUNK_BYTES, sizes[0] - len(labels)))
-            if not block:
-                raise _cut_short(file, sizes[0], len(labels), "labels")
-            labels += block
+        labels = file.read(sizes[0])
+        if len(labels) < sizes[0]:
+            raise _cut_short(file, sizes[0], len(labels), "labels")
         _nothing_more(file)
         return list(labels)

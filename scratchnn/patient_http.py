@@ -54,8 +54,7 @@ def open_url(url: str, headers: dict[str, str], patience: Patience) -> Any:
     opener = request.OpenerDirector()  # with less than build_opener puts in: no ftp, no file, no data
     for handler in (
         request.ProxyHandler(),
-        _Http(patience),
-        _Https(patience),
+        _Web(patience),
         _Redirects(),
         request.HTTPDefaultErrorHandler(),
         request.HTTPErrorProcessor(),
@@ -65,19 +64,15 @@ def open_url(url: str, headers: dict[str, str], patience: Patience) -> Any:
     return opener.open(request.Request(url, headers=headers), timeout=patience.left())
 
 
-class _Http(request.HTTPHandler):
+class _Web(request.HTTPHandler, request.HTTPSHandler):
+    """What opens connections, plain and secure ones."""
+
     def __init__(self, patience: Patience) -> None:
         super().__init__()
         self.patience = patience
 
     def http_open(self, req: request.Request) -> Any:
         return self.do_open(partial(_Connection, patience=self.patience), req)
-
-
-class _Https(request.HTTPSHandler):
-    def __init__(self, patience: Patience) -> None:
-        super().__init__()
-        self.patience = patience
 
     def https_open(self, req: request.Request) -> Any:
         return self.do_open(partial(_SecureConnection, patience=self.patience), req)
