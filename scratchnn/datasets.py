@@ -244,21 +244,20 @@ def images_in(path: str, *, test: bool = False) -> str | None:
 def load_images(images_path: str, *, like: Any = None, labelled: bool = True) -> Dataset:
     """Images as ``load_idx`` reads them, which have to fit the training data ``like``: images of as many pixels, labels
     among its classes. Without ``labelled``, no labels are read."""
-    if not labelled:
-        data = Dataset(list(read_idx_images(images_path, None)), [], source=os.fspath(images_path))
-    else:
+    if labelled:
         data = load_idx(images_path)
-        if not data.y:
-            raise DataError(
-                f"{images_path}: no labels: they are looked for in a file named after this, with labels for images"
-            )
+    else:
+        data = Dataset(list(read_idx_images(images_path, None)), [], source=os.fspath(images_path))
+    if labelled and not data.y:
+        what = "no labels: they are looked for in a file named after this, with labels for images"
+        raise DataError(f"{shown_path(images_path)}: {what}")
     if like is None:
         return data
     if data.width != getattr(like, "width", data.width):
-        raise DataError(f"{images_path}: expected images of {like.width} pixels, got {data.width}")
+        raise DataError(f"{shown_path(images_path)}: expected images of {like.width} pixels, got {data.width}")
     unknown = sorted(set(data.y) - set(like.classes)) if like.classes else []
     if unknown:
-        raise DataError(f"{images_path}: the label {unknown[0]} is not among the training classes")
+        raise DataError(f"{shown_path(images_path)}: the label {unknown[0]} is not among the training classes")
     return data
 
 

@@ -13,7 +13,8 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 from .arguments import finite_number, shown, shown_path
 from .disk import Lock, open_own
@@ -51,20 +52,10 @@ class _MirrorFailed(Exception):
     """This mirror did not deliver; the next one may."""
 
 
-class _Silence:
+@contextmanager
+def _silence(name: str, total: int | None) -> Iterator[Any]:
     """Progress for those who did not ask for any."""
-
-    def __init__(self, name: str, total: int | None) -> None:
-        pass
-
-    def __enter__(self) -> _Silence:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
-
-    def update(self, done: int) -> None:
-        pass
+    yield SimpleNamespace(update=lambda done: None)
 
 
 def download_mnist(
@@ -110,7 +101,7 @@ def download_mnist(
         if _md5(path) != md5:
             with _alone(path):
                 if _md5(path) != md5:  # whoever was at it before may have fetched it
-                    _download(path, md5, mirrors, _Fetcher(progress or _Silence, timeout, deadline, max_bytes))
+                    _download(path, md5, mirrors, _Fetcher(progress or _silence, timeout, deadline, max_bytes))
     return paths
 
 
@@ -149,11 +140,8 @@ def _download(path: str, md5: str, mirrors: Sequence[str], fetcher: _Fetcher) ->
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + name
         try:
-            resumed = _size(part) > 0
-            right = _try(fetcher, url, part, name, md5)
-            if not right and resumed:  # what was there before may have been the wrong half
-                right = _try(fetcher, url, part, name, md5)
-            if right:
+            resumed = _size(part) > 0  # then what was there before may have been the wrong half
+            if _made_whole(fetcher, url, part, md5) or (resumed and _made_whole(fetcher, url, part, md5)):
                 os.replace(part, path)
                 return
             answers.append(f"{url}: the md5 of what came is wrong")
@@ -164,10 +152,10 @@ def _download(path: str, md5: str, mirrors: Sequence[str], fetcher: _Fetcher) ->
     raise DownloadError(f"no mirror delivered {name}; {'; '.join(answers)}")
 
 
-def _try(fetcher: _Fetcher, url: str, part: str, name: str, md5: str) -> bool:
+def _made_whole(fetcher: _Fetcher, url: str, part: str, md5: str) -> bool:
     """Fetch the rest of the part; whether the whole is then right. A wrong one is removed."""
     if _md5(part) != md5:  # it may have been whole already, and only lacked its name
-        fetcher.fetch(url, part, name)
+        fetcher.fetch(url, part)
     if _md5(part) == md5:
         return True
     os.remove(part)
@@ -193,16 +181,15 @@ def _md5(path: str) -> str:
             digest.update(block)
 
 
-class _Fetcher:
+class _Fetcher(NamedTuple):
     """Fetches one address into one file, going on where the file ends."""
 
-    def __init__(self, progress: Progress, timeout: float, deadline: float, max_bytes: int) -> None:
-        self.progress = progress
-        self.timeout = timeout
-        self.deadline = deadline
-        self.max_bytes = max_bytes
+    progress: Progress
+    timeout: float
+    deadline: float
+    max_bytes: int
 
-    def fetch(self, url: str, part: str, name: str) -> None:
+    def fetch(self, url: str, part: str) -> None:
         """Append to ``part`` what it lacks, or write it anew if the mirror only sends whole files.
 
         Raises ``_MirrorFailed``, with what did arrive kept in ``part``; ``OSError`` if it cannot be written.
@@ -224,7 +211,7 @@ class _Fetcher:
                 start = 0  # it ignored the range and sends the whole
             length = _content_length(response)
             total = None if length is None else start + length
-            with open(_opened(part, start), "wb") as file, self.progress(name, total) as progress:
+            with open(_opened(part, start), "wb") as file, self.progress(url.rpartition("/")[2], total) as progress:
                 self._copy(response, file, progress, start, total)
 
     def _open(self, url: str, start: int, patience: Any) -> Any:
