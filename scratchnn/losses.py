@@ -40,9 +40,21 @@ class Loss:
         return f"{type(self).__name__}()"
 
 
-def _require_length(what: str, values: Any) -> None:
-    if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
-        raise ValueError(f"{what} of a loss must be a list, got {type(values).__name__}")
+def _check_lengths(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
+    given: dict[str, Any] = {"outputs": outputs, "targets": targets}
+    if weights is not None:
+        given["weights"] = weights
+    for what, values in given.items():
+        if not hasattr(values, "__len__") or not hasattr(values, "__getitem__") or isinstance(values, dict):
+            raise ValueError(f"{what} of a loss must be a list, got {type(values).__name__}")
+    count = len(outputs)
+    if not count:
+        raise ValueError("a loss needs at least one row of outputs, got none")
+    for what, values in given.items():
+        if len(values) != count:
+            raise ValueError(
+                f"a loss needs one {what[:-1]} for each row of outputs, got {count} rows and {len(values)} {what}"
+            )
 
 
 def _require_numbers(what: str, values: Any) -> None:
@@ -53,80 +65,63 @@ def _require_numbers(what: str, values: Any) -> None:
         raise ValueError(f"{what} of a loss must be floats, got {type(values).__name__} of something else") from None
 
 
-def _are_rows_of_floats(rows: Any) -> bool:
-    """Whether all rows are lists of at least one number, and their sum is one."""
-    try:
-        return {*map(type, rows)} == {list} and all(rows) and type(sum(map(sum, rows))) is float
-    except (TypeError, OverflowError, ArithmeticError):
-        return False
+def _target_row(output: Sequence[float], target: Any, sample: int) -> list[float]:
+    """A target as a row as wide as its outputs; a bare number stands for a row of one."""
+    if isinstance(target, (int, float)):
+        row = [float(target)]
+    else:
+        _require_numbers("rows of targets", target)
+        row = [float(v) for v in target]
+    if len(row) != len(output):
+        raise ValueError(f"target {sample} has {len(row)} numbers, its row of outputs has {len(output)}")
+    return row
 
 
-def _check_batch(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
-    _require_length("outputs", outputs)
-    _require_length("targets", targets)
-    if not _are_rows_of_floats(outputs):  # the rule takes a tenth of the time of a look at each row
-        for row in outputs:
-            _require_numbers("rows of outputs", row)
-            if not len(row):
-                raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
-    if not {*map(type, targets)} <= {int, float}:
-        for target in targets:
-            if not isinstance(target, (int, float)):
-                _require_numbers("rows of targets", target)
-    if weights is not None:
-        _require_length("weights", weights)
-        _require_numbers("weights", weights)
-    if not len(outputs):
-        raise ValueError("a loss needs at least one row of outputs, got none")
-    if len(outputs) != len(targets):
-        raise ValueError(
-            f"a loss needs one target for each row of outputs, got {len(outputs)} rows and {len(targets)} targets"
-        )
-    if weights is not None and len(weights) != len(outputs):
-        raise ValueError(
-            f"a loss needs one weight for each row of outputs, got {len(outputs)} rows and {len(weights)} weights"
-        )
+class _SummedLoss(Loss):
+    """A loss that is the sum of what each sample adds to it."""
+
+    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
+        """(summands of the loss, dLoss/dOutput) of one sample, both times ``factor``."""
+        raise NotImplementedError
+
+    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
+        _check_lengths(outputs, targets, weights)
+        count, summands, self._gradient = len(outputs), [], []
+        try:
+            factors = [1.0 / count] * count if weights is None else [weight / count for weight in weights]
+            for sample, (output, target, factor) in enumerate(zip(outputs, targets, factors)):
+                if not len(output):
+                    raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
+                losses, gradient = self._add(output, target, factor, sample)
+                summands += losses
+                self._gradient.append(gradient)
+            return math.fsum(summands)
+        except (TypeError, OverflowError):
+            for row in outputs:
+                _require_numbers("rows of outputs", row)
+            if weights is not None:
+                _require_numbers("weights", weights)
+            raise
+
+    def backward(self) -> Rows:
+        return self._gradient
 
 
-def _sample_factors(count: int, weights: Sequence[float] | None) -> list[float]:
-    """What each sample's loss is multiplied by: weight / number of samples."""
-    return [1.0 / count] * count if weights is None else [weight / count for weight in weights]
-
-
-def _target_rows(outputs: Rows, targets: Targets, first: int = 0) -> Rows:
-    """Targets as rows as wide as the outputs; a bare number stands for a row of one. ``first`` numbers the first."""
-    rows = [[float(t)] if isinstance(t, (int, float)) else [float(v) for v in t] for t in targets]
-    for number, (row, output) in enumerate(zip(rows, outputs), first):
-        if len(row) != len(output):
-            raise ValueError(f"target {number} has {len(row)} numbers, its row of outputs has {len(output)}")
-    return rows
-
-
-class _ElementwiseLoss(Loss):
+class _ElementwiseLoss(_SummedLoss):
     """The mean over all entries of a function of one output and its target."""
 
     def _element(self, output: float, target: float) -> tuple[float, float]:
         """(loss, derivative with respect to the output) of one entry."""
         raise NotImplementedError
 
-    def _check_target(self, target: float, sample: int) -> None:
-        pass
+    def _check(self, output: list[float], target: list[float], sample: int) -> None:
+        """``ValueError`` for numbers that the loss cannot be taken of."""
 
-    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
-        _check_batch(outputs, targets, weights)
-        total, self._gradient, element = [], [], self._element
-        rows, factors = _target_rows(outputs, targets), _sample_factors(len(outputs), weights)
-        for sample, (output, target, factor) in enumerate(zip(outputs, rows, factors)):
-            for t in target:
-                self._check_target(t, sample)
-            share = factor / len(output)
-            pairs = [element(o, t) for o, t in zip(output, target)]
-            total.extend([share * loss for loss, _ in pairs])
-            self._gradient.append([share * derivative for _, derivative in pairs])
-        return math.fsum(total)
-
-    def backward(self) -> Rows:
-        return self._gradient
+    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
+        wanted, share, element = _target_row(output, target, sample), factor / len(output), self._element
+        self._check(output, wanted, sample)
+        pairs = [element(o, t) for o, t in zip(output, wanted)]
+        return [share * loss for loss, _ in pairs], [share * derivative for _, derivative in pairs]
 
 
 class MSELoss(_ElementwiseLoss):
@@ -156,9 +151,10 @@ class StandardisedMSELoss(MSELoss):
         return value
 
 
-def _check_probability_target(target: float, sample: int) -> None:
-    if not 0.0 <= target <= 1.0:
-        raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {target!r} for sample {sample}")
+def _check_probabilities(target: list[float], sample: int) -> None:
+    for t in target:
+        if not 0.0 <= t <= 1.0:
+            raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {t!r} for sample {sample}")
 
 
 class BCELoss(_ElementwiseLoss):
@@ -175,20 +171,15 @@ class BCELoss(_ElementwiseLoss):
         loss = -(target * linalg.log(p) + (1.0 - target) * math.log1p(-p))
         return loss, (p - target) / (p * (1.0 - p))
 
-    def _check_target(self, target: float, sample: int) -> None:
-        _check_probability_target(target, sample)
-
-    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
-        _check_batch(outputs, targets, weights)
-        for sample, row in enumerate(outputs):
-            for p in row:
-                # the small margin is for outputs that were rounded on their way here
-                if not -1e-6 <= p <= 1.0 + 1e-6:
-                    raise ValueError(
-                        f"BCELoss needs outputs from 0 to 1, got {p!r} for sample {sample}: "
-                        "end the network with Sigmoid, or use BCEWithLogitsLoss"
-                    )
-        return super().forward(outputs, targets, weights)
+    def _check(self, output: list[float], target: list[float], sample: int) -> None:
+        _check_probabilities(target, sample)
+        for p in output:
+            # the small margin is for outputs that were rounded on their way here
+            if not -1e-6 <= p <= 1.0 + 1e-6:
+                raise ValueError(
+                    f"BCELoss needs outputs from 0 to 1, got {p!r} for sample {sample}: "
+                    "end the network with Sigmoid, or use BCEWithLogitsLoss"
+                )
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [[1.0 - row[0], row[0]] for row in outputs] if len(outputs[0]) == 1 else None
@@ -204,8 +195,8 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
         loss = target * linalg.softplus(-output) + (1.0 - target) * linalg.softplus(output)
         return loss, linalg.sigmoid(output) - target
 
-    def _check_target(self, target: float, sample: int) -> None:
-        _check_probability_target(target, sample)
+    def _check(self, output: list[float], target: list[float], sample: int) -> None:
+        _check_probabilities(target, sample)
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         if len(outputs[0]) != 1:
@@ -219,7 +210,7 @@ def _class_number(target: Any, classes: int, sample: int) -> int:
     return target
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(_SummedLoss):
     """Cross-entropy on logits, fused with log-softmax: the mean of -log softmax(logits)[class].
 
     The gradient is softmax(logits) - target. Targets are class numbers, or rows of class probabilities (one-hot).
@@ -227,32 +218,22 @@ class CrossEntropyLoss(Loss):
 
     task = "classification"
 
-    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
-        _check_batch(outputs, targets, weights)
-        shares, self._gradient = [], []
-        factors = _sample_factors(len(outputs), weights)
-        for sample, (row, target, factor) in enumerate(zip(outputs, targets, factors)):
-            probabilities, logs = linalg.softmax_and_log(row)
-            if isinstance(target, (int, float)):
-                k = _class_number(target, len(row), sample)
-                shares.append(-factor * logs[k])
-                probabilities[k] -= 1.0
-                self._gradient.append([factor * p for p in probabilities])
-            else:
-                (wanted,) = _target_rows([row], [target], sample)
-                mass = math.fsum(wanted)  # 1 for a distribution; the formula below holds for any
-                shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, logs) if t]))
-                self._gradient.append([factor * (p * mass - t) for p, t in zip(probabilities, wanted)])
-        return math.fsum(shares)
-
-    def backward(self) -> Rows:
-        return self._gradient
+    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
+        probabilities, logs = linalg.softmax_and_log(output)
+        if isinstance(target, (int, float)):
+            k = _class_number(target, len(output), sample)
+            probabilities[k] -= 1.0
+            return [-factor * logs[k]], [factor * p for p in probabilities]
+        wanted = _target_row(output, target, sample)
+        mass = math.fsum(wanted)  # 1 for a distribution; the formula below holds for any
+        loss = -factor * math.fsum([t * v for t, v in zip(wanted, logs) if t])
+        return [loss], [factor * (p * mass - t) for p, t in zip(probabilities, wanted)]
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [linalg.softmax(row) for row in outputs]
 
 
-class NLLLoss(Loss):
+class NLLLoss(_SummedLoss):
     """Negative log-likelihood on log-probabilities (the output of LogSoftmax): the mean of -output[class].
 
     Targets are class numbers, or rows of class probabilities (one-hot).
@@ -260,22 +241,14 @@ class NLLLoss(Loss):
 
     task = "classification"
 
-    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
-        _check_batch(outputs, targets, weights)
-        shares, self._gradient = [], []
-        factors = _sample_factors(len(outputs), weights)
-        for sample, (row, target, factor) in enumerate(zip(outputs, targets, factors)):
-            if isinstance(target, (int, float)):
-                wanted = [0.0] * len(row)
-                wanted[_class_number(target, len(row), sample)] = 1.0
-            else:
-                (wanted,) = _target_rows([row], [target], sample)
-            shares.append(-factor * math.fsum([t * v for t, v in zip(wanted, row) if t]))
-            self._gradient.append([-factor * t for t in wanted])
-        return math.fsum(shares)
-
-    def backward(self) -> Rows:
-        return self._gradient
+    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
+        if isinstance(target, (int, float)):
+            wanted = [0.0] * len(output)
+            wanted[_class_number(target, len(output), sample)] = 1.0
+        else:
+            wanted = _target_row(output, target, sample)
+        loss = -factor * math.fsum([t * v for t, v in zip(wanted, output) if t])
+        return [loss], [-factor * t for t in wanted]
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [[linalg.exp(v) for v in row] for row in outputs]
