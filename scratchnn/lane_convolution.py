@@ -270,7 +270,8 @@ def _lanes_of(ops: Forms, x: LaneMatrix | Inputs) -> Samples:
     scale, exponent = math.frexp(x.scale)
     if any(type(row) is not bytearray for row in dense):
         bound = 1 << SCALAR_BITS
-        return Samples(layout.pack(dense), scale, [(exponent + entry.exponent, bound) for entry in x.entries])
+        sizes = [(exponent + entry.exponent, bound) if entry.growth else NOTHING for entry in x.entries]
+        return Samples(layout.pack(dense), scale, sizes)
     data, lanes = [], bytearray(layout.size)
     for row in dense:
         lanes[:: layout.bytes] = row  # pixels: the lowest byte of each lane

@@ -468,11 +468,11 @@ def _picked(positions: tuple[int, ...], table: Sequence[int]) -> list[int]:
 
 
 def _own_exponent(row: Sequence[float]) -> int:
-    """The exponent of a unit in which a row's numbers are small ints; 0 if they are whole and small already."""
+    """The exponent of a unit in which a row's numbers are small ints; whole numbers that are small stay exact."""
     largest = largest_size(row)
-    if largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
-        return 0
-    return exponent_for(largest, SCALAR_BITS, EXPONENT_STEP)
+    exponent = exponent_for(largest, SCALAR_BITS, EXPONENT_STEP)
+    whole = largest < 1 << SCALAR_BITS and all(v == int(v) for v in row)
+    return min(exponent, 0) if whole else exponent
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------

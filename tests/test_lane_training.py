@@ -113,6 +113,15 @@ def test_a_row_of_zeros_among_inputs_has_no_size_that_could_hide_the_others(ops:
         assert engine.to_rows(moved) == [pytest.approx(row, rel=2.0**-12, abs=0.0) for row in sums]
 
 
+def test_a_row_of_whole_numbers_does_not_hide_the_rows_beside_it(ops: Lanes) -> None:
+    rng = Random(2)
+    rows = [[float(rng.random() < 0.5) for _ in range(16)], *([rng.random() for _ in range(16)] for _ in range(7))]
+    engine = ops.tuned_for(ops.prepare(rows), len(rows))
+    x, g = engine.take_rows(engine.prepare(rows), range(8)), [[rng.gauss(0.0, 1.0) for _ in range(4)] for _ in rows]
+    found, wanted = engine.to_rows(engine.matmul_tn(x, engine.from_rows(g))), linalg.matmul_tn(rows, g)
+    assert found == [pytest.approx(row, rel=0, abs=2.0**-12) for row in wanted]
+
+
 def test_a_sum_of_rows_keeps_the_finer_unit_where_the_true_sizes_allow_it(ops: Lanes) -> None:
     # The bound of the first is that of its largest row; its second row is small.
     large, _ = ops.relu(ops.from_rows([[1e9, 0.0], [1e-3, 2e-3]]))
