@@ -1,4 +1,4 @@
-"""What stands between a user's words for a network and its layers: building, describing, and summing up.
+"""Builds a network from names and sizes, and describes its layers as plain data for a file or as rows of a summary.
 
 A saved model holds its layers as plain data, the name of each class and its arguments; only the classes listed here,
 and those that the reader hands over, are ever made from a file.

@@ -1,5 +1,4 @@
-"""Checks of arguments that are single numbers or names, shared by everything that takes some, and how values and paths
-are shown in messages."""
+"""Checks of arguments (sizes, numbers, names), and how values and paths are shown in the messages of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings that are taken where nothing is said: the library and the command line both read them here.
+"""Default settings: what the library and the command line take where nothing is said.
 
 They were chosen by measurement on tables of 4 to 784 features (`examples/README.md` has them, with the command): one
 rate, momentum and a cosine learn much in few epochs and settle at the end. What is said by an argument always wins.

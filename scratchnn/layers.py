@@ -1,4 +1,4 @@
-"""Layers: each one is two verbs, ``forward`` and ``backward``.
+"""Layers, the functions that a network is made of: each has a ``forward`` and a ``backward`` pass.
 
 ``forward`` turns a batch (a matrix whose rows are samples) into the next layer's batch and remembers what the
 way back needs. (It returns what it has made, not what it remembers: that may be another thread's by then.)
@@ -48,7 +48,7 @@ def shape_text(shape: Shape) -> str:
 
 
 class Layer(Computing):
-    """What every layer can do. A layer of your own needs ``forward`` and ``backward`` and nothing else.
+    """Base class of all layers. One of your own needs ``forward`` and ``backward`` and nothing else.
 
     Both are given a matrix of the number engine ``self.ops`` and return one. Engines share their operations, of which
     ``map``, ``hadamard`` and ``scale`` make most layers without weights; any other goes through lists of floats, with
@@ -231,7 +231,7 @@ def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
 
 
 class WeightedLayer(Layer):
-    """What ``Linear`` and ``Conv2D`` share: a weight and a bias, drawn as soon as somebody asks for them."""
+    """Base class of layers with a weight and a bias, which are drawn as soon as somebody asks for them."""
 
     def _make_parameters(
         self, inputs: int, outputs: int, init: str | float, rng: Random | None, fan_out: int | None = None
@@ -271,7 +271,7 @@ class WeightedLayer(Layer):
 
 
 class Linear(WeightedLayer):
-    """Every output is a weighted sum of all inputs plus a bias: y = x·weight + bias.
+    """A fully connected layer: every output is a weighted sum of all inputs plus a bias: y = x·weight + bias.
 
     ``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``init`` is "he" (the default, for ReLU), "xavier" (for tanh
     and sigmoid) or a number b: weights uniform in ±b. Biases start at 0. ``rng`` draws the weights at once and for
@@ -309,7 +309,7 @@ class Linear(WeightedLayer):
 
 
 class ReLU(Layer):
-    """max(x, 0). Its derivative is 1 where x is positive and 0 elsewhere (0 at 0 itself)."""
+    """Rectified linear unit: max(x, 0). Its derivative is 1 where x is positive and 0 elsewhere (0 at 0 itself)."""
 
     def forward(self, x: Matrix) -> Matrix:
         output, self.mask = self.ops.relu(x)
@@ -320,7 +320,7 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
+    """Leaky rectified linear unit: x where x is positive, slope·x elsewhere (Maas et al. 2013)."""
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = require_number("slope of LeakyReLU", slope, 0.0, 1.0)
@@ -349,7 +349,7 @@ class Tanh(Layer):
 
 
 class Sigmoid(Layer):
-    """1 / (1 + e⁻ˣ); its derivative is y·(1 - y) for the output y."""
+    """The logistic function 1 / (1 + e⁻ˣ); its derivative is y·(1 - y) for the output y."""
 
     def forward(self, x: Matrix) -> Matrix:
         self.y = y = self.ops.map(linalg.sigmoid, x)
@@ -360,7 +360,7 @@ class Sigmoid(Layer):
 
 
 class Softmax(Layer):
-    """Each row becomes positive numbers that add up to 1: eˣ / Σ eˣ.
+    """Softmax: each row becomes positive numbers that add up to 1, eˣ / Σ eˣ.
 
     backward is the true Jacobian-vector product y·(g - Σ g·y), right under any loss.
     """
@@ -378,7 +378,7 @@ class Softmax(Layer):
 
 
 class LogSoftmax(Layer):
-    """log(Softmax(x)) row by row, without underflow; backward is g - softmax(x)·Σ g."""
+    """The logarithm of softmax, row by row, without underflow; backward is g - softmax(x)·Σ g."""
 
     def forward(self, x: Matrix) -> Matrix:
         pairs = [linalg.softmax_and_log(row) for row in self.ops.to_rows(x)]
@@ -394,7 +394,7 @@ class LogSoftmax(Layer):
 
 
 class Dropout(Layer):
-    """While training, each number is zeroed with probability ``rate`` and the others grow by 1 / (1 - rate).
+    """Dropout: while training, each number is zeroed with probability ``rate`` and the others grow by 1 / (1 - rate).
 
     So the expected sum stays the same, and predicting needs no change (Srivastava et al. 2014, "inverted" form).
     ``rng`` draws the mask; without it a fixed seed does until a ``Model`` hands in a generator.

@@ -20,7 +20,7 @@ Targets = Sequence[Union[int, float, Sequence[float]]]
 
 
 class Loss:
-    """What every loss can do."""
+    """Base class of all losses. One of your own needs ``forward`` and ``backward``."""
 
     task = "regression"  # what a model with this loss is for, unless it is told
 

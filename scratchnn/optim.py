@@ -44,9 +44,10 @@ def described(thing: Any) -> list[Any]:
 
 
 class Optimizer(Computing):
-    """What every update rule can do."""
+    """Base class of optimizers, the rules by which gradients change parameters. One of your own needs ``step``."""
 
     steps = 0  # taken so far, where a rule counts them
+    weight_decay = 0.0
     going_on = False  # whether it remembers what it learned in the last run
 
     def __init__(self, lr: float) -> None:
@@ -91,6 +92,12 @@ class Optimizer(Computing):
         """Take up what ``matrices`` and ``floats`` gave, after so many steps. ``ValueError`` for what they cannot
         have given."""
 
+    def _decayed_gradient(self, parameter: Any) -> Matrix:
+        """g + weight_decay·w: the gradient with that of an L2 penalty on the weights."""
+        if not self.weight_decay:
+            return parameter.gradient
+        return self.ops.add_scaled(parameter.gradient, parameter.value, self.weight_decay)
+
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
         values = []
@@ -126,7 +133,7 @@ class SGD(Optimizer):
 
     def step(self, parameters: Sequence[Any]) -> None:
         ops = self.ops
-        directions = [self._with_decay(p) for p in parameters]
+        directions = [self._decayed_gradient(p) for p in parameters]
         if self.momentum:
             if self.velocities:
                 self.velocities = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
@@ -146,11 +153,6 @@ class SGD(Optimizer):
 
     def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
         self.velocities = list(matrices)
-
-    def _with_decay(self, parameter: Any) -> Matrix:
-        if not self.weight_decay:
-            return parameter.gradient
-        return self.ops.add_scaled(parameter.gradient, parameter.value, self.weight_decay)
 
 
 class Adam(Optimizer):
@@ -184,10 +186,7 @@ class Adam(Optimizer):
         self.steps += 1
         first, steps = not self.means, []
         for number, parameter in enumerate(parameters):
-            gradient = parameter.gradient
-            if self.weight_decay:
-                gradient = ops.add_scaled(gradient, parameter.value, self.weight_decay)
-            rows = ops.to_rows(gradient)
+            rows = ops.to_rows(self._decayed_gradient(parameter))
             if first:
                 self.means.append([[0.0] * len(row) for row in rows])
                 self.squares.append([[0.0] * len(row) for row in rows])
@@ -220,7 +219,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
 
 
 class Schedule:
-    """Sets an optimizer's learning rate once an epoch, starting from the one it was made with."""
+    """Base class of learning rate schedules: each sets an optimizer's rate once an epoch, starting from its own."""
 
     def __repr__(self) -> str:
         return _as_call(self)
@@ -250,7 +249,7 @@ class StepSchedule(Schedule):
 
 
 class CosineSchedule(Schedule):
-    """Half a cosine from the first learning rate down to ``minimum`` over ``epochs`` (Loshchilov & Hutter 2017)."""
+    """Cosine annealing (Loshchilov & Hutter 2017): half a cosine from the first rate to ``minimum`` in ``epochs``."""
 
     def __init__(self, epochs: int, minimum: float = 0.0) -> None:
         self.epochs = require_size("epochs", epochs)

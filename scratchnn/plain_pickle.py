@@ -1,4 +1,4 @@
-"""Plain data as bytes in pickle's format, and back, without pickle's machinery: what is read here can run nothing.
+"""Safe pickling of plain data: written and read in pickle's format, but nothing that is read here can be run.
 
 A pickle is a small program. Most of its instructions build data; a few import a name, call it, or set an object's
 state, and those make it dangerous. This reader knows the first kind alone: ``None``, bools, numbers, text, bytes,

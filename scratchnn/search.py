@@ -414,7 +414,7 @@ class _Search:
         self.measure = measure
 
     def take(self, X: Any, y: Any, folds: int, seed: int) -> None:
-        """Check the data, part them into folds, and fill in the arguments of ``Model`` that follow from them."""
+        """Check the data, split them into folds, and fill in the arguments of ``Model`` that follow from them."""
         require_size("seed", seed, 0)
         self.X = as_rows(X, "X")
         labels = None
@@ -593,10 +593,10 @@ def grid_search(
 
     grid: {argument of ``Model`` or of ``fit``: list of values to try}
     model, fit: {argument: value} for those that stay the same. ``input_size`` and ``output_size`` follow from the data,
-        and the model's ``seed`` is the search's, unless given. A ``sample_weight`` is parted like the rows.
+        and the model's ``seed`` is the search's, unless given. A ``sample_weight`` is split like the rows.
     build: instead of ``Model``, a function that is given all arguments that it names (the others are for ``fit``) and
         returns a ``Model``, of layers of your own for example, which it makes anew each time
-    folds: in how many parts the rows are split; each is held out once while a model learns the others. Classes are
+    folds: into how many folds the rows are split; each is held out once while a model learns the others. Classes are
         spread evenly over them.
     seed: decides which row is in which fold, and the starting weights
     measure: "score" (accuracy, or R² for regression) or "loss"

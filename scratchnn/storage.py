@@ -1,8 +1,8 @@
-"""Files that survive: records that are written whole or not at all, and read without running any code.
+"""Saves models and checkpoints: files that are written whole or not at all, and read without running any code.
 
-A record is plain data (see plain_pickle): a saved model, a checkpoint. Its file is a pickle, because that is what
-people expect of a ``.pkl``: a dict of a format name, a version, a SHA-256 and the payload, which is the record as a
-pickle of its own. Nothing in the package reads a pickle but through this file.
+What is saved is a record, plain data (see plain_pickle). Its file is a pickle, because that is what people expect of a
+``.pkl``: a dict of a format name, a version, a SHA-256 and the payload, which is the record as a pickle of its own.
+Nothing in the package reads a pickle but through this file.
 """
 
 from __future__ import annotations
