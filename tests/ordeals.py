@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, l
 from scratchnn.datasets import Dataset, iter_csv
 
 from . import hostile_pickles
+from .files import Arriving, idx
 
 ROOT = Path(__file__).resolve().parent.parent
 MEMORY = 64 << 20  # what reading a file may take beyond the file itself
@@ -472,10 +473,6 @@ TABLES: list[tuple[bytes, Any]] = [
 ]
 
 
-def idx(sizes: tuple[int, ...], values: bytes) -> bytes:
-    return bytes([0, 0, 8, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
-
-
 def scribble(data: bytes, rng: Random) -> bytes:
     """A few characters of a table replaced, put in or taken out."""
     changed = bytearray(data)
@@ -523,22 +520,6 @@ def mutated_csv(folder: Path, count: int = 10_000, seed: int = 0) -> str:
                 lambda label=label, n=number: load_csv(path, label, regression=n % 7 == 0), f"table {number}: {file!r}"
             )
     return f"{read} read, {count - read} refused"
-
-
-class Arriving(io.RawIOBase):
-    """A stream whose bytes arrive in given pieces."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.pieces = iter(pieces)
-        self.given = b""
-
-    def read1(self, size: int = -1) -> bytes:
-        if not self.given:
-            self.given = next(self.pieces, b"")
-        piece, self.given = self.given[:size], self.given[size:]
-        return piece
-
-    read = read1  # type: ignore[assignment]
 
 
 def csv_in_pieces(folder: Path, count: int = 10_000, seed: int = 0) -> str:

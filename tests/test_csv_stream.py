@@ -23,26 +23,10 @@ from scratchnn import Model, csv_reader, predict
 from scratchnn.datasets import Dataset, iter_csv, load_csv
 from scratchnn.errors import DataError
 
+from .files import Arriving
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds after which a process that does not answer is taken for one that never will
-
-
-class Arriving(io.RawIOBase):
-    """A stream whose bytes arrive in given pieces; ``left`` tells whether all were asked for."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self.pieces = pieces
-        self.given = b""
-        self.count = 0
-
-    def read1(self, size: int = -1) -> bytes:
-        if not self.given:
-            self.given = next(self.pieces, b"")
-            self.count += 1
-        piece, self.given = self.given[:size], self.given[size:]
-        return piece
-
-    read = read1  # type: ignore[assignment]
 
 
 def known(width: int = 2, **settings: Any) -> Dataset:

@@ -25,6 +25,8 @@ from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, one_hot
 from scratchnn.errors import ArgumentError, DataError
 from scratchnn.pixel_text import PixelText
 
+from .files import idx
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 FLOWERS = "long,wide,species\n5.1,3.5,setosa\n6.2,2.9,virginica\n4.7,3.2,setosa\n"
 
@@ -740,10 +742,6 @@ def test_a_label_that_is_no_column(write: Any) -> None:
 
 
 # --- IDX ---------------------------------------------------------------------------------------------------
-
-
-def idx(sizes: list[int], values: bytes, kind: int = 8) -> bytes:
-    return bytes([0, 0, kind, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
 
 
 IMAGES, LABELS = idx([3, 2, 2], bytes(range(12))), idx([3], bytes([7, 0, 7]))

@@ -16,6 +16,8 @@ import pytest
 
 from scratchnn import Model, predict, train
 
+from .files import idx
+
 ROOT = Path(__file__).resolve().parent.parent
 
 Result = tuple[int, str, str]
@@ -99,10 +101,6 @@ def test_a_fraction_that_makes_no_sense_is_refused(arguments: list[str], message
 
 
 # --- MNIST's own files -------------------------------------------------------------------------------------------
-
-
-def idx(sizes: list[int], values: bytes) -> bytes:
-    return bytes([0, 0, 8, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes) + values
 
 
 def write_images(folder: Path, part: str, count: int, *, side: int = 5, packed: bool = True) -> list[int]:
