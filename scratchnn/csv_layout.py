@@ -426,8 +426,8 @@ def _no_record(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOpt
     return file.problem(f"a quoted field that is opened and never closed, or closed too early{length}", line)
 
 
-def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOptions) -> tuple[Layout, bool]:
-    """The layout of the file that starts with these lines, and whether it has a header line.
+def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOptions) -> Layout:
+    """The layout of the file that starts with these lines.
 
     Raises ``DataError`` where the file cannot be what the caller asked for.
     """
@@ -458,4 +458,4 @@ def find_layout(file: DataFile, lines: Sequence[tuple[int, str]], options: CsvOp
     layout.arrange(options.feature_names)
     if header and not rows and len(lines) < HEAD_LINES:
         raise layout.no_rows()
-    return layout, header
+    return layout

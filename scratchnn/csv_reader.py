@@ -68,10 +68,10 @@ def read_csv(source: Source, options: CsvOptions) -> CsvTable:
             size += len(line)
             if len(head) == HEAD_LINES or (size > CHUNK_BYTES and len(head) > 2):
                 break
-        layout, header = find_layout(file, _texts(file, head), options)
-        parser = _Parser(file, layout, options)
+        parser = _Parser(find_layout(file, _texts(file, head), options), options)
         lines = parser.squeezed(chain(head, lines))
-        parser.read(lines, lines, header)
+        parser.pass_header(lines)
+        parser.read(lines, lines)
         return parser.table()
 
 
@@ -90,11 +90,9 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
             head.append(numbered)
             if len(head) == HEAD_LINES or is_clear(_texts(file, head), options):
                 break
-        layout, header = find_layout(file, _texts(file, head), options)
-        parser = _Parser(file, layout, options)
+        parser = _Parser(find_layout(file, _texts(file, head), options), options)
         lines.put_back(head)
-        if header:
-            parser.read(iter(()), parser.squeezed(lines), header)
+        parser.pass_header(parser.squeezed(lines))
         empty = True
         while True:
             problem = None
@@ -112,7 +110,7 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
                 break
             lines.put_back([waited_for])
         if empty:
-            raise layout.no_rows()
+            raise parser.layout.no_rows()
 
 
 def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int, str]]:
@@ -157,8 +155,8 @@ def _as_pixels(row: list[float]) -> bytes | None:
 class _Parser:
     """Turns lines into rows and labels, by one layout."""
 
-    def __init__(self, file: DataFile, layout: Layout, options: CsvOptions) -> None:
-        self.file = file
+    def __init__(self, layout: Layout, options: CsvOptions) -> None:
+        self.file = layout.file
         self.layout = layout
         self.options = options
         self.rows: list[Row] = []
@@ -180,13 +178,14 @@ class _Parser:
         delimiter = self.layout.delimiter
         return ((number, squeeze(line, delimiter)) for number, line in lines) if delimiter == " " else lines
 
-    def read(self, lines: NumberedLines, more: NumberedLines, header: bool = False) -> None:
-        """Read all of the lines; a record that goes on takes ``more``, which may be the same iterator.
+    def pass_header(self, lines: NumberedLines) -> None:
+        """Take the header line, if there is one, from the lines; in quotes it may take several."""
+        if self.layout.names:
+            number, line = next(numbered for numbered in lines if numbered[0] == self.layout.first_line)
+            self._record(number, line, lines)
 
-        With ``header``, the first record of ``more`` is passed over.
-        """
-        if header:
-            self._pass_header(more)
+    def read(self, lines: NumberedLines, more: NumberedLines) -> None:
+        """Read all of the lines; a record that goes on takes ``more``, which may be the same iterator."""
         delimiter = self.layout.delimiter.encode()
         cut, known, width = self._cutter(delimiter), self.seen, self.layout.width
         read_pixels, read_numbers, look_closer = PixelText(width, delimiter).read, self._numbers, self._look_closer
@@ -213,12 +212,6 @@ class _Parser:
                         continue
             look_closer(number, line, more)
 
-    def _pass_header(self, lines: NumberedLines) -> None:
-        for number, line in lines:
-            if not self._blank(line):
-                self._record(number, line, lines)
-                break
-
     def _cutter(self, delimiter: bytes) -> Callable[[bytes], tuple[bytes, bytes]]:
         """The function that cuts a line into its label as written and the other fields."""
         label_at = self.layout.label
@@ -242,7 +235,7 @@ class _Parser:
 
     def _look_closer(self, number: int, line: bytes, lines: NumberedLines) -> None:
         """Read a row that is not all pixels with a label met before."""
-        if self._blank(line):
+        if self._is_empty(line):
             return
         fields = line.rstrip(b"\r\n").split(self.layout.delimiter.encode())
         texts = self._record(number, line, lines)
@@ -264,7 +257,7 @@ class _Parser:
         if whole and not self.options.regression and len(self.seen) < MOST_LABELS_KNOWN:
             self.seen[written] = label
 
-    def _blank(self, line: bytes) -> bool:
+    def _is_empty(self, line: bytes) -> bool:
         """Whether a line is to be skipped; one of tabs alone is a row of empty fields where tabs separate them."""
         return not (line.strip(b" \r\n") if self.layout.delimiter == "\t" else line.strip())
 
@@ -375,7 +368,7 @@ class _Parser:
                 )
         return label
 
-    def _ragged(self, line: int, got: int) -> Exception:
+    def _ragged(self, line: int, got: int) -> DataError:
         expected = self.layout.columns
         return self.file.problem(f"expected {expected} fields, as in line {self.layout.first_line}, got {got}", line)
 

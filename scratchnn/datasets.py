@@ -23,7 +23,7 @@ from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
 from .errors import ArgumentError, DataError
 from .escapes import printable
-from .idx_reader import is_idx, read_idx_images, read_idx_labels
+from .idx_reader import idx_files, is_idx, read_idx_images, read_idx_labels
 from .preprocessing import Row, one_hot
 from .shuffle import rows_by_label, shuffle
 from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
@@ -236,8 +236,7 @@ def images_in(path: str, *, test: bool = False) -> str | None:
     """The IDX file of images that a path stands for: itself, or in a folder as ``datasets mnist`` leaves it the one for
     training or, with ``test``, for tests. None if there is none."""
     if os.path.isdir(path):
-        names = sorted(name for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz")))
-        return next((os.path.join(path, name) for name in names if name.startswith(_IMAGE_FILES[test])), None)
+        return next((file for file in idx_files(path) if os.path.basename(file).startswith(_IMAGE_FILES[test])), None)
     return path if os.path.isfile(path) and is_idx(path) else None
 
 

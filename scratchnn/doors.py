@@ -223,9 +223,9 @@ def input_files(path: str | None) -> list[str]:
     """The files that an argument stands for: itself, none for standard input, in a folder those that MNIST comes in."""
     if path is None or path == "-":
         return []
-    if not os.path.isdir(path):
-        return [path]
-    return [os.path.join(path, name) for name in os.listdir(path) if name.endswith(("ubyte", "ubyte.gz"))]
+    from .idx_reader import idx_files
+
+    return idx_files(path) if os.path.isdir(path) else [path]
 
 
 def spare_inputs(target: str, *inputs: str | None) -> None:

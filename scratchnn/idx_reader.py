@@ -8,6 +8,7 @@ datasets.py.
 
 from __future__ import annotations
 
+import os
 from math import prod
 
 from .data_file import CHUNK_BYTES, DataFile, Path
@@ -46,6 +47,11 @@ def _nothing_more(file: DataFile) -> None:
 
 def _cut_short(file: DataFile, expected: int, got: int, what: str) -> Exception:
     return file.problem(f"cut short: expected {expected} {what}, got {got}")
+
+
+def idx_files(folder: str) -> list[str]:
+    """The paths of the files in a folder that have names as MNIST's have."""
+    return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(("ubyte", "ubyte.gz"))]
 
 
 def is_idx(path: Path) -> bool:

@@ -189,6 +189,15 @@ def test_many_blanks_are_one(fields: list[str]) -> None:
     assert squeeze(line, ",") == line
 
 
+# --- lines before the header -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["", "\n \n", "\u00a0\n", '""\n', '\n" "\n'])
+def test_what_looks_empty_is_no_header(first: str) -> None:
+    data = load(first + "a,label\n1,x\n2,y\n")
+    assert (data.feature_names, data.y) == (["a"], ["x", "y"])
+
+
 # --- long fields -------------------------------------------------------------------------------------------------
 
 
