@@ -23,18 +23,19 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"  # read by NumPy's and others' libraries when they are loaded, so it is set first
 
 import argparse  # noqa: E402
-import importlib.metadata  # noqa: E402
+import importlib  # noqa: E402
 import math  # noqa: E402
-import platform  # noqa: E402
 import random  # noqa: E402
 import re  # noqa: E402
 import subprocess  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
-from collections.abc import Callable, Iterable, Sequence  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from operator import attrgetter  # noqa: E402
 from typing import Any  # noqa: E402
+
+from _benchmark_report import MISSING, Report, micro, percent, ratio, ratio_to  # noqa: E402
 
 from scratchnn import (  # noqa: E402
     ArgumentError,
@@ -56,7 +57,6 @@ Floats = list[list[float]]
 HIDDEN, LR, BATCH = 100, 0.1, 32
 PLAIN = {"momentum": 0.0, "schedule": None}  # the steps that the other programs take, whatever is recommended
 START = {"init": "he", "seed": 0}
-MISSING = "not installed"
 FEWEST = 50  # images; with fewer, a class may be missing
 
 
@@ -178,67 +178,6 @@ def run_fresh(program: str, *arguments: str) -> tuple[list[str], float, float]:
     if int(status):
         raise RuntimeError(f"a program that was to be measured failed:\n{program}")
     return printed, float(seconds), float(peak) / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-# --- printing --------------------------------------------------------------------------------------------------------
-
-BARS = {  # what is measured: (in words, must, aim)
-    "numpy": ("training, {images} images, hidden 100, batch 32: time over NumPy's on one thread", "16 or less", "8"),
-    "textbook": ("the same, textbook triple loop over ours", "50 or more", "100"),
-    "tanh": ("the same with Tanh: times the speed of the `linalg` engine", "5 or more", "15"),
-    "deep": ("the same with two hidden layers (128, 64): times the speed of the `linalg` engine", "5 or more", "15"),
-    "convolution": ("`Conv2D(1, 8, 3)` forward and weight gradient, NumPy's pixel loop over ours", "10 or more", "30"),
-    "agreement": ("loss in and after each of 3 epochs, `lanes` against `linalg`, same seed", "within 1 %", "0.1 %"),
-    "five": ("full MNIST, 5 epochs: test accuracy", "97.0 % or more", "97.5 %"),
-    "best": ("full MNIST, under 5 minutes of one core: test accuracy", "98 %", "98.3 %"),
-    "load": ("`load_csv` on {load} rows as CSV, time over `pandas.read_csv`", "1.2 or less", "0.9"),
-    "latency": ("one-row `predict`, time over scikit-learn's MLPClassifier", "1 or less", "0.4"),
-    "cold": ("cold start (start, load, predict one row), time over scikit-learn's with joblib", "1/10 or less", "1/20"),
-    "cold memory": ("peak memory of that process", "30 MiB or less", "20 MiB"),
-    "memory": ("peak memory of training on all images, over NumPy's holding float64", "1 or less", "0.5"),
-    "spike": ("the general engine, time over that of a hard-coded spike", "1 or less", ""),
-}
-
-
-class Report:
-    """Prints tables as they come, and keeps what the last of them, the bars, is made of."""
-
-    def __init__(self, markdown: bool = False) -> None:
-        self.markdown = markdown
-        self.measured: dict[str, str] = {}
-
-    def heading(self, title: str) -> None:
-        print(f"\n{'### ' if self.markdown else ''}{title}\n", flush=True)
-
-    def note(self, text: str) -> None:
-        print(f"\n{text}" if self.markdown else text, flush=True)
-
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table whose first column is text and whose others are numbers, as text or in markdown."""
-        cells = [list(header), *map(list, rows)]
-        widths = [max(map(len, column)) for column in zip(*cells)]
-        if self.markdown:
-            cells.insert(1, ["-" * widths[0], *["-" * (width - 1) + ":" for width in widths[1:]]])
-        for row in cells:
-            padded = [cell.rjust(width) if k else cell.ljust(width) for k, (cell, width) in enumerate(zip(row, widths))]
-            print(f"| {' | '.join(padded)} |" if self.markdown else "  ".join(padded).rstrip())
-        sys.stdout.flush()
-
-    def bar(self, name: str, text: str) -> None:
-        self.measured[name] = text
-
-
-def micro(seconds: float) -> str:
-    return f"{seconds * 1e6:,.1f}"
-
-
-def ratio(a: float | None, b: float | None) -> str:
-    """a / b, or a dash where one is missing."""
-    return f"{a / b:.2f}" if a is not None and b else "-"
-
-
-def percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.2f} %"
 
 
 # --- those who train -------------------------------------------------------------------------------------------------
@@ -446,6 +385,35 @@ class PyTorch:
         return float((guesses == self.torch.tensor(self.test[1])).float().mean())
 
 
+class NumpyLoop:
+    """A convolution as one writes it first in NumPy: a loop over the output's pixels, and over the filters in it."""
+
+    def __init__(self, rows: Sequence[bytes], side: int, weight: Floats, gradient: Floats) -> None:
+        np = importlib.import_module("numpy")
+        self.np = np
+        self.images = np.array([list(row) for row in rows]).reshape(-1, side, side) / 255.0
+        self.weight = np.array(weight).T.reshape(-1, 3, 3)
+        self.gradient = np.array(gradient).reshape(len(rows), len(self.weight), side - 2, side - 2)
+
+    def forward(self) -> Any:
+        result = self.np.empty_like(self.gradient)
+        for image, output in zip(self.images, result):
+            for y in range(output.shape[1]):
+                for x in range(output.shape[2]):
+                    for f, kernel in enumerate(self.weight):
+                        output[f, y, x] = (image[y : y + 3, x : x + 3] * kernel).sum()
+        return result
+
+    def weights(self) -> Any:
+        result = self.np.zeros_like(self.weight)
+        for image, gradient in zip(self.images, self.gradient):
+            for y in range(gradient.shape[1]):
+                for x in range(gradient.shape[2]):
+                    for f in range(len(result)):
+                        result[f] += gradient[f, y, x] * image[y : y + 3, x : x + 3]
+        return result
+
+
 def pixels(rows: Sequence[bytes]) -> Any:
     """The rows as a NumPy array of float64 between 0 and 1."""
     np = importlib.import_module("numpy")
@@ -477,13 +445,13 @@ def training(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
         label = f"{name} ({contender.images} images only)" if few else name
         accuracy = contender.accuracy() if contender and not few else None
         cost = each.get(name)
-        rows.append([label, micro(cost) if cost else MISSING, ratio(cost, each.get(numpy)), percent(accuracy)])
+        rows.append([label, micro(cost), ratio(cost, each.get(numpy)), percent(accuracy)])
     report.table(["", "µs an image", "over NumPy", "test accuracy"], rows)
     report.note(f"Epochs: {sizes.rounds}, the fastest counts; the accuracy is the one after all of them.")
     preparation = micro(present[ours].preparation / images)
     report.note(f"Before its first epoch, scratchnn (lanes) spends {preparation} µs an image on preparing its inputs.")
-    report.bar("numpy", ratio(each[ours], each.get(numpy)) if numpy in each else f"NumPy is {MISSING}")
-    report.bar("textbook", f"{each[textbook] / each[ours]:.0f}")
+    report.in_short("numpy", ratio_to("NumPy", each[ours], each.get(numpy)))
+    report.in_short("textbook", f"{each[textbook] / each[ours]:.0f}")
 
 
 def spike(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -514,7 +482,7 @@ def spike(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace)
     ours, *others = best.values()
     rows = [[name, f"{micros:,.1f}", ratio(micros, min(others))] for name, micros in best.items()]
     report.table(["", "µs an image", "over the faster spike"], rows)
-    report.bar("spike", ratio(ours, min(others)))
+    report.in_short("spike", ratio(ours, min(others)))
 
 
 def variants(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -534,8 +502,42 @@ def variants(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
         seconds = take_turns(sizes.rounds, {name: one.epoch for name, one in pair.items()})
         lanes, lists = (seconds[name] / one.images for name, one in pair.items())
         rows.append([label, micro(lanes), micro(lists), f"{lists / lanes:.1f}"])
-        report.bar(bar, f"{lists / lanes:.1f}")
+        report.in_short(bar, f"{lists / lanes:.1f}")
     report.table(["", "lanes, µs an image", "linalg, µs an image", "times as fast"], rows)
+
+
+def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """The two halves of training the first layer of a convolutional network, Conv2D(1, 8, 3)."""
+    side = math.isqrt(data.inputs)
+    report.heading(f"Conv2D(1, 8, 3) on images of {side} x {side}: forward, and the gradient of its weight")
+    if side * side != data.inputs or side < 3:
+        report.note(f"rows of {data.inputs} pixels are no square images")
+        return
+    runs: dict[str, tuple[int, Callable[[], Any], Callable[[], Any]]] = {}
+    for engine, count in ((Lanes(), min(sizes.images, BATCH)), (linalg, 2)):
+        rows = data.X[:count]
+        prepared = engine.prepare(rows, 1 / 255)
+        ops = engine.tuned_for(prepared, BATCH)
+        layer = Conv2D(1, 8, 3, rng=random.Random(0), input_shape=(1, side, side))
+        layer.use(ops)
+        x = ops.take_rows(prepared, range(count))
+        gradient = layer.forward(x)  # any numbers will do, as long as they are not zero
+        runs[str(ops.name)] = count, partial(layer.forward, x), partial(layer.backward, gradient, False)
+    weight, outputs = layer.weight.value, [list(row) for row in gradient]
+    loop = if_installed(lambda: NumpyLoop(data.X[:2], side, weight, outputs))
+    if loop:
+        runs["NumPy, a loop over output pixels"] = 2, loop.forward, loop.weights
+    best = take_turns(
+        sizes.short_rounds,
+        {f"{name} {k}": timed(run) for name, (_, *both) in runs.items() for k, run in enumerate(both)},
+    )
+    cost = {name: [best[f"{name} {k}"] / count for k in (0, 1)] for name, (count, *_) in runs.items()}
+    slow = cost.get("NumPy, a loop over output pixels")
+    table = [[name, *map(micro, parts), ratio(sum(slow), sum(parts)) if slow else "-"] for name, parts in cost.items()]
+    report.table(["", "forward, µs an image", "weight gradient, µs", "NumPy's loop over it"], table)
+    if not slow:
+        report.note(f"NumPy is {MISSING}")
+    report.in_short("convolution", ratio(sum(slow), sum(cost["lanes"])) if slow else f"NumPy is {MISSING}")
 
 
 def agreement(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -554,7 +556,7 @@ def agreement(data: Data, sizes: Sizes, report: Report, options: argparse.Namesp
             largest = max(largest, apart)
             rows.append([f"{when} epoch {epoch}", f"{a:.6f}", f"{b:.6f}", f"{100 * apart:.4f} %"])
     report.table(["", "lanes", "linalg", "apart"], rows)
-    report.bar("agreement", f"{100 * largest:.3f} %")
+    report.in_short("agreement", f"{100 * largest:.3f} %")
 
 
 def loading(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -578,9 +580,9 @@ def loading(data: Data, sizes: Sizes, report: Report, options: argparse.Namespac
     rows = []
     for name in readers:
         seconds = best.get(name)
-        rows.append([name, MISSING if seconds is None else micro(seconds / sizes.load), ratio(seconds, pandas)])
+        rows.append([name, micro(seconds and seconds / sizes.load), ratio(seconds, pandas)])
     report.table(["", "µs a row", "over pandas"], rows)
-    report.bar("load", ratio(ours, pandas) if pandas else f"pandas is {MISSING}")
+    report.in_short("load", ratio_to("pandas", ours, pandas))
 
 
 def latency(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -600,7 +602,7 @@ def latency(data: Data, sizes: Sizes, report: Report, options: argparse.Namespac
     best = take_turns(sizes.short_rounds, runs)
     rows = [[name, micro(seconds / len(X)), ratio(seconds, best.get(theirs))] for name, seconds in best.items()]
     report.table(["", "µs a row", "over scikit-learn"], rows + ([] if peer else [[theirs, MISSING, "-"]]))
-    report.bar("latency", ratio(best[ours], best[theirs]) if peer else f"scikit-learn is {MISSING}")
+    report.in_short("latency", ratio_to("scikit-learn", best[ours], best.get(theirs)))
 
 
 COLD_SCRATCHNN = """
@@ -642,8 +644,8 @@ def cold_start(data: Data, sizes: Sizes, report: Report, options: argparse.Names
         best = take_turns(sizes.short_rounds, {name: lambda name=name: run(name) for name in programs})
     rows = [[name, f"{1000 * s:.1f}", ratio(s, best.get(theirs)), f"{peaks[name]:.1f}"] for name, s in best.items()]
     report.table(["", "ms", "over scikit-learn", "peak MiB"], rows + ([] if peer else [[theirs, MISSING, "-", "-"]]))
-    report.bar("cold", f"1/{best[theirs] / best[ours]:.1f}" if peer else f"scikit-learn is {MISSING}")
-    report.bar("cold memory", f"{peaks[ours]:.1f} MiB")
+    report.in_short("cold", f"1/{best[theirs] / best[ours]:.1f}" if peer else f"scikit-learn is {MISSING}")
+    report.in_short("cold memory", f"{peaks[ours]:.1f} MiB")
 
 
 def memory(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -665,7 +667,7 @@ def memory(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace
     ours, numpy = peaks.values()
     rows = [[name, MISSING if peak is None else f"{peak:.0f}", ratio(peak, numpy)] for name, peak in peaks.items()]
     report.table(["", "MiB", "over NumPy"], rows)
-    report.bar("memory", ratio(ours, numpy) if numpy else f"NumPy is {MISSING}")
+    report.in_short("memory", ratio_to("NumPy", ours, numpy))
 
 
 def train_scratchnn(images: str, labels: str, epochs: str) -> None:
@@ -703,8 +705,8 @@ def growth(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace
         numpy = if_installed(lambda case=case: NumpyByHand(data, **case))
         runs = {"ours": ours.epoch, **({"numpy": numpy.epoch} if numpy else {})}
         best = {name: seconds / case["images"] for name, seconds in take_turns(sizes.rounds, runs).items()}
-        theirs = micro(best["numpy"]) if numpy else MISSING
-        rows.append([label, micro(best["ours"]), theirs, ratio(best["ours"], best.get("numpy"))])
+        theirs = best.get("numpy")
+        rows.append([label, micro(best["ours"]), micro(theirs), ratio(best["ours"], theirs)])
     report.table(["", "lanes, µs an image", "NumPy, µs an image", "over NumPy"], rows)
 
 
@@ -726,7 +728,7 @@ def full(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) 
         said = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "schedule" and value)
         rows.append([said + (", cosine schedule" if settings["schedule"] else ""), f"{seconds:.1f}", accuracy])
         if data.is_mnist() and sizes.all is None:
-            report.bar(bar, accuracy if bar == "five" else f"{accuracy} after {seconds:.0f} s")
+            report.in_short(bar, accuracy if bar == "five" else f"{accuracy} after {seconds:.0f} s")
     report.table(["", "seconds of one core", "test accuracy"], rows)
 
 
@@ -762,69 +764,6 @@ def write_idx(folder: str, data: Data, count: int) -> tuple[str, str]:
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
-class NumpyLoop:
-    """A convolution as one writes it first in NumPy: a loop over the output's pixels, and over the filters in it."""
-
-    def __init__(self, rows: Sequence[bytes], side: int, weight: Floats, gradient: Floats) -> None:
-        np = importlib.import_module("numpy")
-        self.np = np
-        self.images = np.array([list(row) for row in rows]).reshape(-1, side, side) / 255.0
-        self.weight = np.array(weight).T.reshape(-1, 3, 3)
-        self.gradient = np.array(gradient).reshape(len(rows), len(self.weight), side - 2, side - 2)
-
-    def forward(self) -> Any:
-        result = self.np.empty_like(self.gradient)
-        for image, output in zip(self.images, result):
-            for y in range(output.shape[1]):
-                for x in range(output.shape[2]):
-                    for f, kernel in enumerate(self.weight):
-                        output[f, y, x] = (image[y : y + 3, x : x + 3] * kernel).sum()
-        return result
-
-    def weights(self) -> Any:
-        result = self.np.zeros_like(self.weight)
-        for image, gradient in zip(self.images, self.gradient):
-            for y in range(gradient.shape[1]):
-                for x in range(gradient.shape[2]):
-                    for f in range(len(result)):
-                        result[f] += gradient[f, y, x] * image[y : y + 3, x : x + 3]
-        return result
-
-
-def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
-    """The two halves of training the first layer of a convolutional network, Conv2D(1, 8, 3)."""
-    side = math.isqrt(data.inputs)
-    report.heading(f"Conv2D(1, 8, 3) on images of {side} x {side}: forward, and the gradient of its weight")
-    if side * side != data.inputs or side < 3:
-        report.note(f"rows of {data.inputs} pixels are no square images")
-        return
-    runs: dict[str, tuple[int, Callable[[], Any], Callable[[], Any]]] = {}
-    for engine, count in ((Lanes(), min(sizes.images, BATCH)), (linalg, 2)):
-        rows = data.X[:count]
-        prepared = engine.prepare(rows, 1 / 255)
-        ops = engine.tuned_for(prepared, BATCH)
-        layer = Conv2D(1, 8, 3, rng=random.Random(0), input_shape=(1, side, side))
-        layer.use(ops)
-        x = ops.take_rows(prepared, range(count))
-        gradient = layer.forward(x)  # any numbers will do, as long as they are not zero
-        runs[str(ops.name)] = count, partial(layer.forward, x), partial(layer.backward, gradient, False)
-    weight, outputs = layer.weight.value, [list(row) for row in gradient]
-    loop = if_installed(lambda: NumpyLoop(data.X[:2], side, weight, outputs))
-    if loop:
-        runs["NumPy, a loop over output pixels"] = 2, loop.forward, loop.weights
-    best = take_turns(
-        sizes.short_rounds,
-        {f"{name} {k}": timed(run) for name, (_, *both) in runs.items() for k, run in enumerate(both)},
-    )
-    cost = {name: [best[f"{name} {k}"] / count for k in (0, 1)] for name, (count, *_) in runs.items()}
-    slow = cost.get("NumPy, a loop over output pixels")
-    table = [[name, *map(micro, parts), ratio(sum(slow), sum(parts)) if slow else "-"] for name, parts in cost.items()]
-    report.table(["", "forward, µs an image", "weight gradient, µs", "NumPy's loop over it"], table)
-    if not slow:
-        report.note(f"NumPy is {MISSING}")
-    report.bar("convolution", ratio(sum(slow), sum(cost["lanes"])) if slow else f"NumPy is {MISSING}")
-
-
 SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] = {
     "training": training,
     "spike": spike,
@@ -838,33 +777,6 @@ SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] =
     "growth": growth,
     "full": full,
 }
-
-
-def machine() -> str:
-    """Where and when this was measured: processor, Python, peers, date."""
-    processor = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        processor = models[0] if models else processor
-    peers = []
-    for name in ("NumPy", "scikit-learn", "pandas", "torch"):
-        version = if_installed(lambda name=name: importlib.metadata.version(name))
-        peers.append(f"{name} {version or MISSING}")
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    cores = f"{os.cpu_count()} cores" if os.cpu_count() != 1 else "1 core"
-    return f"{processor}, {cores}, {platform.system()}; {python}; {', '.join(peers)}; {time.strftime('%Y-%m-%d')}"
-
-
-def print_bars(data: Data, sizes: Sizes, report: Report) -> None:
-    report.heading(f"The bars, on {data.name} ({len(data.X)} training images, {data.inputs} pixels)")
-    rows = []
-    for name, (what, must, aim) in BARS.items():
-        if name != "spike" or name in report.measured:
-            words = what.format(images=sizes.images, load=sizes.load)
-            rows.append([words, must, aim, report.measured.get(name, "not measured")])
-    report.table(["what", "must", "aim for", "measured"], rows)
-    report.note(f"Measured on {machine()}.")
 
 
 def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -899,7 +811,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = Report(options.markdown)
     for name in options.sections:
         SECTIONS[name](data, sizes, report, options)
-    print_bars(data, sizes, report)
+    measured_on = f"{data.name} ({len(data.X)} training images, {data.inputs} pixels)"
+    report.summary(measured_on, images=sizes.images, load=sizes.load)
     return 0
 
 
