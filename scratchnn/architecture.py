@@ -44,26 +44,24 @@ _FUNCTIONS = {
 _SIZE, _SIZES, _NUMBER, _RULE = (int,), (int, list), (int, float), (str, int, float)
 _WINDOW: dict[str, tuple[type, ...]] = {"kernel": _SIZES, "stride": _SIZES, "padding": _SIZES}
 
-# The arguments of each layer: a file has all of them and no others.
-ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
-    "Linear": {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
-    "LeakyReLU": {"slope": _NUMBER},
-    "Dropout": {"rate": _NUMBER},
-    "Sequential": {"layers": (list,)},
-    "Conv2D": {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
-    "MaxPool2D": _WINDOW,
-    "AvgPool2D": _WINDOW,
-    **{name: {} for name in ("ReLU", "Tanh", "Sigmoid", "Softmax", "LogSoftmax", "Flatten")},
+# The layers that a model file may name, and their arguments: a file has all of them and no others.
+_TAKEN_BY: dict[type[Layer], dict[str, tuple[type, ...]]] = {
+    Linear: {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
+    ReLU: {},
+    LeakyReLU: {"slope": _NUMBER},
+    Tanh: {},
+    Sigmoid: {},
+    Softmax: {},
+    LogSoftmax: {},
+    Dropout: {"rate": _NUMBER},
+    Sequential: {"layers": (list,)},
+    Conv2D: {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
+    MaxPool2D: _WINDOW,
+    AvgPool2D: _WINDOW,
+    Flatten: {},
 }
-
-# The layers that a model file may name.
-LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind
-    for kind in (
-        *(Linear, ReLU, LeakyReLU, Tanh, Sigmoid, Softmax, LogSoftmax, Dropout, Sequential),
-        *(Conv2D, MaxPool2D, AvgPool2D, Flatten),
-    )
-}
+LAYERS = {kind.__name__: kind for kind in _TAKEN_BY}
+ARGUMENTS = {kind.__name__: arguments for kind, arguments in _TAKEN_BY.items()}
 
 
 def find_activation(given: Any) -> Layer:
