@@ -7,11 +7,15 @@ test wants them, so that the rest of the suite runs on an interpreter that has n
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from hypothesis import settings
+
+from .commands import Result, Runner
 
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
 settings.register_profile("repeatable", max_examples=25, derandomize=True, deadline=None, database=None)
@@ -44,3 +48,30 @@ def shared() -> Path:
     if not path.is_dir():
         pytest.skip(f"SCRATCHNN_SHARED names {folder}, which is not a folder")
     return path
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Runner:
+    """Runs a command's ``main`` in this process: exit code, standard output, standard error."""
+
+    def run(main: Callable[[list[str]], int], *arguments: object) -> Result:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that runs in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def usual_interrupts() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where the tests run in the background; a test must leave it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)

@@ -23,9 +23,12 @@ from scratchnn import Model, csv_reader, predict
 from scratchnn.datasets import Dataset, iter_csv, load_csv
 from scratchnn.errors import DataError
 
+from .commands import Result, Runner
 from .files import Arriving
 
 ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.usefixtures("own_folder")
+
 PATIENCE = 60  # seconds after which a process that does not answer is taken for one that never will
 
 
@@ -157,39 +160,35 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, content: str, *arguments: str
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
-    code = predict.main(list(arguments))
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+@pytest.fixture
+def answers(call: Runner, monkeypatch: pytest.MonkeyPatch) -> Runner:
+    """Runs ``predict`` with a text as standard input."""
+
+    def run(content: str, *arguments: object) -> Result:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+        return call(predict.main, *arguments)
+
+    return run
 
 
 ROWS = "".join(f"{a},{b},{label}\n" for a, b, label in [(-2, 0.1, "a"), (0, 0.2, "c"), (2, 0.3, "c"), (-2, 0.6, "a")])
 
 
-def test_answers_come_before_the_bad_row_and_the_score_at_the_end(
-    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_come_before_the_bad_row_and_the_score_at_the_end(models: Path, answers: Runner) -> None:
     model = str(models / "dots.pkl")
-    assert run(capsys, monkeypatch, ROWS, model, "-", "--score") == (0, "a\nb\nc\na\n", "accuracy: 75.00%\n")
-    code, out, err = run(capsys, monkeypatch, ROWS + "1,x,a\n", model, "-", "--score")
+    assert answers(ROWS, model, "-", "--score") == (0, "a\nb\nc\na\n", "accuracy: 75.00%\n")
+    code, out, err = answers(ROWS + "1,x,a\n", model, "-", "--score")
     assert (code, out) == (2, "a\nb\nc\na\n")
     assert err == "error: standard input, line 5, column 2: expected a number, got 'x'\n"
 
 
-def test_blanks_between_fields_will_do(
-    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_blanks_between_fields_will_do(models: Path, answers: Runner) -> None:
     content = "-2 0.1\n  2    0.5 \n"
-    assert run(capsys, monkeypatch, content, str(models / "dots.pkl"), "-") == (0, "a\nc\n", "")
+    assert answers(content, str(models / "dots.pkl"), "-") == (0, "a\nc\n", "")
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e6])
-def test_the_score_of_numbers_is_the_model_s(
-    offset: float, models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_score_of_numbers_is_the_model_s(offset: float, models: Path, answers: Runner) -> None:
     X = [[number % 3 * 2.0 - 2.0, number % 7 / 10] for number in range(600)]
     y = [a + b + offset + number % 5 / 7 for number, (a, b) in enumerate(X)]
     model = Model(2, [], 1, task="regression")
@@ -198,15 +197,15 @@ def test_the_score_of_numbers_is_the_model_s(
     model.save("model.pkl")
     content = "".join(f"{a!r},{b!r},{label!r}\n" for (a, b), label in zip(X, y))
     Path("rows.csv").write_text(content, encoding="utf-8")
-    code, out, err = run(capsys, monkeypatch, content, "model.pkl", "-", "--score")
+    code, out, err = answers(content, "model.pkl", "-", "--score")
     assert (code, err) == (0, f"R2: {Model.load('model.pkl').score(X, y):.4f}\n")
-    assert run(capsys, monkeypatch, "", "model.pkl", "rows.csv", "--score") == (0, out, err)
+    assert answers("", "model.pkl", "rows.csv", "--score") == (0, out, err)
 
 
 @pytest.mark.parametrize("engine", ["lanes", "linalg"])
 @pytest.mark.parametrize("scaling", ["none", "standard", "pixels"])
 def test_a_stream_is_answered_as_the_file_to_the_last_digit(
-    engine: str, scaling: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    engine: str, scaling: str, answers: Runner, call: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In whatever company a row comes, pixels beside numbers that are none, and whichever rows arrive together."""
     X = [[float((7 * row + 3 * column) % 256) for column in range(20)] for row in range(40)]
@@ -218,17 +217,14 @@ def test_a_stream_is_answered_as_the_file_to_the_last_digit(
         X = [row if number % 3 else [value / 8 for value in row] for number, row in enumerate(X)]
     lines = [",".join(map(str, map(int, row) if all(v == int(v) for v in row) else row)) + "\n" for row in X]
     Path("rows.csv").write_text("".join(lines), encoding="utf-8")
-    whole = run(capsys, monkeypatch, "", "model.pkl", "rows.csv", "--proba")
+    whole = answers("", "model.pkl", "rows.csv", "--proba")
     assert whole[0] == 0
     one_by_one = Arriving(line.encode() for line in lines)
     monkeypatch.setattr(sys, "stdin", type("Input", (), {"buffer": one_by_one}))
-    assert predict.main(["model.pkl", "-", "--proba"]) == 0
-    assert capsys.readouterr().out == whole[1]
+    assert call(predict.main, "model.pkl", "-", "--proba") == whole
 
 
-def test_probabilities_run_the_network_once(
-    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_probabilities_run_the_network_once(models: Path, answers: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     outputs = Model._outputs
 
@@ -238,9 +234,9 @@ def test_probabilities_run_the_network_once(
 
     monkeypatch.setattr(Model, "_outputs", counting)
     model = str(models / "dots.pkl")
-    plain = run(capsys, monkeypatch, ROWS, model, "-")[1]
+    plain = answers(ROWS, model, "-")[1]
     assert len(calls) == 1
-    with_probabilities = run(capsys, monkeypatch, ROWS, model, "-", "--proba")[1]
+    with_probabilities = answers(ROWS, model, "-", "--proba")[1]
     assert len(calls) == 2
     assert [line.split(",")[0] for line in with_probabilities.splitlines()[1:]] == plain.splitlines()
 
@@ -308,8 +304,3 @@ def test_a_pipe_that_stays_open_is_answered_row_by_row_and_a_signal_leaves_nothi
         assert (command.process.returncode, err) == (-signal.SIGTERM, b"")
     else:
         assert (command.process.returncode, err) == (130, b"interrupted\n")
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +16,18 @@ from hypothesis import strategies as st
 from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info, storage
 from scratchnn import checkpoint as checkpoints
 
+from .commands import Runner
+
 ROOT = Path(__file__).resolve().parent.parent
 X = [[k % 3 + 0.1 * (k % 7), k % 2 - 0.3] for k in range(40)]
 Y = [("daisy", "rose", "tulip")[k % 3] for k in range(40)]
 
-Runner = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Runner:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        code = info.main(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def command(call: Runner) -> Runner:
+    return partial(call, info.main)
 
 
 def flowers(**settings: Any) -> Model:

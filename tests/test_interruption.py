@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,7 @@ X, Y = TRAIN.X[:160], TRAIN.y[:160]
 EPOCHS = 3
 
 
-@pytest.fixture(autouse=True)
-def usual_interrupts() -> Iterator[None]:
-    """Ctrl-C as in a terminal, also where the tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("usual_interrupts")
 
 
 def ctrl_c() -> None:

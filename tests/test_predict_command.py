@@ -11,7 +11,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ import pytest
 from scratchnn import AvgPool2D, DataError, Model, __version__, load_csv, predict
 from scratchnn.datasets import Dataset
 
+from .commands import Runner, refused
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.predict"]
 KINDS = ["a, b", "größe", "plain"]
-
-Result = tuple[int, str, str]
-Runner = Callable[..., Result]
 
 
 def dots(count: int) -> tuple[list[list[float]], list[str]]:
@@ -60,13 +59,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved_models: Path) ->
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Runner:
-    def run(*arguments: object) -> Result:
-        code = predict.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def command(call: Runner) -> Runner:
+    return partial(call, predict.main)
 
 
 def start(*arguments: object, **settings: Any) -> subprocess.Popen[bytes]:
@@ -263,14 +257,6 @@ def test_several_numbers_a_row_are_several_fields(command: Runner) -> None:
 
 
 # --- bad input: one line, exit code 2 ----------------------------------------------------------------------------
-
-
-def refused(result: Result) -> str:
-    code, out, err = result
-    assert (code, out) == (2, "")
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    return err[len("error: ") : -1]
 
 
 def test_the_wrong_number_of_columns_says_expected_and_got(command: Runner) -> None:

@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ import pytest
 
 from scratchnn import Model, __version__, defaults, train
 
+from . import commands
+from .commands import Result, Runner
+
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.train"]
 
-Result = tuple[int, str, str]
-Runner = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("own_folder", "usual_interrupts")
 
 
 def write_flowers(path: Path, *, rows: int = 60, separator: str = ",", header: bool = True) -> Path:
@@ -43,29 +45,9 @@ def flowers(tmp_path: Path) -> Path:
     return write_flowers(tmp_path / "flowers.csv")
 
 
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture(autouse=True)
-def usual_interrupts() -> Iterator[None]:
-    """Ctrl-C as in a terminal, also where the tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Runner:
-    """Runs the command in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> Result:
-        code = train.main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+def command(call: Runner) -> Runner:
+    return partial(call, train.main)
 
 
 def start(*arguments: object, **settings: Any) -> subprocess.Popen[str]:
@@ -426,14 +408,8 @@ def test_version(command: Runner) -> None:
 
 
 def refused(result: Result) -> str:
-    """The message of a command that refused its input."""
-    code, out, err = result
-    assert code == 2
-    assert out == ""
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
     assert not Path("model.pkl").exists()
-    return err[len("error: ") : -1]
+    return commands.refused(result)
 
 
 GOOD_ROWS = "".join(f"{k % 2},{k},{k + 0.5}\n" for k in range(10))

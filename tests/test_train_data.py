@@ -16,28 +16,21 @@ import pytest
 
 from scratchnn import Model, predict, train
 
+from .commands import Result, Runner
 from .files import idx
 
 ROOT = Path(__file__).resolve().parent.parent
 
-Result = tuple[int, str, str]
-Runner = Callable[..., Result]
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Runner:
+def command(call: Runner, monkeypatch: pytest.MonkeyPatch) -> Runner:
     """Runs ``train`` or ``predict``, with some bytes as standard input."""
 
     def run(name: str, *arguments: object, given: bytes = b"") -> Result:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        code = {"train": train, "predict": predict}[name].main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call({"train": train, "predict": predict}[name].main, *arguments)
 
     return run
 

@@ -13,6 +13,8 @@ import pytest
 
 from scratchnn import Conv2D, Flatten, Linear, Model, ReLU, Sigmoid, Tanh, load_csv, train
 
+from .commands import Runner
+
 Command = Callable[..., "tuple[int, Any, str]"]
 KINDS = ("daisy", "rose", "tulip")
 
@@ -36,13 +38,12 @@ def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
+def command(call: Runner) -> Command:
     """Runs the command: exit code, results, standard error."""
 
     def run(*arguments: object) -> tuple[int, Any, str]:
-        code = train.main([*map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        return code, json.loads(captured.out) if captured.out else None, captured.err
+        code, out, err = call(train.main, *arguments, "--json")
+        return code, json.loads(out) if out else None, err
 
     return run
 
