@@ -313,7 +313,13 @@ def _size_by_size(
             sizes[i] = size_in_range(mantissa, exponent, bound)
             if sizes[i] != NOTHING:
                 raws[i] = raw
-    return LaneMatrix(ops.width, (len(raws), width), samples=Unread(raws, layout.bias, mantissa, sizes))
+    return _unread(ops, raws, width, mantissa, sizes)
+
+
+def _unread(ops: Forms, raws: list[bytes], width: int, scale: float, sizes: list[Size]) -> LaneMatrix:
+    """The matrix of rows whose lanes these are, as bytes."""
+    samples = Unread(raws, ops.layout(width).bias, scale, sizes)
+    return LaneMatrix(ops.width, (len(raws), width), samples=samples)
 
 
 def _result(ops: Forms, raws: list[bytes], width: int, scale: float, exponent: int, bound: int) -> Samples:
@@ -755,8 +761,7 @@ def _means(ops: Forms, raws: list[bytes], lanes: Samples, width: int, taps: int)
     scale, more = math.frexp(lanes.scale / taps)
     sizes = [size_in_range(scale, exponent + more, bound * taps) for exponent, bound in lanes.sizes]
     raws = [raw if bound else _blank(ops) * width for raw, (_, bound) in zip(raws, sizes)]
-    samples = Unread(raws, ops.layout(width).bias, scale, sizes)
-    return LaneMatrix(ops.width, (len(raws), width), samples=samples)
+    return _unread(ops, raws, width, scale, sizes)
 
 
 def average_pool_inputs(ops: Forms, gradient: LaneMatrix, window: Window) -> LaneMatrix:
@@ -831,8 +836,7 @@ def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: list[list[int]], 
         totals = [sum([gated[tap] << (ops.width * move) for tap, move in group], grid.bias) for group in groups]
         raws.append(frames.joined([total.to_bytes(size, "little") for total in totals]))
     sizes = [(exponent, bound * growth) for exponent, bound in samples.sizes]
-    result = Unread(raws, ops.layout(window.inputs).bias, samples.scale, sizes)
-    return LaneMatrix(ops.width, (len(raws), window.inputs), samples=result)
+    return _unread(ops, raws, window.inputs, samples.scale, sizes)
 
 
 def _placed(ops: Forms, frames: Frames, samples: Samples, width: int) -> list[int]:

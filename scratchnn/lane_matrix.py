@@ -587,9 +587,9 @@ def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
     return math.fsum([*map(mul, a, b), *more])
 
 
-def transposed(m: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
-    """The columns of a matrix."""
-    return list(zip(*m))
+def transposed(m: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:
+    """The ``width`` columns of a matrix, which are empty if it has no rows."""
+    return list(zip(*m)) or [()] * width
 
 
 def in_rows(flat: list[Any], shape: Shape) -> list[list[Any]]:
@@ -791,8 +791,8 @@ class Forms:
 
     def products_of_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
         """aᵀ·b where ranges are too far apart for lanes."""
-        columns, others = transposed(self.to_rows(a)) or [()] * a.shape[1], transposed(self.to_rows(b))
-        rows = [[exact_dot(p, q) for q in others or [()] * b.shape[1]] for p in columns]
+        columns, others = [transposed(self.to_rows(m), m.shape[1]) for m in (a, b)]
+        rows = [[exact_dot(p, q) for q in others] for p in columns]
         return LaneMatrix(self.width, (a.shape[1], b.shape[1]), rows)
 
     def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:

@@ -326,7 +326,7 @@ class Lanes(Forms):
         self, result: Samples, numbers: Sequence[int], x: Any, weight: Any, bias: LaneMatrix | None
     ) -> None:
         """Put these rows of the product in where ranges are too far apart for lanes: exact sums of floats."""
-        rows, columns = self.to_rows(x), transposed(self.to_rows(weight)) or [()] * weight.shape[1]
+        rows, columns = self.to_rows(x), transposed(self.to_rows(weight), weight.shape[1])
         added = self.to_rows(bias)[0] if bias is not None else [0.0] * len(columns)
         exact = [[exact_dot(rows[i], c, b) for c, b in zip(columns, added)] for i in numbers]
         packed = self.pack(exact, result.scale, weight.shape[1])
@@ -352,7 +352,7 @@ class Lanes(Forms):
         along_rows = b.shape[1] >= a.shape[1]
         lanes, other = (b, a) if along_rows else (a, b)
         scalars, samples = self.scalars_of(other, one_unit=True), self.samples_of(lanes, one_unit=True)
-        columns = transposed(scalars.rows) or [()] * other.shape[1]
+        columns = transposed(scalars.rows, other.shape[1])
         growth = longest_sum(columns)
         rows, exponent, bounds = self.align(samples, lanes.shape[1], scalars.exponents, growth, False)
         bound = largest_of(bounds)

@@ -260,7 +260,7 @@ def standard_deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - centre) ** 2 for v in values) / len(values))
 
 
-# --- what an engine does at its doors ----------------------------------------------------------------------
+# --- rows in and out, as every engine takes and gives them -------------------------------------------------
 
 
 class PreparedRows:

@@ -469,9 +469,13 @@ def test_both_engines_begin_with_the_same_weights() -> None:
 def test_both_engines_offer_the_same_operations() -> None:
     doors = ["prepare", "tuned_for", "take_rows", "from_rows", "to_rows", "shape"]
     products = ["affine", "matmul", "matmul_nt", "matmul_tn", "sum_rows"]
-    for operation in [*doors, *products, "map", "hadamard", "add", "sub", "scale", "add_scaled", "relu", "gate"]:
+    images = ["convolve", "convolve_weights", "convolve_inputs", "sum_channels"]
+    pools = ["max_pool", "max_pool_inputs", "average_pool", "average_pool_inputs"]
+    other = ["map", "hadamard", "add", "sub", "scale", "add_scaled", "relu", "gate"]
+    for operation in [*doors, *products, *other, *images, *pools]:
         assert callable(getattr(linalg, operation))
         assert callable(getattr(Lanes(), operation))
+        assert callable(getattr(Lanes, operation))
 
 
 # --- files that both read ---------------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> No
         "from scratchnn import Model",
         f"from scratchnn import Model; Model.load({str(path)!r}).predict([[0.5, 0.5]])",
     ):
-        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in LEARNING}
+        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in {*LEARNING, "lane_convolution"}}
 
 
 # --- state -------------------------------------------------------------------------------------------------------
