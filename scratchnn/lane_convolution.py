@@ -41,6 +41,7 @@ from .lane_matrix import (
     Forms,
     Inputs,
     LaneMatrix,
+    Operand,
     Rows,
     Samples,
     Size,
@@ -248,7 +249,7 @@ class Frames:
 # --- numbers in range ------------------------------------------------------------------------------------------------
 
 
-def _lanes_of(ops: Forms, x: LaneMatrix | Inputs) -> Samples:
+def _lanes_of(ops: Forms, x: Operand) -> Samples:
     """Rows of lanes with close bounds, or with bounds that are small anyway."""
     width = x.shape[1]
     layout = ops.layout(width)
@@ -481,7 +482,7 @@ class MovedSums:
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
-def convolve(ops: Forms, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve(ops: Forms, x: Operand, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve`` says."""
     filters = weight.shape[1]
     window.require_inputs("convolve", x.shape[1])
@@ -514,7 +515,7 @@ def convolve(ops: Forms, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneM
     return _size_by_size(ops, samples, samples.scale * scalars.scale, outputs, compute)
 
 
-def _chosen_rows(ops: Forms, m: LaneMatrix | Inputs, numbers: Sequence[int]) -> Rows:
+def _chosen_rows(ops: Forms, m: Operand, numbers: Sequence[int]) -> Rows:
     """Some rows of a matrix as floats."""
     rows = ops.to_rows(m)
     return [rows[i] for i in numbers]
@@ -543,7 +544,7 @@ def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window
     return _size_by_size(ops, samples, samples.scale * scalars.scale, window.inputs, compute)
 
 
-def convolve_weights(ops: Forms, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window) -> LaneMatrix:
+def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``linalg.convolve_weights`` says."""
     window.require_inputs("convolve_weights", x.shape[1])
     filters = gradient.shape[1] // window.positions
@@ -567,9 +568,7 @@ def _patches(raw: bytes, starts: Sequence[int], rows: range, size: int) -> list[
     return [from_bytes(patch, "little") for patch in joined]
 
 
-def _weights_by_gradient(
-    ops: Forms, x: LaneMatrix | Inputs, gradient: LaneMatrix, window: Window, filters: int
-) -> Rows | None:
+def _weights_by_gradient(ops: Forms, x: Operand, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
     """Sums of what the window sees, times numbers of the gradient. Of these many are zero behind ReLU and pooling."""
     width, chunk_size = gradient.shape[1], max(PATCHES_AT_ONCE // window.positions, 1)
     terms = min(chunk_size, x.shape[0]) * window.positions
@@ -747,7 +746,7 @@ def _convolved_back(gradient: Rows, weight: Rows, window: Window) -> Rows:
 # --- pooling ---------------------------------------------------------------------------------------------------------
 
 
-def average_pool(ops: Forms, x: LaneMatrix | Inputs, window: Window) -> LaneMatrix:
+def average_pool(ops: Forms, x: Operand, window: Window) -> LaneMatrix:
     """What ``linalg.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
     lanes = _lanes_of(ops, x).fitted(ops.layout(window.inputs), (1 << ops.capacity) // window.taps)
@@ -788,7 +787,7 @@ def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
     return [views[tap] for tap in sorted(views)]
 
 
-def max_pool(ops: Forms, x: LaneMatrix | Inputs, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
+def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
     """What ``linalg.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
 
     Lanes are made positive and smaller than half of what they could hold. So each has a bit to spare at its top: set

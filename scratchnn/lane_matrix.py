@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import compress
 from operator import itemgetter, mul
-from typing import Any
+from typing import Any, Union
 
 from . import linalg
 from .lane_rows import Layout, round_all
@@ -320,6 +320,9 @@ class Inputs:
                 row[k] = v * unit
             rows.append(row)
         return rows
+
+
+Operand = Union[LaneMatrix, Inputs]  # what operations take
 
 
 class Scalars:
@@ -625,7 +628,7 @@ class Forms:
         floats = linalg.from_rows(rows)
         return LaneMatrix(self.width, linalg.shape(floats), floats)
 
-    def to_rows(self, m: LaneMatrix | Inputs) -> Rows:
+    def to_rows(self, m: Operand) -> Rows:
         """The rows of a matrix as lists of floats."""
         if isinstance(m, Inputs):
             return m.to_rows()
@@ -643,7 +646,7 @@ class Forms:
         units = [math.ldexp(samples.scale, exponent) for exponent, _ in samples.sizes]
         return [[v * u for v in flat[i * width : (i + 1) * width]] for i, u in zip(range(count), units)]
 
-    def own(self, m: LaneMatrix | Inputs) -> LaneMatrix:
+    def own(self, m: Operand) -> LaneMatrix:
         """The matrix as one of this engine; ``ValueError`` if its lanes are of another width."""
         if isinstance(m, Inputs):
             return LaneMatrix(self.width, m.shape, m.to_rows())
@@ -654,7 +657,7 @@ class Forms:
             )
         return m
 
-    def rows_of(self, m: LaneMatrix | Inputs) -> Block:
+    def rows_of(self, m: Operand) -> Block:
         """All rows in one unit: how weights and gradients are kept."""
         m = self.own(m)
         if m.rows is None:
@@ -675,7 +678,7 @@ class Forms:
                 m.rows = Block(lanes, unit, math.ceil(largest / unit))
         return m.rows
 
-    def columns_of(self, m: LaneMatrix | Inputs) -> Block:
+    def columns_of(self, m: Operand) -> Block:
         """All columns in one unit: what is multiplied on the way back."""
         m = self.own(m)
         if m.columns is None:
@@ -684,7 +687,7 @@ class Forms:
             m.columns = Block(turned, rows.scale, rows.bound)
         return m.columns
 
-    def samples_of(self, m: LaneMatrix | Inputs, one_unit: bool = False) -> Samples:
+    def samples_of(self, m: Operand, one_unit: bool = False) -> Samples:
         """Every row in a unit of its own: how a batch is kept. ``one_unit``: one unit will do, while it is learned
         from."""
         m = self.own(m)
@@ -707,7 +710,7 @@ class Forms:
         sizes = [(exponent, 1 << ROW_BITS) if size else NOTHING for exponent, size in zip(exponents, largest)]
         return Samples(self.layout(width).pack_rounded(floats, factors), mantissa, sizes)
 
-    def scalars_of(self, m: LaneMatrix | Inputs, one_unit: bool = False) -> Scalars:
+    def scalars_of(self, m: Operand, one_unit: bool = False) -> Scalars:
         """Every row as small ints in a unit of its own. ``one_unit``: one unit will do, while it is learned from."""
         m = self.own(m)
         if m.scalars is None:
@@ -789,7 +792,7 @@ class Forms:
                 data[number] = row
         return data, common, bounds
 
-    def products_of_floats(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def products_of_floats(self, a: Operand, b: Operand) -> LaneMatrix:
         """aᵀ·b where ranges are too far apart for lanes."""
         columns, others = [transposed(self.to_rows(m), m.shape[1]) for m in (a, b)]
         rows = [[exact_dot(p, q) for q in others] for p in columns]

@@ -51,6 +51,7 @@ from .lane_matrix import (
     Forms,
     Inputs,
     LaneMatrix,
+    Operand,
     Rows,
     Samples,
     Scalars,
@@ -149,7 +150,7 @@ class Lanes(Forms):
         least = self.usual_sum if self.learning else prepared.least
         return Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum, least)
 
-    def shape(self, m: LaneMatrix | Inputs) -> Shape:
+    def shape(self, m: Operand) -> Shape:
         """(rows, columns) of a matrix."""
         return m.shape
 
@@ -190,7 +191,7 @@ class Lanes(Forms):
 
     # --- products --------------------------------------------------------------------------------------------
 
-    def affine(self, x: LaneMatrix | Inputs, weight: LaneMatrix, bias: LaneMatrix) -> LaneMatrix:
+    def affine(self, x: Operand, weight: LaneMatrix, bias: LaneMatrix) -> LaneMatrix:
         """x·weight + bias for ``x`` (n x k), ``weight`` (k x m) and ``bias`` (1 x m, added to every row)."""
         if x.shape[1] != weight.shape[0] or bias.shape != (1, weight.shape[1]):
             raise ValueError(
@@ -198,7 +199,7 @@ class Lanes(Forms):
             )
         return self._times(x, weight, bias)
 
-    def matmul(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def matmul(self, a: Operand, b: Operand) -> LaneMatrix:
         """a·b for ``a`` (m x k) and ``b`` (k x n): an m x n matrix."""
         if a.shape[1] != b.shape[0]:
             raise ValueError(
@@ -206,9 +207,7 @@ class Lanes(Forms):
             )
         return self._times(a, b, None)
 
-    def _times(
-        self, x: LaneMatrix | Inputs, weight: LaneMatrix | Inputs, bias: LaneMatrix | None, one_unit: bool = False
-    ) -> LaneMatrix:
+    def _times(self, x: Operand, weight: Operand, bias: LaneMatrix | None, one_unit: bool = False) -> LaneMatrix:
         """x·weight + bias. How a row of x is multiplied follows from the sum of its sizes and its unit (its *plan*)."""
         width = weight.shape[1]
         scalars: Inputs | Scalars = x if isinstance(x, Inputs) else self.scalars_of(x, one_unit)
@@ -333,14 +332,14 @@ class Lanes(Forms):
         for i, row, size in zip(numbers, packed.data, packed.sizes):
             result.data[i], result.sizes[i] = row, size
 
-    def matmul_nt(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def matmul_nt(self, a: Operand, b: Operand) -> LaneMatrix:
         """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
         turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self.columns_of(b))
         return self._times(a, turned, None, one_unit=True)
 
-    def matmul_tn(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def matmul_tn(self, a: Operand, b: Operand) -> LaneMatrix:
         """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
         if a.shape[0] != b.shape[0]:
             raise ValueError(f"matmul_tn needs as many rows left and right, got {a.shape} and {b.shape}")
@@ -362,7 +361,7 @@ class Lanes(Forms):
         block = in_range(Block(data, times_power(scalars.scale * samples.scale, exponent), growth * bound))
         return LaneMatrix(self.width, shape, rows=block if along_rows else None, columns=None if along_rows else block)
 
-    def sum_rows(self, m: LaneMatrix | Inputs) -> LaneMatrix:
+    def sum_rows(self, m: Operand) -> LaneMatrix:
         """All rows added up, as a matrix of one row. The gradient of a bias."""
         count, width = m.shape
         if isinstance(m, LaneMatrix) and m.floats is not None:
@@ -379,7 +378,7 @@ class Lanes(Forms):
 
     # --- steps: weights and what an optimizer adds to them ---------------------------------------------------------
 
-    def add_scaled(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
+    def add_scaled(self, a: Operand, b: Operand, factor: float) -> LaneMatrix:
         """a + factor·b, in units as fine as the lanes' bits allow: the step of every optimizer."""
         a, b = self.own(a), self.own(b)
         if a.shape != b.shape:
@@ -534,11 +533,11 @@ class Lanes(Forms):
 
     # --- element by element ----------------------------------------------------------------------------------------
 
-    def add(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def add(self, a: Operand, b: Operand) -> LaneMatrix:
         """a + b, entry by entry."""
         return self.add_scaled(a, b, 1.0)
 
-    def sub(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def sub(self, a: Operand, b: Operand) -> LaneMatrix:
         """a - b, entry by entry."""
         return self.add_scaled(a, b, -1.0)
 
@@ -568,7 +567,7 @@ class Lanes(Forms):
                 data[-1] = 0
         return LaneMatrix(self.width, a.shape, samples=Samples(data, first.scale, sizes))
 
-    def scale(self, m: LaneMatrix | Inputs, factor: float) -> LaneMatrix:
+    def scale(self, m: Operand, factor: float) -> LaneMatrix:
         """factor·m: another unit for the same lanes."""
         m = self.own(m)
         if m.floats is not None:
@@ -582,7 +581,7 @@ class Lanes(Forms):
             self.width, m.shape, rows=lanes, columns=columns, samples=m.samples and m.samples.scaled(factor)
         )
 
-    def relu(self, m: LaneMatrix | Inputs) -> tuple[LaneMatrix, list[int]]:
+    def relu(self, m: Operand) -> tuple[LaneMatrix, list[int]]:
         """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
         samples = self.samples_of(m)
         data, mask = self.layout(m.shape[1]).positive(samples.data)
@@ -590,7 +589,7 @@ class Lanes(Forms):
         positive.positive = True
         return positive, mask
 
-    def gate(self, m: LaneMatrix | Inputs, mask: list[int]) -> LaneMatrix:
+    def gate(self, m: Operand, mask: list[int]) -> LaneMatrix:
         """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
         if len(mask) != m.shape[0]:
             raise ValueError(f"gate needs a mask with as many rows as the matrix, got {m.shape} and {len(mask)} rows")
@@ -598,11 +597,11 @@ class Lanes(Forms):
         data = self.layout(m.shape[1]).gate(samples.data, mask)
         return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
 
-    def map(self, f: Callable[[float], float], m: LaneMatrix | Inputs) -> LaneMatrix:
+    def map(self, f: Callable[[float], float], m: Operand) -> LaneMatrix:
         """``f`` of every entry, through floats."""
         return LaneMatrix(self.width, m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
 
-    def hadamard(self, a: LaneMatrix | Inputs, b: LaneMatrix | Inputs) -> LaneMatrix:
+    def hadamard(self, a: Operand, b: Operand) -> LaneMatrix:
         """The product entry by entry of two matrices of the same shape, through floats."""
         if a.shape != b.shape:
             raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
@@ -619,7 +618,7 @@ class Lanes(Forms):
     average_pool = ImageOperation()
     average_pool_inputs = ImageOperation()
 
-    def sum_channels(self, m: LaneMatrix | Inputs, channels: int) -> LaneMatrix:
+    def sum_channels(self, m: Operand, channels: int) -> LaneMatrix:
         """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
         width = m.shape[1]
         if width % channels:
