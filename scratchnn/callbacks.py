@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterable
 from copy import copy
 from math import isfinite
 from typing import Any
 
 from .arguments import require, require_known, require_number, require_size, shown
 from .errors import ArgumentError
+from .optim import Optimizer, Schedule
 from .storage import check_writable, pack_matrix, unpack_matrix
 
 _SHORT_NAMES: dict[Any, str] = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
@@ -74,7 +76,7 @@ class Run:
     """Where a training run stands; what callbacks read."""
 
     def __init__(
-        self, epochs: int, samples: int, batches: int, lr: float, *, classifies: bool, validates: bool
+        self, epochs: int, samples: int, batches: int, lr: float, classifies: bool, validates: bool = False
     ) -> None:
         self.epochs = epochs  # how many were asked for
         self.samples = samples  # in an epoch
@@ -171,13 +173,22 @@ class Run:
 
 
 class Callback:
-    """Does nothing; override what you need."""
+    """What is told how a run goes; does nothing: override what you need.
+
+    It is told with the model that learns (or with a ``Trainer``, where there is no model), whose ``stop_training`` it
+    may set. Callbacks are told in their order. One that is not derived from this class needs all the ``on_`` methods.
+    """
+
+    reads_weights = True  # whether it may look at the weights, or save them: they are then looked over before
 
     def on_train_begin(self, model: Any, run: Run) -> None:
-        """Before the first epoch."""
+        """Before the first epoch. An error that is raised here refuses the run, and leaves no trace of it."""
 
     def on_batch_end(self, model: Any, run: Run) -> None:
         """After every batch."""
+
+    def before_epoch_end(self, model: Any, run: Run) -> None:
+        """After the last batch of an epoch, before ``run.history`` has any entry of it."""
 
     def on_epoch_end(self, model: Any, run: Run) -> None:
         """After every epoch, when ``run.history`` has its new entries."""
@@ -195,6 +206,57 @@ class Callback:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up what ``state`` gave, after ``on_train_begin``."""
+
+
+def checked_callbacks(callbacks: Any) -> list[Any]:
+    """Callbacks as a list; ``ArgumentError`` for what does not listen to every event."""
+    events = [name for name in vars(Callback) if name.startswith("on_")]
+    listed = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in listed:
+        if isinstance(callback, type) or not all(hasattr(callback, event) for event in events):
+            raise ArgumentError(
+                f"callbacks must be Callback objects, with methods {', '.join(events)}; got {shown(callback)}"
+            )
+    return listed
+
+
+class Validation(Callback):
+    """Measures after every epoch, before other callbacks hear of it; ``measure`` gives (loss, accuracy or None)."""
+
+    reads_weights = False
+
+    def __init__(self, measure: Callable[[], tuple[float, float | None]]) -> None:
+        self._measure = measure
+
+    def on_train_begin(self, subject: Any, run: Run) -> None:
+        run.validates = True
+
+    def before_epoch_end(self, subject: Any, run: Run) -> None:
+        self._found = self._measure()
+
+    def on_epoch_end(self, subject: Any, run: Run) -> None:
+        history, (loss, accuracy) = run.history, self._found
+        history.validation_loss.append(loss)
+        if accuracy is not None:
+            history.validation_accuracy.append(accuracy)
+
+
+class RateSchedule(Callback):
+    """Sets an optimizer's learning rate as a schedule says, by the validation loss where there is one."""
+
+    reads_weights = False
+
+    def __init__(self, schedule: Schedule, optimizer: Optimizer) -> None:
+        self._schedule = schedule
+        self._optimizer = optimizer
+
+    def on_train_begin(self, subject: Any, run: Run) -> None:
+        self._schedule.start(self._optimizer)
+
+    def on_epoch_end(self, subject: Any, run: Run) -> None:
+        history = run.history
+        self._schedule.after_epoch(self._optimizer, run.epoch, (history.validation_loss or history.loss)[-1])
+        run.lr = self._optimizer.lr
 
 
 MONITORS = ("loss", "accuracy", "validation_loss", "validation_accuracy")

@@ -1,7 +1,7 @@
 """``Model``: a network, its loss, and what it knows of its data, with fit, predict, score, save and load.
 
-It checks what users hand in, scales features, turns labels into class numbers and back, and leaves the training loop
-to ``training``, the mathematics to ``layers``, ``losses`` and an engine, and files to ``storage``.
+It introduces them to each other: a ``Schema`` knows the data, a ``Trainer`` the loop, an engine the numbers, ``layers``
+and ``losses`` the mathematics, ``storage`` files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,9 @@ from .turns import Turns, asking, changing
 
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
     from .callbacks import History
+    from .checkpointing import Checkpointing
     from .optim import Optimizer, Schedule
-    from .training import Training, TrainingData
+    from .trainer import Trainer, TrainingData
 
 _OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
@@ -483,53 +485,81 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
-        from .training import Snapshot, Training, check_pair, checked_callbacks, make_optimizer
+        from .callbacks import RateSchedule, Validation, checked_callbacks
+        from .optim import make_optimizer, make_schedule
+        from .snapshot import Snapshot
+        from .trainer import Trainer, TrainingData
 
         with Snapshot(self, optimizer, schedule) as before:
-            eval = None if eval is None else require_size("eval", eval)
-            y = self._settle_outputs(y)
-            usual = self.ops  # its own engine, or that of the run whose callback calls this
-            self.schema = self.schema.with_columns(X, columns)
-            rows = self.schema.rows(X)
-            sgd_settings = {"momentum": momentum, "nesterov": nesterov}
-            rule = make_optimizer(optimizer, lr, sgd_settings, weight_decay)
+            epochs, asked_schedule = require_size("epochs", epochs), schedule
+            schedule = make_schedule(asked_schedule, epochs)
+            clip_norm = self._clip_norm(clip_norm)
+            if batch_size not in (None, defaults.AUTO):
+                batch_size = require_size("batch_size", batch_size)
+            rule = make_optimizer(optimizer, lr, {"momentum": momentum, "nesterov": nesterov}, weight_decay)
             if not rule.going_on:
                 self._parts = None
-            looking_on: list[Any] = []
-            verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
-            if show_training_info or verbose:
-                from .progress import TrainingProgress
+            looking_on = [*self._progress(show_training_info, verbose, eval), *checked_callbacks(callbacks)]
+            keeping = self._checkpointing(checkpoint, checkpoint_every, resume, looking_on, schedule, asked_schedule)
+            interruption = self._interruption(checkpoint, stop_on_sigterm)
 
-                looking_on.append(TrainingProgress(every=eval, live=False if verbose == 2 else None))
-            training = Training(
-                self,
-                rule,
-                epochs=epochs,
-                batch_size=batch_size,
-                schedule=schedule,
-                clip_norm=self._clip_norm(clip_norm),
-                shuffled=shuffle,
-                callbacks=[*looking_on, *checked_callbacks(callbacks)],
-                checkpoint=self._checkpoint(checkpoint, checkpoint_every, resume),
-                interruption=self._interruption(checkpoint, stop_on_sigterm),
-            )
+            y = self._settle_outputs(y)
+            usual = self.ops  # its own engine, or that of the run whose callback calls this
+            schema = self.schema.with_columns(X, columns)
+            rows = schema.rows(X)
             if validation_split is not None:
                 if validation_data is not None:
                     raise ArgumentError("validation_data and validation_split: only one of them can be given")
                 rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
-            data = self._training_data(rows, y, sample_weight, class_weight, training.batch_rows)
+            self.schema, targets, weights = schema.learned(rows, y, self._standardises(), sample_weight, class_weight)
+            wanted = defaults.batch_size(len(rows)) if batch_size == defaults.AUTO else batch_size
+            size = len(rows) if wanted is None else min(int(wanted), len(rows))
+            ready, factor = self.schema.inputs(rows)
+            prepared = self._prepared(ready, factor, "X")
             held_out = None
             if validation_data is not None:
-                held_out = self._evaluation_data(*check_pair(validation_data, "validation_data"), "validation_data")
-            validate = None if held_out is None else partial(self._evaluate, held_out)
+                held_out = self._evaluation_data(*_pair(validation_data, "validation_data"), "validation_data")
             try:
-                if checkpoint is not None:
-                    training.settings = self._settings(training, data, held_out)
-                return training.run(data, validate, self._order_rng, before.forget)
+                self._use(self.ops.tuned_for(prepared, size))
+                data = TrainingData(prepared, targets, weights, rows)
+                trainer = Trainer(
+                    self.network,
+                    self.fitted_loss,
+                    rule,
+                    data,
+                    self.ops,
+                    epochs=epochs,
+                    batch_size=size,
+                    clip_norm=clip_norm,
+                    shuffled=shuffle,
+                    rng=self._order_rng,
+                    callbacks=[
+                        *([] if held_out is None else [Validation(partial(self._evaluate, held_out))]),
+                        *([] if schedule is None else [RateSchedule(schedule, rule)]),
+                        *looking_on,
+                        *([] if interruption is None else [interruption]),
+                    ],
+                    count_correct=None if self.task == "regression" else self.count_correct,
+                    rows_at_once=self.rows_at_once,
+                    subject=self,
+                    interruption=interruption,
+                )
+                if keeping is not None:
+                    keeping.attach(trainer, self._settings(trainer, held_out, schedule, wanted))
+                with interruption or nullcontext(), nullcontext() if keeping is None else keeping.checkpoint:
+                    trainer.begin()
+                    self._history = trainer.run.history
+                    before.forget()
+                    trainer.train()
             finally:
                 self.network.eval()
                 # What suited the training rows is not kept: a model predicts the same before and after it was saved.
                 self._use(usual)
+        if interruption is not None:
+            run = trainer.run
+            kept = "" if keeping is None else keeping.kept()
+            interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
+        return trainer.run.history
 
     @changing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, **settings: Any) -> History:
@@ -579,7 +609,7 @@ class Model(Computing):
 
     def _optimizer_of_parts(self, settings: Mapping[str, Any]) -> Optimizer:
         """The optimizer of the last part, or a new one if these settings are other ones, or other layers learn."""
-        from .training import make_optimizer
+        from .optim import make_optimizer
 
         usual: Any = Model.fit
         chosen = {name: settings.get(name, usual.__wrapped__.__kwdefaults__[name]) for name in _OF_OPTIMIZER}
@@ -591,9 +621,11 @@ class Model(Computing):
             self._parts = described, rule
         return self._parts[1]
 
-    def _clip_norm(self, given: float | str | None) -> Any:
+    def _clip_norm(self, given: Any) -> float | None:
+        if given is None:
+            return None
         if given != defaults.AUTO:
-            return given
+            return require_number("clip_norm", given, 0.0, above=True)
         squared_errors = type(self.loss) is MSELoss and self.schema.target_scaling_kind != "none"
         leaves = [layer for layer in self.network.walk() if not isinstance(layer, Sequential)]
         return defaults.clip_norm(squared_errors, sum(bool(layer.parameters()) for layer in leaves))
@@ -624,14 +656,28 @@ class Model(Computing):
         return taken(rows, learned), [y[i] for i in learned], sample_weight, validation
 
     @staticmethod
-    def _checkpoint(path: Any, every: int | None, resume: bool) -> Any:
+    def _progress(wanted: bool, verbose: Any, every: int | None) -> list[Any]:
+        """What shows how the run goes, if anything is to."""
+        every = None if every is None else require_size("eval", every)
+        verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
+        if not wanted and not verbose:
+            return []
+        from .progress import TrainingProgress
+
+        return [TrainingProgress(every=every, live=False if verbose == 2 else None)]
+
+    @staticmethod
+    def _checkpointing(
+        path: Any, every: int | None, resume: bool, callbacks: Sequence[Any], schedule: Any, asked_schedule: Any
+    ) -> Checkpointing | None:
         if path is None:
             if every is not None or resume:
                 raise ArgumentError("checkpoint_every and resume need a checkpoint: the path of its file")
             return None
         from .checkpoint import Checkpoint
+        from .checkpointing import Checkpointing
 
-        return Checkpoint(path, every, resume)
+        return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked_schedule)
 
     @staticmethod
     def _interruption(checkpoint: Any, sigterm: bool) -> Any:
@@ -641,14 +687,17 @@ class Model(Computing):
 
         return Interruption(sigterm=sigterm)
 
-    def _settings(self, training: Training, data: TrainingData, held_out: TrainingData | None) -> dict[str, Any]:
+    def _settings(
+        self, trainer: Trainer, held_out: TrainingData | None, schedule: Schedule | None, batch_size: Any
+    ) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
         from .checkpoint import fingerprint
+        from .optim import described
 
-        validation = "" if held_out is None else fingerprint(held_out.raw, held_out.targets, None)
+        data = trainer.data
         return {
             "training data": fingerprint(data.raw, data.targets, data.weights),
-            "validation data": validation,
+            "validation data": "" if held_out is None else fingerprint(held_out.raw, held_out.targets, None),
             "network": repr(self.network),
             "frozen layers": self._frozen(),
             "loss": repr(self.loss),
@@ -656,21 +705,13 @@ class Model(Computing):
             "target scaling": self.schema.target_scaling_kind,
             "seed": self.seed,
             "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
-            **training.describe(len(data)),
+            "epochs": trainer.epochs,
+            "batch_size": batch_size,
+            "optimizer": described(trainer.optimizer),
+            "schedule": described(schedule),
+            "clip_norm": trainer.clip_norm,
+            "shuffle": bool(trainer.shuffled),
         }
-
-    def _training_data(
-        self, rows: Sequence[Row], y: Any, sample_weight: Any, class_weight: Any, batch_rows: Callable[[int], int]
-    ) -> TrainingData:
-        """What ``fit`` trains on; from here on the model has classes and scaling."""
-        learned = self.schema.learned(rows, y, self._standardises(), sample_weight, class_weight)
-        self.schema, targets, weights = learned
-        ready, factor = self.schema.inputs(rows)
-        prepared = self._prepared(ready, factor, "X")
-        self._use(self.ops.tuned_for(prepared, batch_rows(len(rows))))
-        from .training import TrainingData
-
-        return TrainingData(prepared, targets, weights, rows)
 
     def _use(self, ops: Any) -> None:
         self.network.use(ops)
@@ -765,7 +806,7 @@ class Model(Computing):
         rows = self.schema.rows(X, f"X of {name}" if name else "X")
         self.schema.require_learned()
         targets = self.schema.targets(y, f"y of {name}" if name else "y", len(rows))
-        from .training import TrainingData
+        from .trainer import TrainingData
 
         return TrainingData(self._questions(rows, f"X of {name}" if name else "X"), targets, raw=rows)
 
@@ -892,3 +933,12 @@ def _r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
     if not total:
         return 0.0 if residual else 1.0
     return 1.0 - residual / total
+
+
+def _pair(pair: Any, what: str) -> tuple[Any, Any]:
+    """``pair`` as (X, y); ``DataError`` if it is not two things."""
+    try:
+        X, y = pair
+    except (TypeError, ValueError):
+        raise DataError(f"{what} must be a pair (X, y), got {type(pair).__name__}") from None
+    return X, y

@@ -7,7 +7,7 @@ their defaults are those of PyTorch's documentation, so that results can be comp
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import defaults, linalg
@@ -305,6 +305,36 @@ def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
     if name == "step":
         return StepSchedule(math.ceil(epochs / 3))
     return CosineSchedule(epochs) if name == "cosine" else ReduceOnPlateau(patience=3)
+
+
+def make_optimizer(
+    optimizer: str | Optimizer | type[Optimizer],
+    lr: float | None,
+    sgd_settings: Mapping[str, Any],
+    weight_decay: float,
+) -> Optimizer:
+    """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong.
+
+    Without a rate (None) it gets the recommended one; so does SGD without a ``momentum``.
+    """
+    if isinstance(optimizer, Optimizer):
+        given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
+        if given:
+            raise ArgumentError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
+        if lr is not None:
+            optimizer.lr = require_number("lr", lr, 0.0, above=True)
+        return optimizer
+    optimizer = chosen("optimizer", optimizer, OPTIMIZERS, ", or an Optimizer object")
+    rate = defaults.LEARNING_RATES[optimizer] if lr is None else lr
+    if optimizer == "sgd":
+        settings = dict(sgd_settings)
+        if settings.get("momentum") is None:
+            settings["momentum"] = defaults.MOMENTUM
+        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **settings)  # type: ignore[call-arg]
+    odd = [name for name, value in sgd_settings.items() if value]
+    if odd:
+        raise ArgumentError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
+    return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
 
 
 def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = linalg) -> float:

@@ -728,7 +728,10 @@ def killed_and_resumed(folder: Path, kills: int) -> str:
     return f"{done} kills over {runs} runs, each ended byte for byte like one that was let alone"
 
 
-WITHIN = ("training.py", "optim.py", "callbacks.py", "checkpoint.py", "storage.py", "disk.py", "interruption.py")
+WITHIN = (
+    *("trainer.py", "divergence.py", "optim.py", "callbacks.py", "checkpointing.py", "checkpoint.py", "storage.py"),
+    *("disk.py", "interruption.py"),
+)
 
 
 def _interrupted_at_line(fit: Callable[[], object], number: int) -> tuple[bool, str]:

@@ -25,7 +25,7 @@ from scratchnn import (
     checkpoint,
     storage,
 )
-from scratchnn.training import Snapshot
+from scratchnn.snapshot import Snapshot
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(30)]

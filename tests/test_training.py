@@ -23,7 +23,7 @@ from scratchnn import (
     StepSchedule,
 )
 from scratchnn.layers import Layer
-from scratchnn.training import make_optimizer
+from scratchnn.optim import make_optimizer
 from scratchnn.weighting import sample_weights
 
 X = [[float(i), float(i * i % 7)] for i in range(10)]

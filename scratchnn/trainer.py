@@ -1,0 +1,215 @@
+"""The training loop: epochs of shuffled batches, and for each batch forward, loss, backward, step.
+
+A ``Trainer`` has a network, a loss, an optimizer and samples, and knows nothing of models, files or labels. Whatever
+else happens in a run (validation, schedules of the learning rate, progress, checkpoints, early stopping) is a
+``Callback``, told after every batch and every epoch. ``Trainer.steps`` is the whole of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any
+
+from .callbacks import Callback, History, Run
+from .divergence import Divergence, finite_loss
+from .errors import ArgumentError
+from .optim import Optimizer, clip_gradient_norm
+from .shuffle import shuffle
+from .weighting import step_share
+
+PROBED = 8  # rows of the last batch that are looked at before something may be saved
+
+
+class TrainingData:
+    """Rows as the engine likes to read them, one target a row, and a weight a row or None."""
+
+    def __init__(
+        self, prepared: Any, targets: Sequence[Any], weights: Sequence[float] | None = None, raw: Sequence[Any] = ()
+    ) -> None:
+        self.raw = raw  # the rows as they came, for a fingerprint
+        self.prepared = prepared
+        self.targets = targets
+        self.weights = weights
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def wanted(self, indices: Sequence[int]) -> tuple[list[Any], list[float] | None]:
+        """(targets, weights) of some rows."""
+        weights = None if self.weights is None else [self.weights[i] for i in indices]
+        return [self.targets[i] for i in indices], weights
+
+
+class Trainer:
+    """Trains ``network`` on ``data``, whose rows were prepared by the engine ``ops`` that the network uses.
+
+    ``callbacks`` are told what happens, in their order, with ``subject`` (the trainer itself, if it is None): one that
+    sets its ``stop_training`` ends the run. ``count_correct(outputs, targets)`` says how many rows are right, and None
+    where no row can be. ``interruption`` puts off a Ctrl-C that a callback lets through. Everything is random by
+    ``rng`` alone: the order of rows.
+    """
+
+    stop_training = False
+
+    def __init__(
+        self,
+        network: Any,
+        loss: Any,
+        optimizer: Optimizer,
+        data: TrainingData,
+        ops: Any,
+        *,
+        epochs: int,
+        batch_size: int,
+        rng: Random,
+        clip_norm: float | None = None,
+        shuffled: bool = True,
+        callbacks: Sequence[Any] = (),
+        count_correct: Callable[[Any, Sequence[Any]], int | None] | None = None,
+        rows_at_once: int = 256,
+        subject: Any = None,
+        interruption: Any = None,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.data = data
+        self.ops = ops
+        self.epochs = epochs
+        self.batch_size = min(batch_size, len(data))
+        self.clip_norm = clip_norm
+        self.shuffled = shuffled
+        self.rng = rng
+        self.callbacks: list[Callback] = list(callbacks)
+        self.count_correct = count_correct
+        self.subject = self if subject is None else subject
+        self.interruption = interruption
+        self.parameters = network.trainable_parameters()
+        if not self.parameters and network.parameters():
+            raise ArgumentError(
+                "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
+            )
+        self.order: list[int] = []  # of the rows, as long as there is something left of the epoch
+        self.divergence = Divergence(network, loss, data, ops, self.parameters, rows_at_once)
+        self.run = Run(epochs, len(data), -(-len(data) // self.batch_size), optimizer.lr, count_correct is not None)
+        self._listening: list[Callback] = []  # those that know that the run has begun
+        self._begun = False
+        self._leaves = list(network.in_line())
+        self._trainable = [layer.trainable for layer in self._leaves]
+        self._step_share = step_share(data.weights, self.batch_size)
+
+    def train(self) -> History:
+        """The whole run."""
+        for _ in self.steps():
+            pass
+        return self.run.history
+
+    def steps(self) -> Iterator[Run]:
+        """The run, one batch at a time: yields where it stands after each. Who goes no further ends it."""
+        run = self.run
+        if not self._begun:
+            self.begin()
+        try:
+            while run.epoch < self.epochs or self.order:
+                self._begin_epoch()
+                for first in range(run.batch * self.batch_size, len(self.order), self.batch_size):
+                    self._learn(self.order[first : first + self.batch_size])
+                    self._tell("on_batch_end")
+                    yield run
+                    if self.subject.stop_training and run.batch < run.batches:
+                        return self.require_usable_weights()
+                self._end_epoch()
+                if self.subject.stop_training:
+                    return None
+        finally:
+            self._end()
+
+    def _learn(self, indices: Sequence[int]) -> None:
+        """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
+        network, ops, loss = self.network, self.ops, self.loss
+        targets, weights = self.data.wanted(indices)
+        try:
+            outputs = ops.to_rows(network.forward(ops.take_rows(self.data.prepared, indices)))
+            value = finite_loss(loss, outputs, targets, weights)
+            if [layer.trainable for layer in self._leaves] != self._trainable:
+                raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
+            self.divergence.before_step(indices, value)
+            gradient, share = loss.backward(), self._step_share
+            if share != 1.0:
+                gradient = [[share * g for g in row] for row in gradient]
+            network.backward(ops.from_rows(gradient), input_gradient=False)
+            if self.clip_norm is not None:
+                clip_gradient_norm(self.parameters, self.clip_norm, ops)
+            self.optimizer.step(self.parameters)
+        except OverflowError as error:
+            raise self.divergence.error(self.run, self.run.batch + 1, str(error)) from None
+        correct = None if self.count_correct is None else self.count_correct(outputs, targets)
+        self.run.count(value, len(indices), correct)
+
+    def begin(self) -> None:
+        """Before the first batch; ``steps`` does it otherwise. Every callback may refuse the run; those that have heard
+        of its beginning will hear of its end."""
+        self._begun = True
+        try:
+            self.optimizer.begin(self.ops)
+            self.subject.stop_training = False
+            for callback in self.callbacks:
+                callback.on_train_begin(self.subject, self.run)
+                self._listening.append(callback)
+            self.divergence.begin()
+        except BaseException:
+            self._end()
+            raise
+
+    def _begin_epoch(self) -> None:
+        self._started = time.perf_counter()
+        if not self.order:  # a resumed run may stand in the middle of an epoch
+            self.run.start_epoch(self.run.epoch + 1)
+            self.order = list(range(len(self.data)))
+            if self.shuffled:
+                shuffle(self.order, rng=self.rng)
+        self.divergence.begin_epoch()
+        self.network.train()
+
+    def _end_epoch(self) -> None:
+        run, history = self.run, self.run.history
+        self.order = []
+        if run.epoch == self.epochs:
+            self.require_usable_weights()
+        elif any(getattr(callback, "reads_weights", True) for callback in self.callbacks):
+            self.require_usable_weights(PROBED)
+        try:
+            self._tell("before_epoch_end")
+        except OverflowError as error:
+            raise self.divergence.error(run, run.batch, f"with the validation data, {error}") from None
+        history.loss.append(run.loss)
+        if run.accuracy is not None:
+            history.accuracy.append(run.accuracy)
+        history.seconds.append(time.perf_counter() - self._started)
+        self._tell("on_epoch_end")
+        if self.subject.stop_training and run.epoch < self.epochs:
+            self.require_usable_weights()
+
+    def _end(self) -> None:
+        self.optimizer.lr = self.run.first_lr  # what a schedule did to it ends with the run
+        self._tell("on_train_end")
+
+    def require_usable_weights(self, rows: int | None = None) -> None:
+        """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used; so
+        many rows of its batch are looked at, or all."""
+        self.divergence.require_usable_weights(self.run, rows)
+
+    def _tell(self, event: str) -> None:
+        for callback in self._listening:
+            try:
+                getattr(callback, event, _nothing)(self.subject, self.run)
+            except KeyboardInterrupt as interrupt:
+                if self.interruption is None:
+                    raise
+                self.interruption.put_off(interrupt)  # so that every callback has been told when the run stops
+
+
+def _nothing(subject: Any, run: Run) -> None:
+    """What a callback does that is not derived from ``Callback`` where it is not told."""

@@ -1,0 +1,125 @@
+"""The training loop by itself: a network, a loss, an optimizer and samples, and nothing of models, files or labels."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from scratchnn import SGD, CrossEntropyLoss, Linear, Model, ReLU, Sequential, linalg
+from scratchnn.callbacks import Callback, RateSchedule, Run, Validation
+from scratchnn.optim import StepSchedule
+from scratchnn.trainer import Trainer, TrainingData
+
+ROWS = [[float(i % 3), float(i % 5) / 5.0] for i in range(10)]
+TARGETS = [int(i % 3 == 0) for i in range(10)]
+
+
+def make(callbacks: Any = (), **settings: Any) -> Trainer:
+    network = Sequential([Linear(2, 4), ReLU(), Linear(4, 2)])
+    network.initialise(Random("weights 0"))
+    network.use(linalg)
+    data = TrainingData(linalg.prepare(ROWS, 1.0), TARGETS)
+    settings = {"epochs": 2, "batch_size": 4, "rng": Random("order 0"), **settings}
+    return Trainer(network, CrossEntropyLoss(), SGD(0.1), data, linalg, callbacks=callbacks, **settings)
+
+
+def weights(trainer: Trainer) -> list[Any]:
+    return [linalg.to_rows(parameter.value) for parameter in trainer.network.parameters()]
+
+
+class Watching(Callback):
+    def __init__(self, stop_after: int = 0) -> None:
+        self.heard: list[str] = []
+        self.left = stop_after
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
+        self.heard.append("begin")
+
+    def on_batch_end(self, model: Any, run: Run) -> None:
+        self.heard.append(f"{run.epoch}.{run.batch}")
+        self.left -= 1
+        model.stop_training = self.left == 0
+
+    def before_epoch_end(self, model: Any, run: Run) -> None:
+        self.heard.append(f"measure {len(run.history)}")
+
+    def on_epoch_end(self, model: Any, run: Run) -> None:
+        self.heard.append(f"epoch {len(run.history)}")
+
+    def on_train_end(self, model: Any, run: Run) -> None:
+        self.heard.append("end")
+
+
+def test_it_trains_as_a_model_does() -> None:
+    trainer = make()
+    history = trainer.train()
+    model = Model(2, 4, 2, engine="linalg", scaling="none", init="he")
+    model.weights = [rows[0] if len(rows) == 1 else rows for rows in weights(make())]
+    expected = model.fit(ROWS, TARGETS, epochs=2, batch_size=4, lr=0.1, momentum=0.0, schedule=None, clip_norm=None)
+    assert history.loss == expected.loss
+    assert [rows[0] if len(rows) == 1 else rows for rows in weights(trainer)] == model.weights
+
+
+def test_it_can_be_taken_in_steps() -> None:
+    whole, trainer = make(), make()
+    whole.train()
+    seen = [(run.epoch, run.batch, run.samples_done) for run in trainer.steps()]
+    assert seen == [(1, 1, 4), (1, 2, 8), (1, 3, 10), (2, 1, 4), (2, 2, 8), (2, 3, 10)]
+    assert weights(trainer) == weights(whole)
+
+
+def test_who_takes_no_more_steps_ends_the_run() -> None:
+    watching = Watching()
+    trainer = make([watching])
+    steps = trainer.steps()
+    next(steps)
+    steps.close()
+    assert watching.heard == ["begin", "1.1", "end"]
+
+
+def test_callbacks_hear_of_everything_in_order() -> None:
+    watching = Watching()
+    make([watching], epochs=1).train()
+    assert watching.heard == ["begin", "1.1", "1.2", "1.3", "measure 0", "epoch 1", "end"]
+
+
+@pytest.mark.parametrize(("after", "epochs"), [(1, 0), (3, 1), (5, 1)])
+def test_a_callback_stops_it_by_what_it_is_told_with(after: int, epochs: int) -> None:
+    watching = Watching(after)
+    trainer = make([watching])
+    assert len(trainer.train()) == epochs
+    assert watching.heard[-1] == "end"
+    assert trainer.stop_training
+
+
+def test_one_that_refuses_is_heard_and_the_others_hear_of_the_end() -> None:
+    class Refusing(Callback):
+        def on_train_begin(self, model: Any, run: Run) -> None:
+            raise ValueError("not like this")
+
+    watching, never = Watching(), Watching()
+    trainer = make([watching, Refusing(), never])
+    with pytest.raises(ValueError, match="not like this"):
+        trainer.train()
+    assert watching.heard == ["begin", "end"]
+    assert never.heard == []
+
+
+def test_validation_and_schedules_are_callbacks() -> None:
+    losses = iter([0.5, 0.25])
+    trainer = make()
+    schedule = RateSchedule(StepSchedule(1, 0.5), trainer.optimizer)
+    trainer.callbacks += [Validation(lambda: (next(losses), 1.0)), schedule]
+    rates = [run.lr for run in trainer.steps()]
+    assert trainer.run.history.validation_loss == [0.5, 0.25]
+    assert trainer.run.history.validation_accuracy == [1.0, 1.0]
+    assert rates == [0.1] * 3 + [0.05] * 3
+    assert trainer.optimizer.lr == 0.1
+
+
+def test_correct_rows_are_counted_by_whoever_knows_how() -> None:
+    trainer = make(count_correct=lambda outputs, targets: len(targets))
+    assert trainer.train().accuracy == [1.0, 1.0]
+    assert make().train().accuracy == []
