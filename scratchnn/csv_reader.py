@@ -242,14 +242,14 @@ class _Parser:
         if len(texts) != self.layout.columns:
             raise self._ragged(number, len(texts))
         plain = len(fields) == len(texts)  # no delimiter inside quotes
-        label_at = self.layout.label
+        label, label_at = None, self.layout.label
         if label_at is not None:
             label = self._label(texts[label_at], number)
-            self.labels.append(label)
             if plain:
                 self._remember(fields.pop(label_at), label)
         row = self._numbers(fields, line) if plain and b'"' not in line else None
         self._add(row or [self._number(text, i, number) for i, text in enumerate(texts) if i != label_at])
+        self.labels.append(label)
 
     def _remember(self, written: bytes, label: Any) -> None:
         """Let the quick way know a label by the way it is written, with its quotes; values seldom come twice."""

@@ -81,11 +81,12 @@ def test_rows_before_a_bad_one_are_given_in_whatever_pieces_they_came(cuts: list
     for bad, message in (("5,six,b\n", "line 4, column 2: expected a number"), ("1,\0,b\n", "line 4: a NUL byte")):
         content = ("1,2,a\n3,4,b\n\n" + bad + "7,8,c\n").encode()
         bounds = sorted({0, len(content), *(cut for cut in cuts if cut < len(content))})
-        got = []
+        X, y = [], []
         with pytest.raises(DataError, match=message):
             for piece in iter_csv(Arriving(content[a:b] for a, b in zip(bounds, bounds[1:])), like=known()):
-                got += [list(row) for row in piece.X]
-        assert got == [[1.0, 2.0], [3.0, 4.0]]
+                X += [list(row) for row in piece.X]
+                y += piece.y
+        assert (X, y) == ([[1.0, 2.0], [3.0, 4.0]], ["a", "b"])
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "x,y,label\n", "x,y,label\n" + "\n" * 50])
