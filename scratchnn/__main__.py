@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from . import doors
+from . import cli
 
 Command = Callable[[Sequence[str]], int]
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in COMMANDS:
         return _find(words[0])(words[1:])
-    return doors.run(_list, words)
+    return cli.run(_list, words)
 
 
 def _find(command: str) -> Command:
@@ -41,21 +41,21 @@ def _find(command: str) -> Command:
 
 
 def _list(words: Sequence[str] | None) -> int:
-    listed = [f"  {doors.spelled(name):<{len(doors.spelled('datasets'))}}  {what}" for name, what in COMMANDS.items()]
-    parser = doors.Parser(
-        prog=doors.spelled(""),
+    listed = [f"  {cli.spelled(name):<{len(cli.spelled('datasets'))}}  {what}" for name, what in COMMANDS.items()]
+    parser = cli.Parser(
+        prog=cli.spelled(""),
         usage="%(prog)s COMMAND ...",
         description="\n".join(["Neural networks in pure Python. The commands, each with --help:", *listed]),
-        formatter_class=doors.AsItStands,
+        formatter_class=cli.AsItStands,
     )
     parser.add_version()
-    parser.add_argument("command", nargs="?", help=doors.HIDDEN)
+    parser.add_argument("command", nargs="?", help=cli.HIDDEN)
     options, unknown = parser.parse_known_args(words)
     if options.command is not None:
         parser.error(f"there is no command {options.command!r}: there are {', '.join(COMMANDS)}")
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    doors.say(parser.format_help().rstrip())
+    cli.say(parser.format_help().rstrip())
     return 0
 
 

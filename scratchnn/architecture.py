@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import defaults
-from .arguments import chosen, in_order, require_size, shown
+from .checks import chosen, in_order, require_size, shown
 from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .errors import ArgumentError
 from .layers import (

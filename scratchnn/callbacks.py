@@ -13,7 +13,7 @@ from copy import copy
 from math import isfinite
 from typing import Any
 
-from .arguments import require, require_known, require_number, require_size, shown
+from .checks import require, require_known, require_number, require_size, shown
 from .errors import ArgumentError
 from .optim import Optimizer, Schedule
 from .storage import check_writable, pack_matrix, unpack_matrix

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from . import storage
-from .arguments import MESSAGE, require_size, shortened, shown, shown_path
+from .checks import MESSAGE, require_size, shortened, shown, shown_path
 from .disk import same_file
 from .errors import ArgumentError, ModelFileError
 from .escapes import printable

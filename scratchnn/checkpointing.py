@@ -10,9 +10,9 @@ from copy import copy
 from random import Random
 from typing import Any
 
-from .arguments import shown_path
 from .callbacks import BestWeights, Callback, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
+from .checks import shown_path
 from .errors import ArgumentError, ModelFileError
 from .optim import CosineSchedule, Schedule, described, make_schedule
 from .snapshot import generators_of

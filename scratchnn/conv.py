@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from .arguments import MOST_NUMBERS, in_order, require_size, shown
+from .checks import MOST_NUMBERS, in_order, require_size, shown
 from .errors import ArgumentError
 from .layers import (
     NUMBER_BY_NUMBER,

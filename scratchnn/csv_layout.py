@@ -11,7 +11,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Union
 
-from .arguments import listed, require_size, shown
+from .checks import listed, require_size, shown
 from .data_file import MAX_LINE_BYTES, DataFile
 from .errors import ArgumentError, DataError
 

@@ -19,7 +19,7 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from .arguments import listed, shown
+from .checks import listed, shown
 from .csv_layout import (
     HEAD_LINES,
     CsvOptions,

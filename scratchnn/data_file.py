@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Union
 
-from .arguments import MESSAGE, require_size, shortened, shown_path
+from .checks import MESSAGE, require_size, shortened, shown_path
 from .errors import ArgumentError, DataError
 
 Path = Union[str, "os.PathLike[str]"]

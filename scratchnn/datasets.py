@@ -17,7 +17,7 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from .arguments import finite_number, require_size, shown, shown_path
+from .checks import finite_number, require_size, shown, shown_path
 from .csv_layout import CsvOptions, LabelColumn
 from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
@@ -387,15 +387,15 @@ def load_digits() -> tuple[Dataset, Dataset]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m scratchnn.datasets``: returns the exit code, 0, 2 (one line says why) or 130 after Ctrl-C."""
-    from . import doors
+    from . import cli
 
-    return doors.run(_fetch, arguments)
+    return cli.run(_fetch, arguments)
 
 
 def _fetch(arguments: Sequence[str] | None) -> int:
-    from . import doors, download, progress
+    from . import cli, download, progress
 
-    parser = doors.Parser(prog=doors.spelled("datasets"), description="Fetch public data sets.")
+    parser = cli.Parser(prog=cli.spelled("datasets"), description="Fetch public data sets.")
     parser.add_version()
     commands = parser.add_subparsers(dest="name", required=True, metavar="DATASET")
     mnist = commands.add_parser("mnist", help="70 000 handwritten digits of 28 x 28 pixels: four files, 11.6 MB")
@@ -403,7 +403,7 @@ def _fetch(arguments: Sequence[str] | None) -> int:
     mnist.add_argument(
         "--mirror", action="append", metavar="URL", help="fetch from here instead; may be given several times"
     )
-    seconds = doors.number(above=0, below=1e6)
+    seconds = cli.number(above=0, below=1e6)
     timeout = download.TIMEOUT
     mnist.add_argument(
         "--timeout", type=seconds, default=timeout, metavar="SECONDS", help=f"for each answer ({timeout:g})"
@@ -418,10 +418,10 @@ def _fetch(arguments: Sequence[str] | None) -> int:
             timeout=options.timeout,
         )
     except KeyboardInterrupt:
-        doors.tell_interruption("interrupted; what is here already is kept, run the same command to go on")
-        return doors.INTERRUPTED
+        cli.tell_interruption("interrupted; what is here already is kept, run the same command to go on")
+        return cli.INTERRUPTED
     if not options.quiet:
-        doors.say("\n".join(map(printable, paths)))
+        cli.say("\n".join(map(printable, paths)))
     return 0
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import arguments
+from . import checks
 from .architecture import ARGUMENTS, LAYERS
-from .arguments import MOST_NUMBERS, require, require_known
+from .checks import MOST_NUMBERS, require, require_known
 from .errors import ArgumentError
 from .layers import MOST_LAYERS, Sequential, Shape, width
 from .losses import LOSSES
@@ -55,7 +55,7 @@ _ADDED: dict[int, dict[str, Any]] = {
 def shown(value: Any) -> str:
     """A value from a file as it may stand in a message: of what holds others only how many."""
     inside = type(value) in (list, tuple, dict, bytes)
-    return f"a {type(value).__name__} of {len(value)}" if inside else arguments.shown(value)
+    return f"a {type(value).__name__} of {len(value)}" if inside else checks.shown(value)
 
 
 def brought_up_to_date(description: Any, version: int) -> Any:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from .arguments import shown_path
+from .checks import shown_path
 from .errors import ArgumentError
 
 # For messages and for the names of helping files: the longest that fits beside most names.

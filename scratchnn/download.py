@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from .arguments import finite_number, shown, shown_path
+from .checks import finite_number, shown, shown_path
 from .disk import Lock, open_own
 from .errors import ArgumentError
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import linalg
-from .arguments import unknown
+from .checks import unknown
 
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"

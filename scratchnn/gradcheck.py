@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import shown
+from .checks import shown
 from .errors import ArgumentError
 from .layers import Layer, Sequential
 from .losses import Loss

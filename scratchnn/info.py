@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from . import doors
+from . import cli
 from .escapes import printable
 
 SCALINGS = {
@@ -24,12 +24,12 @@ LONGEST_SETTING = 200  # characters of a checkpoint's setting that are shown
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, or 2 for a file that is neither."""
-    return doors.run(_info, arguments)
+    return cli.run(_info, arguments)
 
 
 def _info(arguments: Sequence[str] | None) -> int:
-    parser = doors.Parser(
-        prog=doors.spelled("info"), description="Say what a saved model, or the checkpoint of a run, holds."
+    parser = cli.Parser(
+        prog=cli.spelled("info"), description="Say what a saved model, or the checkpoint of a run, holds."
     )
     parser.add_argument("file", metavar="FILE", help="a file that training saved, such as model.pkl")
     parser.add_argument("--json", action="store_true", help="all of it as one JSON object, but for the weights")
@@ -39,9 +39,9 @@ def _info(arguments: Sequence[str] | None) -> int:
     if options.json:
         import json
 
-        doors.say(json.dumps(facts, allow_nan=False))
+        cli.say(json.dumps(facts, allow_nan=False))
     else:
-        doors.say("\n".join(lines))
+        cli.say("\n".join(lines))
     return 0
 
 
@@ -128,8 +128,8 @@ def _describe_model(facts: dict[str, Any]) -> list[str]:
     if not facts["fitted"]:
         lines.append("  not fitted yet: it knows no data")
     if facts["classes"]:
-        lines.append(f"  classes: {len(facts['classes'])}: {doors.few(facts['classes'])}")
-    names = f": {doors.few(facts['columns'])}" if facts["columns"] else ", without names"
+        lines.append(f"  classes: {len(facts['classes'])}: {cli.few(facts['classes'])}")
+    names = f": {cli.few(facts['columns'])}" if facts["columns"] else ", without names"
     lines.append(f"  features: {math.prod(facts['input_shape'])}{names}")
     if facts["label"]["position"] is not None:
         name = facts["label"]["name"]

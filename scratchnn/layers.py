@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
+from .checks import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
 from .engine import Computing
 from .errors import ArgumentError
 from .preprocessing import as_rows

@@ -25,7 +25,7 @@ from .architecture import (
     perceptron,
     summary_rows,
 )
-from .arguments import (
+from .checks import (
     MESSAGE,
     MOST_NUMBERS,
     chosen,

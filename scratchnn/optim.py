@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import defaults, linalg
-from .arguments import chosen, require_number, require_size
+from .checks import chosen, require_number, require_size
 from .engine import Computing
 from .errors import ArgumentError
 

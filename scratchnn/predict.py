@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
-from . import doors
+from . import cli
 from .errors import ArgumentError
 from .escapes import printable
 
@@ -22,7 +22,7 @@ ROWS_AT_A_TIME = 256  # enough to keep the model busy, few enough for `| head` t
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for bad input, 141 when the reader of the output has gone."""
-    return doors.run(_predict, arguments)
+    return cli.run(_predict, arguments)
 
 
 def _predict(arguments: Sequence[str] | None) -> int:
@@ -31,7 +31,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
     from .model import Model
 
     if options.output is not None:
-        doors.spare_inputs(options.output, options.model, *doors.input_files(options.rows))
+        cli.spare_inputs(options.output, options.model, *cli.input_files(options.rows))
         storage.check_writable(options.output)
     model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:
@@ -49,7 +49,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
         _write(text, options, model, pieces, score)
         storage.write_atomically(options.output, text.getvalue().encode("utf-8"))
     if score is not None:
-        doors.complain(str(score))
+        cli.complain(str(score))
     return 0
 
 
@@ -85,8 +85,8 @@ class _Score:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = doors.Parser(
-        prog=doors.spelled("predict"),
+    parser = cli.Parser(
+        prog=cli.spelled("predict"),
         description="Write the model's prediction for each row of a CSV file to standard output.",
     )
     parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")
@@ -101,7 +101,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--max-work",
         metavar="N",
-        type=doors.whole_number(at_least=1),
+        type=cli.whole_number(at_least=1),
         help="multiply-adds that a row may take: a model from a stranger could ask for more than ends",
     )
     parser.add_csv_format()
@@ -122,12 +122,12 @@ def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
         return
     streamed = options.rows == "-"
     for data in iter_csv(
-        doors.standard_input() if streamed else options.rows,
+        cli.standard_input() if streamed else options.rows,
         like=like,
         regression=not model.classes,
         label_required=options.score,
         max_bytes=sys.maxsize if streamed else None,  # nothing is kept of a stream
-        **doors.csv_format(options),
+        **cli.csv_format(options),
     ):
         named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header
         if options.label is not None and data.label_position is None and named_or_numbered:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Union
 
 from . import linalg
-from .arguments import require_known, shortened, shown
+from .checks import require_known, shortened, shown
 from .errors import DataError
 from .tables import SparseRows, buffer_of, columns_of, rows_of_buffer, sizes_of
 

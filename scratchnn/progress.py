@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from .arguments import require_size, shown
+from .checks import require_size, shown
 from .errors import ArgumentError
 from .escapes import printable
 

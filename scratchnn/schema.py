@@ -13,7 +13,7 @@ from operator import eq as _equal
 from typing import Any, NamedTuple, Union
 
 from . import linalg
-from .arguments import in_order, require_size, shown
+from .checks import in_order, require_size, shown
 from .errors import ArgumentError, DataError, NotFittedError
 from .losses import BCEWithLogitsLoss, Loss, StandardisedMSELoss
 from .preprocessing import (

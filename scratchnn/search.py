@@ -27,7 +27,7 @@ from random import Random
 from typing import Any, Union
 
 from . import linalg
-from .arguments import meant, require_known, require_number, require_size, shown
+from .checks import meant, require_known, require_number, require_size, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model

@@ -14,9 +14,9 @@ from copy import copy
 from random import Random
 from typing import Any
 
-from .arguments import require, shown
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
+from .checks import require, shown
 from .optim import SCHEDULES, Optimizer, Schedule, described
 from .storage import unpack_matrix
 

@@ -15,7 +15,7 @@ from math import isfinite
 from typing import Any, BinaryIO
 
 from . import plain_pickle
-from .arguments import shown_path
+from .checks import shown_path
 from .disk import Lock, check_writable, write_atomically
 from .errors import ArgumentError, ModelFileError
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .arguments import listed, shown
+from .checks import listed, shown
 from .errors import DataError
 
 _CODES = frozenset("bhilqHILQfd")  # formats of a buffer that are type codes of arrays, too

@@ -12,7 +12,7 @@ from math import cos, floor, inf, pi, sin
 from random import Random
 from typing import Union
 
-from .arguments import require_number, require_size
+from .checks import require_number, require_size
 from .errors import ArgumentError
 
 Points = list["list[float]"]

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from . import defaults, doors
-from .arguments import shown_path
+from . import cli, defaults
+from .checks import shown_path
 from .disk import same_file
 from .errors import ArgumentError, DataError
 from .escapes import printable
@@ -26,14 +26,14 @@ from .progress import TrainingProgress
 
 TEST_FRACTION = 0.2
 ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
-ABOUT_CSV = (*doors.CSV_FORMAT, "regression")
+ABOUT_CSV = (*cli.CSV_FORMAT, "regression")
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 2 for bad input, 130 after Ctrl-C."""
-    return doors.run(_train, arguments)
+    return cli.run(_train, arguments)
 
 
 def _train(arguments: Sequence[str] | None) -> int:
@@ -41,22 +41,22 @@ def _train(arguments: Sequence[str] | None) -> int:
     _check_names(options)
     from . import storage
 
-    inputs = [*doors.input_files(options.csv), *doors.input_files(options.test)]
-    doors.spare_inputs(options.save, *inputs)
+    inputs = [*cli.input_files(options.csv), *cli.input_files(options.test)]
+    cli.spare_inputs(options.save, *inputs)
     storage.check_writable(options.save)
     if options.checkpoint:
-        doors.spare_inputs(options.checkpoint, *inputs)
+        cli.spare_inputs(options.checkpoint, *inputs)
         storage.check_writable(options.checkpoint)
     begun = _begun_model(options)
     training, validation, test = _read(options, begun)
     for note in _notes(options, training):
-        doors.complain(f"note: {note}")
+        cli.complain(f"note: {note}")
     chatty = not (options.quiet or options.json)
     if chatty:
-        doors.say(_folded(_describe_data(options, training, validation, test)))
+        cli.say(_folded(_describe_data(options, training, validation, test)))
     model = begun or _build(options, training)
     if chatty:
-        doors.say(model.summary())
+        cli.say(model.summary())
     with Interruption(sigterm=True) as interruption:
         history = _fit(options, model, training, validation, interruption)
         _save(options, model)
@@ -69,12 +69,12 @@ def _train(arguments: Sequence[str] | None) -> int:
     if options.json:
         import json
 
-        doors.say(json.dumps(_without_nan(results), allow_nan=False))
+        cli.say(json.dumps(_without_nan(results), allow_nan=False))
     else:
-        doors.say(_folded(_describe_results(options, results, test)))
+        cli.say(_folded(_describe_results(options, results, test)))
     warning = _warning(results)
     if warning:
-        doors.complain(f"{warning}; a smaller --lr may help")
+        cli.complain(f"{warning}; a smaller --lr may help")
     return 0
 
 
@@ -84,17 +84,15 @@ def _save(options: argparse.Namespace, model: Any) -> None:
         model.save(options.save)
     except OSError:
         if options.checkpoint and os.path.exists(options.checkpoint):
-            doors.complain(
-                f"what was learned is in {options.checkpoint}: --resume and another --save get it from there"
-            )
+            cli.complain(f"what was learned is in {options.checkpoint}: --resume and another --save get it from there")
         raise
 
 
 def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:
-    doors.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}")
+    cli.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}")
     if options.checkpoint and os.path.exists(options.checkpoint):  # not if its disk was full
-        doors.complain("go on from there with the same command and --resume")
-    return doors.KILLED_BY + number
+        cli.complain("go on from there with the same command and --resume")
+    return cli.KILLED_BY + number
 
 
 # Arguments
@@ -103,8 +101,8 @@ def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> in
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     from .csv_layout import LABEL_RULE
 
-    parser = doors.Parser(
-        prog=doors.spelled("train"),
+    parser = cli.Parser(
+        prog=cli.spelled("train"),
         description="Train a neural network on a CSV file, or on handwritten digits if no file is given.",
     )
     _add_data(parser)
@@ -131,7 +129,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--test-fraction",
         metavar="FRACTION",
-        type=doors.number(above=0, below=1),
+        type=cli.number(above=0, below=1),
         help=f"part of the rows to hold out for the test ({TEST_FRACTION:g})",
     )
     group.add_argument("--regression", action="store_true", help="learn a number instead of a class")
@@ -140,7 +138,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--validation-split",
         metavar="FRACTION",
-        type=doors.number(at_least=0, below=1),
+        type=cli.number(at_least=0, below=1),
         help="part of the training rows to measure every epoch with, not to learn from",
     )
 
@@ -158,20 +156,20 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dropout",
         metavar="RATE",
-        type=doors.number(at_least=0, below=1),
+        type=cli.number(at_least=0, below=1),
         default=0.0,
         help="part of the hidden neurons to leave out at random while training",
     )
     group.add_argument("--from", dest="start", metavar="MODEL", help="go on with a saved model, not a new network")
     group.add_argument(
-        "--max-work", metavar="N", type=doors.whole_number(at_least=1), help="multiply-adds a row that it may take"
+        "--max-work", metavar="N", type=cli.whole_number(at_least=1), help="multiply-adds a row that it may take"
     )
     group.add_argument("--engine", help="what computes: lanes (fast, the default) or linalg (readable)")
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    positive = doors.number(above=0)
-    count = doors.whole_number(at_least=1)
+    positive = cli.number(above=0)
+    count = cli.whole_number(at_least=1)
     group = parser.add_argument_group("training")
     rates, epochs = defaults.LEARNING_RATES, defaults.EPOCHS
     group.add_argument("--epochs", metavar="N", type=count, default=epochs, help=f"times to see every row ({epochs})")
@@ -187,11 +185,11 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--lr", metavar="RATE", type=positive, help=f"learning rate: {rates['sgd']}, or {rates['adam']} for adam"
     )
     group.add_argument(
-        "--momentum", metavar="M", type=doors.number(at_least=0, below=1), help=f"of sgd ({defaults.MOMENTUM})"
+        "--momentum", metavar="M", type=cli.number(at_least=0, below=1), help=f"of sgd ({defaults.MOMENTUM})"
     )
     group.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
     group.add_argument(
-        "--weight-decay", metavar="D", type=doors.number(at_least=0), default=0.0, help="pulls weights to 0"
+        "--weight-decay", metavar="D", type=cli.number(at_least=0), default=0.0, help="pulls weights to 0"
     )
     group.add_argument(
         "--schedule",
@@ -217,16 +215,16 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "epochs (10), and save the best epoch",
     )
     group.add_argument(
-        "--seed", metavar="N", type=doors.whole_number(at_least=0), default=0, help="same seed, same result (0)"
+        "--seed", metavar="N", type=cli.whole_number(at_least=0), default=0, help="same seed, same result (0)"
     )
 
 
-def _add_output(parser: doors.Parser) -> None:
+def _add_output(parser: cli.Parser) -> None:
     group = parser.add_argument_group("output")
     group.add_argument("--save", metavar="FILE", default="model.pkl", help="where the model goes (model.pkl)")
     group.add_argument("--checkpoint", metavar="FILE", help="write after every epoch where the run stands")
     group.add_argument(
-        "--checkpoint-every", metavar="N", type=doors.whole_number(at_least=1), help="and after every N batches as well"
+        "--checkpoint-every", metavar="N", type=cli.whole_number(at_least=1), help="and after every N batches as well"
     )
     group.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one yet")
     group.add_argument("--quiet", action="store_true", help="no progress, nothing but the results")
@@ -255,7 +253,7 @@ def _word_or(read: Callable[[str], Any], **words: Any) -> Callable[[str], Any]:
 
 def _patience(text: str) -> int:
     try:
-        return doors.whole_number(at_least=1)(text)
+        return cli.whole_number(at_least=1)(text)
     except argparse.ArgumentTypeError as error:
         hint = "; put the data file before the option" if os.path.exists(text) else ""
         raise argparse.ArgumentTypeError(f"{error}{hint}") from None
@@ -297,7 +295,7 @@ def _told(options: argparse.Namespace, *names: str) -> str:
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
     from .architecture import ACTIVATIONS
-    from .arguments import chosen
+    from .checks import chosen
     from .engine import ENGINES
     from .optim import OPTIMIZERS
     from .preprocessing import Scaling
@@ -393,10 +391,10 @@ def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool =
     images = images_in(path, test=test) or images_in(path)
     if images is None:
         return load_csv(
-            doors.standard_input() if path == "-" else path,
+            cli.standard_input() if path == "-" else path,
             regression=options.regression,
             like=like,
-            **doors.csv_format(options),
+            **cli.csv_format(options),
         )
     told = _told(options, *ABOUT_CSV)
     if told:
@@ -492,7 +490,7 @@ def _warnings_as_lines(progress: Any) -> Iterator[None]:
 
     def show(message: Warning | str, *where: object) -> None:
         progress.close()
-        doors.complain(f"warning: {message}")
+        cli.complain(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -574,7 +572,7 @@ def _describe_data(options: argparse.Namespace, training: Any, validation: Any, 
     if options.regression:
         lines[-1] += f", to predict the number {printable(training.label_name or 'in the label column')}"
     else:
-        lines[-1] += f", {len(training.classes)} classes: {doors.few(training.classes)}"
+        lines[-1] += f", {len(training.classes)} classes: {cli.few(training.classes)}"
     lines.append(f"  label: {_label_column(training)}")
     return "\n".join(lines) + "\n"
 
@@ -602,7 +600,7 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
 
         rows = _shown(test.source) if os.path.exists(test.source) else "-"  # standard input is no file
         files = shlex.join([options.save, rows])
-        lines.append(f"try it: {doors.spelled('predict')} {printable(files)}")
+        lines.append(f"try it: {cli.spelled('predict')} {printable(files)}")
     return "\n".join(lines)
 
 

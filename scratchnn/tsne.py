@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from . import linalg
-from .arguments import require_number, require_size
+from .checks import require_number, require_size
 from .errors import ArgumentError, DataError
 from .preprocessing import as_rows
 

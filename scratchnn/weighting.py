@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .arguments import listed, require_number, shown
+from .checks import listed, require_number, shown
 from .errors import ArgumentError
 from .preprocessing import Label, as_targets
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Union
 
-from .arguments import MOST_NUMBERS, in_order, require_size, shown
+from .checks import MOST_NUMBERS, in_order, require_size, shown
 from .errors import ArgumentError
 
 Pair = tuple[int, int]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import datasets, doors, train
+from scratchnn import cli, datasets, train
 from scratchnn.escapes import printable, printable_lines
 from scratchnn.progress import ByteProgress, LiveLine
 
@@ -43,15 +43,15 @@ def test_line_breaks_that_are_meant_stay() -> None:
 def test_the_command_lines_say_and_complain_in_printable_characters(
     text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    doors.say(f"before {text} after")
-    doors.complain(f"before {text} after")
+    cli.say(f"before {text} after")
+    cli.complain(f"before {text} after")
     with pytest.raises(SystemExit):
-        doors.Parser().parse_args([f"--{text}"])
+        cli.Parser().parse_args([f"--{text}"])
 
     def failing(_: object) -> int:
         raise OSError(5, text, f"folder/{text}")
 
-    assert doors.run(failing, None) == 2
+    assert cli.run(failing, None) == 2
     out, err = capsys.readouterr()
     lines = out.split("\n")[:-1] + err.split("\n")[:-1]
     assert len(lines) == 4 + (text == "a\nb")  # of what is said, line breaks may be meant
@@ -120,14 +120,14 @@ def test_a_server_s_status_line_is_shown_in_printable_characters(
 
 def test_the_doors_print_through_one_place() -> None:
     """``print`` and writes to the standard streams stand where text is made printable, and in filters for data."""
-    package = Path(doors.__file__).parent
+    package = Path(cli.__file__).parent
     found = {}
     for path in sorted(package.glob("*.py")):
         calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
         names = {ast.unparse(call.func) for call in calls}
         found[path.name] = names & {"print", "sys.stdout.write", "sys.stderr.write"}
     assert {name: calls for name, calls in found.items() if calls} == {
-        "doors.py": {"print", "sys.stderr.write"},
+        "cli.py": {"print", "sys.stderr.write"},
     }
 
 
@@ -137,8 +137,8 @@ def test_escapes_do_not_fail_where_the_locale_is_c(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", errors="surrogateescape"))
 
     def showing(_: object) -> int:
-        doors.say("größe \udcff")
+        cli.say("größe \udcff")
         return 0
 
-    assert doors.run(showing, None) == 0
+    assert cli.run(showing, None) == 0
     assert raw.getvalue().decode("ascii").rstrip() == r"gr\xf6\xdfe \udcff"

@@ -49,7 +49,7 @@ FLOORS: dict[int, set[str]] = {
         "csv_layout",
         "csv_reader",
         "data_file",
-        "doors",
+        "cli",
         "idx_reader",
         "pixel_text",
         "toys",
@@ -60,7 +60,7 @@ FLOORS: dict[int, set[str]] = {
         "tsne",
     },
     0: {
-        "arguments",
+        "checks",
         "defaults",
         "disk",
         "elementary",
@@ -86,7 +86,7 @@ COMMANDS = {
     "train",
     "predict",
     "info",
-    "doors",
+    "cli",
     "datasets",
 }  # each has a main(), or serves those that have one
 READERS_OF_DATA = {"datasets", "csv_layout", "csv_reader", "data_file", "idx_reader", "pixel_text"}

@@ -16,8 +16,8 @@ from scratchnn import (
     ModelFileError,
     NotFittedError,
     TrainingDiverged,
+    cli,
     disk,
-    doors,
     download,
     lane_matrix,
     plain_pickle,
@@ -49,7 +49,7 @@ def failing(error: BaseException) -> Callable[[object], int]:
     ids=lambda error: type(error).__name__,
 )
 def test_bad_input_is_one_line_and_exit_code_2(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doors.run(failing(error), None) == 2
+    assert cli.run(failing(error), None) == 2
     assert capsys.readouterr() == ("", "error: what is wrong\n")
 
 
@@ -61,7 +61,7 @@ def test_bad_input_is_one_line_and_exit_code_2(error: Exception, capsys: pytest.
 def test_a_bug_is_shown_with_its_traceback_and_exit_code_1(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert doors.run(failing(error), None) == 1
+    assert cli.run(failing(error), None) == 1
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -72,7 +72,7 @@ def test_a_bug_is_shown_with_its_traceback_and_exit_code_1(
 
 
 def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doors.run(failing(ValueError("a\x1b[2Jb")), None) == 1
+    assert cli.run(failing(ValueError("a\x1b[2Jb")), None) == 1
     assert "\x1b" not in capsys.readouterr().err
 
 

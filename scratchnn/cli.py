@@ -62,7 +62,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_version(self) -> None:
         """Offer ``--version``."""
-        from scratchnn import __version__
+        from . import __version__
 
         self.add_argument("--version", action="version", version=f"scratchnn {__version__}")
 

@@ -25,16 +25,7 @@ from scratchnn import (
     one_hot,
     train_test_split,
 )
-from scratchnn.arguments import (
-    chosen,
-    listed,
-    require_known,
-    require_number,
-    require_size,
-    shown,
-    shown_path,
-    unknown,
-)
+from scratchnn.checks import chosen, listed, require_known, require_number, require_size, shown, shown_path, unknown
 from scratchnn.datasets import Dataset
 
 
