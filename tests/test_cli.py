@@ -17,7 +17,6 @@ from scratchnn import (
     NotFittedError,
     TrainingDiverged,
     cli,
-    disk,
     download,
     lane_matrix,
     plain_pickle,
@@ -81,7 +80,7 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 OWN_WORK = {
     *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle"),
     *("windows.require_inputs", "windows.require_outputs", "windows.require_weight"),
-    *("arguments.require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
+    *("checks.require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
     *("optim.restore", "checkpoint.unpack", "checkpoint.unpack_order", "checkpoint.require_together"),
 }
 
@@ -98,12 +97,12 @@ def bare_errors(path: Path) -> Iterator[str]:
 
 
 def test_arguments_that_make_no_sense_are_told_from_bugs() -> None:
-    files = sorted(Path(scratchnn.__file__).parent.glob("*.py"))
+    files = sorted(Path(scratchnn.__file__).parent.rglob("*.py"))
     found = {name for path in files if path.stem not in OWN_WORK for name in bare_errors(path)}
     assert found <= OWN_WORK, (
         "for a caller's mistake raise ArgumentError or DataError; what checks own work is named above"
     )
-    assert set(bare_errors(Path(disk.__file__).parent / "losses.py"))  # the search does find some
+    assert set(bare_errors(Path(scratchnn.__file__).parent / "losses.py"))  # the search does find some
 
 
 @pytest.mark.parametrize("command", ordeals.ODD_OPTIONS)

@@ -122,7 +122,7 @@ def test_the_doors_print_through_one_place() -> None:
     """``print`` and writes to the standard streams stand where text is made printable, and in filters for data."""
     package = Path(cli.__file__).parent
     found = {}
-    for path in sorted(package.glob("*.py")):
+    for path in sorted(package.rglob("*.py")):
         calls = [n for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
         names = {ast.unparse(call.func) for call in calls}
         found[path.name] = names & {"print", "sys.stdout.write", "sys.stderr.write"}

@@ -91,11 +91,17 @@ COMMANDS = {
 }  # each has a main(), or serves those that have one
 READERS_OF_DATA = {"datasets", "csv_layout", "csv_reader", "data_file", "idx_reader", "pixel_text"}
 
-FILES = sorted(PACKAGE.glob("*.py"))
 CORE = sorted(path for path in PACKAGE.rglob("*.py") if "interop" not in path.relative_to(PACKAGE).parts)
-MODULES = [path.stem for path in FILES if path.stem != "__init__"]
 
-every_file = pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+
+def name_of(path: Path) -> str:
+    """A file as it is called here: its room, if it is in one, and its name."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = [name_of(path) for path in CORE if path.stem != "__init__"]
+
+every_file = pytest.mark.parametrize("path", CORE, ids=name_of)
 
 
 @cache
@@ -116,15 +122,19 @@ def imports(path: Path) -> list[str]:
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            origin = ".".join(["scratchnn"] * bool(node.level) + [node.module] * bool(node.module))
-            names += [f"scratchnn.{alias.name}" for alias in node.names] if origin == "scratchnn" else [origin]
+            rooms = ["scratchnn", *path.relative_to(PACKAGE).parts[:-1]]
+            rooms = rooms[: len(rooms) - node.level + 1] if node.level else []
+            origin = ".".join([*rooms, *[node.module] * bool(node.module)])
+            for alias in node.names:
+                whole = f"{origin}.{alias.name}".replace("scratchnn.", "", 1)
+                names.append(f"scratchnn.{whole}" if whole in MODULES else origin)
     return names
 
 
 def imported_by(name: str) -> set[str]:
     """The modules of the package that the module ``name`` imports."""
-    names = {module.split(".")[1] for module in imports(PACKAGE / f"{name}.py") if module.startswith("scratchnn.")}
-    return names & set(MODULES)
+    path = PACKAGE / f"{name.replace('.', '/')}.py"
+    return {module.replace("scratchnn.", "", 1) for module in imports(path)} & set(MODULES)
 
 
 def run(code: str) -> str:
@@ -321,12 +331,12 @@ def test_nothing_unpickles(path: Path) -> None:
 
 @every_file
 def test_only_storage_reads_and_writes_records(path: Path) -> None:
-    assert path.stem == "storage" or "scratchnn.plain_pickle" not in set(imports(path))
+    assert name_of(path) == "storage" or "scratchnn.plain_pickle" not in set(imports(path))
 
 
 @every_file
 def test_only_the_data_readers_parse_data_files(path: Path) -> None:
-    if path.stem in READERS_OF_DATA:
+    if name_of(path) in READERS_OF_DATA:
         return
     parsers = {
         ast.unparse(node)
@@ -339,7 +349,7 @@ def test_only_the_data_readers_parse_data_files(path: Path) -> None:
 
 @every_file
 def test_only_progress_and_the_commands_write_to_a_terminal(path: Path) -> None:
-    if path.stem in COMMANDS | {"progress"}:
+    if name_of(path) in COMMANDS | {"progress"}:
         return
     streams = {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
     for node in nodes_of(path):
