@@ -48,7 +48,7 @@ def _info(arguments: Sequence[str] | None) -> int:
 def look_at(path: str) -> tuple[dict[str, Any], list[str]]:
     """What a file holds, as plain data and as lines to read; ``ModelFileError`` if it is no model and no checkpoint."""
     from . import storage
-    from .checkpoint import FORMAT
+    from .training.checkpoint import FORMAT
 
     if storage.begins_like(path, FORMAT):
         return _look_at_checkpoint(path)
@@ -156,8 +156,9 @@ def _head(facts: dict[str, Any]) -> list[str]:
 
 
 def _look_at_checkpoint(path: str) -> tuple[dict[str, Any], list[str]]:
-    from . import checkpoint, storage
+    from . import storage
     from .errors import ModelFileError
+    from .training import checkpoint
 
     record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     try:

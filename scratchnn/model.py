@@ -56,10 +56,10 @@ from .tables import taken
 from .turns import Turns, asking, changing
 
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
-    from .callbacks import History
-    from .checkpointing import Checkpointing
     from .optim import Optimizer, Schedule
-    from .trainer import Trainer, TrainingData
+    from .training.callbacks import History
+    from .training.checkpointing import Checkpointing
+    from .training.trainer import Trainer, TrainingData
 
 _OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
@@ -318,7 +318,7 @@ class Model(Computing):
     def history(self) -> History:
         """The history of the last ``fit``; an empty one before."""
         if self._history is None:
-            from .callbacks import History
+            from .training.callbacks import History
 
             self._history = History()
         return self._history
@@ -485,10 +485,10 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
-        from .callbacks import RateSchedule, Validation, checked_callbacks
         from .optim import make_optimizer, make_schedule
-        from .snapshot import Snapshot
-        from .trainer import Trainer, TrainingData
+        from .training.callbacks import RateSchedule, Validation, checked_callbacks
+        from .training.snapshot import Snapshot
+        from .training.trainer import Trainer, TrainingData
 
         with Snapshot(self, optimizer, schedule) as before:
             epochs, asked_schedule = require_size("epochs", epochs), schedule
@@ -674,8 +674,8 @@ class Model(Computing):
             if every is not None or resume:
                 raise ArgumentError("checkpoint_every and resume need a checkpoint: the path of its file")
             return None
-        from .checkpoint import Checkpoint
-        from .checkpointing import Checkpointing
+        from .training.checkpoint import Checkpoint
+        from .training.checkpointing import Checkpointing
 
         return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked_schedule)
 
@@ -683,7 +683,7 @@ class Model(Computing):
     def _interruption(checkpoint: Any, sigterm: bool) -> Any:
         if checkpoint is None and not sigterm:
             return None
-        from .interruption import Interruption
+        from .training.interruption import Interruption
 
         return Interruption(sigterm=sigterm)
 
@@ -691,8 +691,8 @@ class Model(Computing):
         self, trainer: Trainer, held_out: TrainingData | None, schedule: Schedule | None, batch_size: Any
     ) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
-        from .checkpoint import fingerprint
         from .optim import described
+        from .training.checkpoint import fingerprint
 
         data = trainer.data
         return {
@@ -806,7 +806,7 @@ class Model(Computing):
         rows = self.schema.rows(X, f"X of {name}" if name else "X")
         self.schema.require_learned()
         targets = self.schema.targets(y, f"y of {name}" if name else "y", len(rows))
-        from .trainer import TrainingData
+        from .training.trainer import TrainingData
 
         return TrainingData(self._questions(rows, f"X of {name}" if name else "X"), targets, raw=rows)
 

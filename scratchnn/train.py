@@ -21,8 +21,8 @@ from .checks import shown_path
 from .disk import same_file
 from .errors import ArgumentError, DataError
 from .escapes import printable
-from .interruption import Interruption
 from .progress import TrainingProgress
+from .training.interruption import Interruption
 
 TEST_FRACTION = 0.2
 ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
@@ -463,7 +463,7 @@ def _build(options: argparse.Namespace, training: Any) -> Any:
 
 
 def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any, interruption: Interruption) -> Any:
-    from .callbacks import EarlyStopping
+    from .training.callbacks import EarlyStopping
 
     progress = TrainingProgress(ending=False)
     callbacks: list[Any] = [interruption] if options.quiet else [progress, interruption]

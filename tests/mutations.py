@@ -38,10 +38,10 @@ from scratchnn import (
     StepSchedule,
     Tanh,
     TrainingDiverged,
-    checkpoint,
     storage,
 )
 from scratchnn.plain_pickle import NotPlainData, dumps, loads
+from scratchnn.training import checkpoint
 
 from .ordeals import bounded_time
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scratchnn import BestWeights, Callback, EarlyStopping, History, Model
-from scratchnn.callbacks import Run
+from scratchnn.training.callbacks import Run
 
 X = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
 Y = [0, 1, 1, 0]

@@ -29,12 +29,12 @@ from scratchnn import (
     Sequential,
     Tanh,
     TrainingDiverged,
-    checkpoint,
     load_digits,
     storage,
 )
 from scratchnn.optim import Schedule
 from scratchnn.plain_pickle import dumps, loads
+from scratchnn.training import checkpoint
 from tests import ordeals
 
 TRAIN, TEST = load_digits()

@@ -30,11 +30,11 @@ from scratchnn import (
     Sigmoid,
     Softmax,
     TrainingDiverged,
-    checkpoint,
     storage,
     train,
 )
 from scratchnn.errors import ArgumentError
+from scratchnn.training import checkpoint
 from scratchnn.weighting import sample_weights
 
 RNG = Random(1)

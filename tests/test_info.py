@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info, storage
-from scratchnn import checkpoint as checkpoints
+from scratchnn.training import checkpoint as checkpoints
 
 from .commands import Runner
 

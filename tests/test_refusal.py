@@ -22,10 +22,10 @@ from scratchnn import (
     Model,
     ReLU,
     Sequential,
-    checkpoint,
     storage,
 )
-from scratchnn.snapshot import Snapshot
+from scratchnn.training import checkpoint
+from scratchnn.training.snapshot import Snapshot
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(30)]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from scratchnn import SGD, CrossEntropyLoss, Linear, Model, ReLU, Sequential, linalg
-from scratchnn.callbacks import Callback, RateSchedule, Run, Validation
 from scratchnn.optim import StepSchedule
-from scratchnn.trainer import Trainer, TrainingData
+from scratchnn.training.callbacks import Callback, RateSchedule, Run, Validation
+from scratchnn.training.trainer import Trainer, TrainingData
 
 ROWS = [[float(i % 3), float(i % 5) / 5.0] for i in range(10)]
 TARGETS = [int(i % 3 == 0) for i in range(10)]

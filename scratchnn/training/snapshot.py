@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from .optim import Optimizer, Schedule
+from ..optim import Optimizer, Schedule
 
 
 class Snapshot:

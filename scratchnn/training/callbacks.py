@@ -13,10 +13,10 @@ from copy import copy
 from math import isfinite
 from typing import Any
 
-from .checks import require, require_known, require_number, require_size, shown
-from .errors import ArgumentError
-from .optim import Optimizer, Schedule
-from .storage import check_writable, pack_matrix, unpack_matrix
+from ..checks import require, require_known, require_number, require_size, shown
+from ..errors import ArgumentError
+from ..optim import Optimizer, Schedule
+from ..storage import check_writable, pack_matrix, unpack_matrix
 
 _SHORT_NAMES: dict[Any, str] = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
 

@@ -14,11 +14,11 @@ from copy import copy
 from random import Random
 from typing import Any
 
+from ..checks import require, shown
+from ..optim import SCHEDULES, Optimizer, Schedule, described
+from ..storage import unpack_matrix
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
-from .checks import require, shown
-from .optim import SCHEDULES, Optimizer, Schedule, described
-from .storage import unpack_matrix
 
 PARTS = {"run", "order", "weights", "momentum", "floats", "steps", "lr", "schedule", "generators", "callbacks"}
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 
+from ..errors import ArgumentError
+from ..optim import Optimizer, clip_gradient_norm
+from ..shuffle import shuffle
+from ..weighting import step_share
 from .callbacks import Callback, History, Run
 from .divergence import Divergence, finite_loss
-from .errors import ArgumentError
-from .optim import Optimizer, clip_gradient_norm
-from .shuffle import shuffle
-from .weighting import step_share
 
 PROBED = 8  # rows of the last batch that are looked at before something may be saved
 

@@ -17,12 +17,12 @@ from itertools import zip_longest
 from random import Random
 from typing import Any
 
-from . import storage
-from .checks import MESSAGE, require_size, shortened, shown, shown_path
-from .disk import same_file
-from .errors import ArgumentError, ModelFileError
-from .escapes import printable
-from .storage import pack_matrix, sha256, unpack_matrix
+from .. import storage
+from ..checks import MESSAGE, require_size, shortened, shown, shown_path
+from ..disk import same_file
+from ..errors import ArgumentError, ModelFileError
+from ..escapes import printable
+from ..storage import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
 VERSION = 3

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import TrainingDiverged
+from ..errors import TrainingDiverged
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
