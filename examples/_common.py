@@ -39,7 +39,7 @@ def read_arguments(
 ) -> argparse.Namespace:
     """``--out`` (for ``pictures``) and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``.
 
-    Every folder is seen to at once: after an hour of learning would be late. ``description`` is the example's
+    Every folder is seen to at once: after an hour of learning would be late. ``model_format`` is the example's
     docstring, of which ``--help`` shows the first line and, at its end, the paragraph on what there is to learn.
     """
     first_line, _, rest = (description or "").partition("\n\n")

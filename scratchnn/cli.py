@@ -17,9 +17,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, NoReturn
 
-from .disk import same_file
 from .errors import ArgumentError
 from .escapes import printable, printable_lines
+from .saving.atomic import same_file
 
 BUG = 1
 BAD_INPUT = 2

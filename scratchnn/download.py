@@ -17,8 +17,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from .checks import finite_number, shown, shown_path
-from .disk import Lock, open_own
 from .errors import ArgumentError
+from .saving.atomic import Lock, open_own
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",

@@ -47,10 +47,10 @@ def _info(arguments: Sequence[str] | None) -> int:
 
 def look_at(path: str) -> tuple[dict[str, Any], list[str]]:
     """What a file holds, as plain data and as lines to read; ``ModelFileError`` if it is no model and no checkpoint."""
-    from . import storage
+    from .saving import records
     from .training.checkpoint import FORMAT
 
-    if storage.begins_like(path, FORMAT):
+    if records.begins_like(path, FORMAT):
         return _look_at_checkpoint(path)
     return _look_at_model(path)
 
@@ -60,11 +60,11 @@ def weights_digest(model: Any) -> str:
 
     Two models have the same digest if, and only if, their weights are the same to the last bit.
     """
-    from . import storage
+    from .saving import records
 
-    digest = storage.sha256()
+    digest = records.sha256()
     for parameter in model.network.parameters():
-        packed = storage.pack_matrix(model.ops.to_rows(parameter.value))
+        packed = records.pack_matrix(model.ops.to_rows(parameter.value))
         digest.update("{} x {}\n".format(*packed["shape"]).encode())
         digest.update(packed["doubles"])
     return str(digest.hexdigest())
@@ -74,11 +74,11 @@ def weights_digest(model: Any) -> str:
 
 
 def _look_at_model(path: str) -> tuple[dict[str, Any], list[str]]:
-    from . import storage
     from .model import Model
+    from .saving import records
 
     model = Model.load(path, engine="linalg", max_work=1 << 100)  # nothing is predicted here
-    version, _ = storage.load_with_version(path)
+    version, _ = records.load_with_version(path)
     position = model.label_position
     if position is not None:
         position %= model.input_size + 1  # -1 is the last
@@ -156,11 +156,11 @@ def _head(facts: dict[str, Any]) -> list[str]:
 
 
 def _look_at_checkpoint(path: str) -> tuple[dict[str, Any], list[str]]:
-    from . import storage
     from .errors import ModelFileError
+    from .saving import records
     from .training import checkpoint
 
-    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     try:
         settings, run = record["settings"], record["state"]["run"]
         facts: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """``Model``: a network, its loss, and what it knows of its data, with fit, predict, score, save and load.
 
 It introduces them to each other: a ``Schema`` knows the data, a ``Trainer`` the loop, an engine the numbers, ``layers``
-and ``losses`` the mathematics, ``storage`` files.
+and ``losses`` the mathematics, ``records`` files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from . import defaults, linalg, storage
+from . import defaults, linalg
 from .architecture import (
     find_activation,
     gives_any_number,
@@ -37,7 +37,6 @@ from .checks import (
     shown,
     shown_path,
 )
-from .description import MOST_SEEDS, TASKS, brought_up_to_date, check_description, check_fit, check_sizes, check_work
 from .engine import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError
 from .layers import Dropout, Layer, Linear, Parameter, Sequential, Shape, Softmax, shape_text, width
@@ -51,6 +50,16 @@ from .losses import (
     NLLLoss,
 )
 from .preprocessing import Label, Row, Scaling, as_answers, as_labels, as_rows, as_targets, outputs_for
+from .saving import records
+from .saving.model_format import (
+    MOST_SEEDS,
+    TASKS,
+    brought_up_to_date,
+    check_description,
+    check_fit,
+    check_sizes,
+    check_work,
+)
 from .schema import Rows, Schema
 from .tables import taken
 from .turns import Turns, asking, changing
@@ -855,7 +864,7 @@ class Model(Computing):
             "layers": [layer_to_plain(layer) for layer in self.network],
             "loss": loss_name,
             **self.schema.to_plain(),
-            "weights": [storage.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
+            "weights": [records.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
             "seed": self.seed,
             "frozen": self._frozen(),
         }
@@ -865,7 +874,7 @@ class Model(Computing):
             check_fit(self.network, description)
         except ValueError as error:
             raise ArgumentError(f"this model cannot be saved: {error}") from None
-        storage.save(path, description)
+        records.save(path, description)
 
     @classmethod
     def load(
@@ -888,7 +897,7 @@ class Model(Computing):
         own = own_layers(layers)
         if max_work is not None:
             max_work = require_size("max_work", max_work)
-        version, description = storage.load_with_version(path)
+        version, description = records.load_with_version(path)
         try:
             return cls._from_description(brought_up_to_date(description, version), engine, max_work, own)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -917,7 +926,7 @@ class Model(Computing):
             layers[position].trainable = False
         packed = description.pop("weights")[::-1]
         for parameter in network.parameters():
-            parameter.value = model.ops.from_rows(storage.unpack_matrix(packed.pop()))  # one at a time: less memory
+            parameter.value = model.ops.from_rows(records.unpack_matrix(packed.pop()))  # one at a time: less memory
         model.schema = Schema.from_plain(description, model.output_size)
         network.eval()
         return model

@@ -250,7 +250,7 @@ class Schema(NamedTuple):
 
     @classmethod
     def from_plain(cls, parts: Mapping[str, Any], output_size: int) -> Schema:
-        """From what ``to_plain`` gave, and ``description`` has checked."""
+        """From what ``to_plain`` gave, and ``model_format`` has checked."""
         scaling, targets = parts["scaling"], parts["target_scaling"]
         of_targets = Scaling.from_dict(targets) if targets else Scaling("none")
         return cls(

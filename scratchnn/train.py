@@ -18,10 +18,10 @@ from typing import Any
 
 from . import cli, defaults
 from .checks import shown_path
-from .disk import same_file
 from .errors import ArgumentError, DataError
 from .escapes import printable
 from .progress import TrainingProgress
+from .saving.atomic import same_file
 from .training.interruption import Interruption
 
 TEST_FRACTION = 0.2
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
     _check_names(options)
-    from . import storage
+    from .saving import records
 
     inputs = [*cli.input_files(options.csv), *cli.input_files(options.test)]
     cli.spare_inputs(options.save, *inputs)
-    storage.check_writable(options.save)
+    records.check_writable(options.save)
     if options.checkpoint:
         cli.spare_inputs(options.checkpoint, *inputs)
-        storage.check_writable(options.checkpoint)
+        records.check_writable(options.checkpoint)
     begun = _begun_model(options)
     training, validation, test = _read(options, begun)
     for note in _notes(options, training):

@@ -38,9 +38,9 @@ from scratchnn import (
     StepSchedule,
     Tanh,
     TrainingDiverged,
-    storage,
 )
-from scratchnn.plain_pickle import NotPlainData, dumps, loads
+from scratchnn.saving import records
+from scratchnn.saving.safe_pickle import NotPlainData, dumps, loads
 from scratchnn.training import checkpoint
 
 from .ordeals import bounded_time
@@ -83,7 +83,7 @@ class Run:
         settings = {"epochs": EPOCHS, "batch_size": BATCH, **made, **more}
         history = model.fit(ROWS, y, callbacks=callbacks, **settings).to_dict()
         history["seconds"] = []
-        return dumps([[storage.pack_matrix(w if isinstance(w[0], list) else [w]) for w in model.weights], history])
+        return dumps([[records.pack_matrix(w if isinstance(w[0], list) else [w]) for w in model.weights], history])
 
 
 def _network(engine: str, task: str, frozen: bool = False) -> Model:
@@ -287,7 +287,7 @@ def _saved(run: Run, path: Path) -> tuple[bytes, dict[str, Any]]:
     whole = run.fit(run.make(), Stops())
     path.unlink(missing_ok=True)
     run.fit(run.make(), Stops(run.stop), checkpoint=path, checkpoint_every=1)
-    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     assert run.fit(run.make(), Stops(), checkpoint=path, resume=True) == whole, "the checkpoint as it was"
     return whole, record
 
@@ -323,7 +323,7 @@ def mutated_checkpoints(folder: Path, count: int = 8_000, seed: int = 0) -> str:
         forged = number % 2 == 1
         if forged and type(changed) is dict and {"settings", "state"} <= set(changed):
             changed["sha256"] = checkpoint._digest(changed["settings"], changed["state"])
-        storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, changed)
+        records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, changed)
         what = f"run {which}, mutation {number} at {where}, {'forged' if forged else 'as it is'}"
         outcome, left = _resumed(run, path, what)
         counts[outcome] += 1
@@ -391,12 +391,12 @@ def mutated_models(folder: Path, count: int = 8_000, seed: int = 0) -> str:
     records = []
     for model in _fitted_models():
         model.save(path)
-        records.append(storage.load(path))
+        records.append(records.load(path))
         assert _used(Model.load(path)) in ("answered", "read")
     counts = {"refused": 0, "answered": 0, "read": 0, "runs away": 0}
     for number in range(count):
         where, changed = mutated(records[number % len(records)], rng)
-        storage.save(path, changed)
+        records.save(path, changed)
         what = f"model {number % len(records)}, mutation {number} at {where}"
         try:
             model = Model.load(path, engine=("lanes", "linalg")[number % 2])

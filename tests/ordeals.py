@@ -22,8 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx, storage
+from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx
 from scratchnn.datasets import Dataset, iter_csv
+from scratchnn.saving import records
 
 from . import hostile_pickles
 from .files import Arriving, idx
@@ -122,10 +123,10 @@ def bounded_memory(file_size: int) -> Iterator[None]:
 def placements(data: bytes) -> Iterator[tuple[str, bytes]]:
     """A pickle as the whole file, as the payload of a well-formed one, and among and behind its parts."""
     yield "as the file", data
-    yield "as the payload", storage._file_of(storage.FORMAT, storage.VERSION, data)
-    old = {"format": storage.FORMAT, "version": 1, "sha256": storage.sha256(data).hexdigest(), "payload": data}
+    yield "as the payload", records._file_of(records.FORMAT, records.VERSION, data)
+    old = {"format": records.FORMAT, "version": 1, "sha256": records.sha256(data).hexdigest(), "payload": data}
     yield "as the payload of version 1", pickle.dumps(old, 4)
-    whole = storage._file_of(storage.FORMAT, storage.VERSION, b"\x80\x04N.")
+    whole = records._file_of(records.FORMAT, records.VERSION, b"\x80\x04N.")
     yield "before the end", whole[:-2] + b"\x8c\x01x" + data.rstrip(b".") + whole[-2:]
     yield "instead of the version", whole.replace(b"K\x02", data.rstrip(b"."), 1)
     yield "behind the end", whole + data
@@ -269,7 +270,7 @@ def _weights_of(layers: list[dict[str, Any]]) -> list[dict[str, Any]]:
             kernel = layer["kernel"] if isinstance(layer["kernel"], list) else [layer["kernel"]] * 2
             rows, columns = layer["in_channels"] * kernel[0] * kernel[1], layer["out_channels"]
             rows, columns = (rows, columns) if 0 < rows * columns <= 4096 else (1, 1)
-            packed += [storage.pack_matrix([[0.5] * columns] * rows), storage.pack_matrix([[0.25] * columns])]
+            packed += [records.pack_matrix([[0.5] * columns] * rows), records.pack_matrix([[0.25] * columns])]
     return packed
 
 
@@ -319,7 +320,7 @@ def absurd_windows(folder: Path, count: int = 3_000, seed: int = 0) -> str:
     whole.schema = whole.schema._replace(feature_names=[], label_position=None)
     whole.save(path)
     Model.load(path).predict([[0.5]])  # imports what it needs
-    template = storage.load(path)
+    template = records.load(path)
     if template.get("target_scaling"):  # of a single output
         template["target_scaling"] = None
     rng, guard, done, slowest = Random(seed), Guard(), 0, 0.0
@@ -332,7 +333,7 @@ def absurd_windows(folder: Path, count: int = 3_000, seed: int = 0) -> str:
         models.append({"layers": layers, "input_shape": shape, "weights": _weights_of(layers)})
     for number in range(count):
         absurd = models[number] if number < len(models) else absurd_model(rng)
-        storage.save(path, {**template, **absurd})
+        records.save(path, {**template, **absurd})
         what = f"model {number}, {str(absurd['layers'])[:200]} over {absurd['input_shape']}"
         for engine in ("lanes", "linalg"):
             start = time.process_time()
@@ -377,7 +378,7 @@ class TwoModels:
 
 
 def _killed_at_line(save: Callable[[], None], number: int) -> bool:
-    """Run ``save`` in a child that is killed before the ``number``-th line of disk.py; False if it has fewer."""
+    """Run ``save`` in a child that is killed before the ``number``-th line of atomic.py; False if it has fewer."""
     child = os.fork()
     if child:
         status = os.waitpid(child, 0)[1]
@@ -386,7 +387,7 @@ def _killed_at_line(save: Callable[[], None], number: int) -> bool:
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.endswith("disk.py"):
+        if not frame.f_code.co_filename.endswith("atomic.py"):
             return None
         if event == "line":
             left -= 1
@@ -729,8 +730,8 @@ def killed_and_resumed(folder: Path, kills: int) -> str:
 
 
 WITHIN = (
-    *("trainer.py", "divergence.py", "optim.py", "callbacks.py", "checkpointing.py", "checkpoint.py", "storage.py"),
-    *("disk.py", "interruption.py"),
+    *("trainer.py", "divergence.py", "optim.py", "callbacks.py", "checkpointing.py", "checkpoint.py", "records.py"),
+    *("atomic.py", "interruption.py"),
 )
 
 
@@ -765,7 +766,7 @@ def _interrupted_at_line(fit: Callable[[], object], number: int) -> tuple[bool, 
 
 def _stands(path: Path) -> str:
     """Where the run of a checkpoint stands, in the words of an interrupt."""
-    state = storage.load_record(path, "scratchnn checkpoint", range(9))["state"]["run"]
+    state = records.load_record(path, "scratchnn checkpoint", range(9))["state"]["run"]
     return f"training was stopped after epoch {state['epoch']}, batch {state['batch']}; "
 
 

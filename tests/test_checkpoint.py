@@ -30,10 +30,10 @@ from scratchnn import (
     Tanh,
     TrainingDiverged,
     load_digits,
-    storage,
 )
 from scratchnn.optim import Schedule
-from scratchnn.plain_pickle import dumps, loads
+from scratchnn.saving import records
+from scratchnn.saving.safe_pickle import dumps, loads
 from scratchnn.training import checkpoint
 from tests import ordeals
 
@@ -243,7 +243,7 @@ def test_divergence_leaves_the_last_good_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingDiverged, match="epoch 2, batch 4") as raised:
         model.fit(X, Y, epochs=3, checkpoint=tmp_path / "run", checkpoint_every=2, callbacks=[Poison()])
     assert (raised.value.epoch, raised.value.batch) == (2, 4)
-    state = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))["state"]
+    state = records.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))["state"]
     assert (state["run"]["epoch"], state["run"]["batch"]) == (2, 2)
 
 
@@ -263,17 +263,17 @@ def test_a_broken_checkpoint_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_an_older_format_is_one_clear_error(tmp_path: Path) -> None:
     fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
-    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
-    storage.save_record(tmp_path / "run", "scratchnn checkpoint", 1, record)
+    record = records.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
+    records.save_record(tmp_path / "run", "scratchnn checkpoint", 1, record)
     with pytest.raises(ModelFileError, match="run: format version 1, this program reads version "):
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path) -> None:
     fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run")
-    record = storage.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
+    record = records.load_record(tmp_path / "run", "scratchnn checkpoint", (checkpoint.VERSION,))
     del record["state"]["weights"][-1]
-    storage.save_record(tmp_path / "run", "scratchnn checkpoint", checkpoint.VERSION, record)
+    records.save_record(tmp_path / "run", "scratchnn checkpoint", checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match=r"the parts of this checkpoint do not fit: weights of .*, expected "):
         fit(settings("lanes"), StopsNowAndThen(), {}, checkpoint=tmp_path / "run", resume=True)
 
@@ -353,7 +353,7 @@ UNTRUE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a learning rate that is text": (in_run(lr="0.1"), "the run's learning rate is to be a number"),
     "losses of no batch": (in_run(loss_shares=[]), "losses of the batches are to be one row"),
     "losses of fewer batches": (
-        lambda s: s["run"].update(loss_shares=[storage.pack_matrix([[1.0]])]),
+        lambda s: s["run"].update(loss_shares=[records.pack_matrix([[1.0]])]),
         "1 losses of 3 batches",
     ),
     "no history": (in_run(history=None), "the history has other lists"),
@@ -379,7 +379,7 @@ UNTRUE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "no momentum": (lambda s: s.update(momentum=[]), "momentum of SGD: 0 matrices, expected 6"),
     "means of gradients": (
-        lambda s: s.update(floats=[storage.pack_matrix([[1.0]])]),
+        lambda s: s.update(floats=[records.pack_matrix([[1.0]])]),
         "floats of SGD: 1 matrices, expected 0",
     ),
     "steps that were not counted": (lambda s: s.update(steps=8), "steps of SGD: 8, expected 0"),
@@ -433,7 +433,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], l
     """(the record of a run that was stopped, the weights of one that was not)."""
     path = tmp_path_factory.mktemp("stopped") / "run"
     watched(settings("lanes"), path)
-    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     model = settings("lanes")
     watched(model, path, resume=True)
     return record, model.weights
@@ -447,7 +447,7 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
     path, record = tmp_path / "run", loads(dumps(stopped[0]))
     change(record["state"])
     record["sha256"] = checkpoint._digest(record["settings"], record["state"])
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     model = settings("lanes")
     before = model.weights, model._order_rng.getstate()
     with pytest.raises(ModelFileError, match=rf"run: the parts of this checkpoint do not fit: .*{reason}") as caught:
@@ -465,17 +465,17 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
         (lambda s: s["floats"].pop(), "floats of Adam: 11 matrices, expected 12"),
         (lambda s: s["floats"].reverse(), r"floats\[0\] of Adam is 1x10, the layers need 64x20"),
         (lambda s: s.update(momentum=s["weights"]), "momentum of Adam: 6 matrices, expected 0"),
-        (lambda s: s["floats"][6].update(storage.pack_matrix([[-1.0] * 20] * 64)), "means of squares below 0"),
+        (lambda s: s["floats"][6].update(records.pack_matrix([[-1.0] * 20] * 64)), "means of squares below 0"),
         (lambda s: s["floats"][0].update(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
     ],
 )
 def test_what_adam_cannot_remember_is_refused(change: Callable[[Any], Any], reason: str, tmp_path: Path) -> None:
     path = tmp_path / "run"
     fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path)
-    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     change(record["state"])
     record["sha256"] = checkpoint._digest(record["settings"], record["state"])
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match=reason):
         fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path, resume=True)
 
@@ -497,13 +497,13 @@ def test_a_memory_of_gradients_that_is_infinite_is_divergence(tmp_path: Path) ->
 def test_parts_of_two_checkpoints_are_not_one(stopped: tuple[dict[str, Any], list[Any]], tmp_path: Path) -> None:
     """Each by itself could be true: only that they were written together tells."""
     path = tmp_path / "run"
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, stopped[0])
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, stopped[0])
     model = settings("lanes")
     watched(model, path, resume=True)
     assert model.weights == stopped[1]
     record = loads(dumps(stopped[0]))
     record["state"]["weights"], record["state"]["momentum"] = record["state"]["momentum"], record["state"]["weights"]
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match="the parts of this checkpoint do not fit: they were not written together"):
         watched(settings("lanes"), path, resume=True)
 
@@ -530,7 +530,7 @@ def test_settings_of_a_stranger_are_named_in_a_line(
 ) -> None:
     path, record = tmp_path / "run", loads(dumps(stopped[0]))
     settings_of(record["settings"])
-    storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     with pytest.raises(ValueError, match=f"run: cannot resume what another run wrote: .*(?:{named})") as caught:
         watched(settings("lanes"), path, resume=True)
     assert str(caught.value).isprintable()
@@ -541,7 +541,7 @@ def test_settings_of_a_stranger_are_named_in_a_line(
     "record", [None, [], {}, {"settings": {}, "state": {}}, {"settings": 1, "state": 2, "sha256": 3}]
 )
 def test_a_record_that_is_no_checkpoint(record: Any, tmp_path: Path) -> None:
-    storage.save_record(tmp_path / "run", checkpoint.FORMAT, checkpoint.VERSION, record)
+    records.save_record(tmp_path / "run", checkpoint.FORMAT, checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match="run: the parts of this checkpoint do not fit: it has parts missing"):
         watched(settings("lanes"), tmp_path / "run", resume=True)
 
@@ -573,7 +573,7 @@ def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path)
 
     whole = go(False)
     go(False, stop=True)
-    record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
     assert go(True) == whole
     whole_schedule = record["state"]["schedule"]
     for schedule, message in (
@@ -583,7 +583,7 @@ def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path)
     ):
         record["state"]["schedule"] = schedule
         record["sha256"] = checkpoint._digest(record["settings"], record["state"])
-        storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+        records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
         with pytest.raises(ModelFileError, match=message):
             go(True)
 

@@ -19,9 +19,9 @@ from scratchnn import (
     cli,
     download,
     lane_matrix,
-    plain_pickle,
 )
 from scratchnn.__main__ import main
+from scratchnn.saving import safe_pickle
 
 from . import ordeals
 
@@ -42,7 +42,7 @@ def failing(error: BaseException) -> Callable[[object], int]:
         ),
         download.DownloadError("what is wrong"),
         lane_matrix.LaneOverflowError("what is wrong"),
-        plain_pickle.NotPlainData("what is wrong"),
+        safe_pickle.NotPlainData("what is wrong"),
         OSError("what is wrong"),
     ],
     ids=lambda error: type(error).__name__,

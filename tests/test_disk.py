@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from scratchnn import disk
-from scratchnn.disk import Lock, check_writable, write_atomically
+from scratchnn.saving import atomic
+from scratchnn.saving.atomic import Lock, check_writable, write_atomically
 
 ROOT = Path(__file__).resolve().parent.parent
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and locks as POSIX has them")
@@ -46,7 +46,7 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "open", lambda file, mode: FullDisk(file, "w"), raising=False)
+    monkeypatch.setattr(atomic, "open", lambda file, mode: FullDisk(file, "w"), raising=False)
 
 
 def no_room_for_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_what_a_dead_process_left_half_written_is_removed_by_the_next_save(tmp_p
 
 def test_what_another_save_is_writing_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    descriptor, part = disk._create_beside(str(path), 0o666)
+    descriptor, part = atomic._create_beside(str(path), 0o666)
     write_atomically(path, b"new")
     assert sorted(os.listdir(tmp_path)) == sorted([os.path.basename(part), "model.pkl"])
     os.close(descriptor)
@@ -327,7 +327,7 @@ def test_a_second_one_in_the_same_process_is_refused(tmp_path: Path) -> None:
 def process_with_the_lock(path: Path) -> Iterator[subprocess.Popen[str]]:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        f"from scratchnn.disk import Lock\nwith Lock({str(path)!r}):\n    print('locked', flush=True)\n    input()"
+        f"from scratchnn.saving.atomic import Lock\nwith Lock({str(path)!r}):\n    print('locked', flush=True)\n    input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -455,7 +455,7 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     path = tmp_path / "run.checkpoint"
     code = (
         f"import os, sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        f"from scratchnn.disk import Lock\n"
+        f"from scratchnn.saving.atomic import Lock\n"
         f"with Lock({str(path)!r}) as lock:\n"
         "    if not os.fork():\n"
         "        try:\n"
@@ -481,16 +481,18 @@ def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
 
 def test_names_that_lead_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert disk.same_file("a", "./b/../a")
-    assert disk.same_file("a", tmp_path / "a")
-    assert not disk.same_file("a", "b")
+    assert atomic.same_file("a", "./b/../a")
+    assert atomic.same_file("a", tmp_path / "a")
+    assert not atomic.same_file("a", "b")
     Path("a").touch()
-    assert not disk.same_file("a", "b")
+    assert not atomic.same_file("a", "b")
     if os.name == "posix":
         os.symlink("a", "soft")
         os.symlink("nowhere", "loose")
         os.link("a", "hard")
-        assert disk.same_file("a", "soft") and disk.same_file("hard", "soft") and disk.same_file("loose", "nowhere")
+        assert (
+            atomic.same_file("a", "soft") and atomic.same_file("hard", "soft") and atomic.same_file("loose", "nowhere")
+        )
 
 
 @posix
@@ -499,7 +501,7 @@ def test_a_lock_whose_file_is_removed_by_its_last_owner_meanwhile_is_taken_anew(
 ) -> None:
     """Two who wait for one lock must not end up with one file each."""
     path = tmp_path / "run.checkpoint"
-    lock_file = disk.lock_file
+    lock_file = atomic.lock_file
     removed = []
 
     def meanwhile(descriptor: int, wait: bool = False) -> bool:
@@ -508,7 +510,7 @@ def test_a_lock_whose_file_is_removed_by_its_last_owner_meanwhile_is_taken_anew(
             removed.append(True)
         return lock_file(descriptor, wait)
 
-    monkeypatch.setattr(disk, "lock_file", meanwhile)
+    monkeypatch.setattr(atomic, "lock_file", meanwhile)
     with Lock(path):
         with pytest.raises(BlockingIOError):
             Lock(path).__enter__()

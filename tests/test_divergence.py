@@ -30,10 +30,10 @@ from scratchnn import (
     Sigmoid,
     Softmax,
     TrainingDiverged,
-    storage,
     train,
 )
 from scratchnn.errors import ArgumentError
+from scratchnn.saving import records
 from scratchnn.training import checkpoint
 from scratchnn.weighting import sample_weights
 
@@ -114,7 +114,7 @@ def test_nothing_bad_is_saved_on_the_way(engine: str, tmp_path: Path) -> None:
             checkpoint=run,
         )
     assert max(map(abs, flat(Model.load(best, engine=engine).weights))) < 10
-    state = storage.load_record(run, "scratchnn checkpoint", (checkpoint.VERSION,))["state"]
+    state = records.load_record(run, "scratchnn checkpoint", (checkpoint.VERSION,))["state"]
     assert state["run"]["epoch"] == 1
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from scratchnn import datasets, disk, download, patient_http
-from scratchnn.disk import Lock
+from scratchnn import datasets, download, patient_http
 from scratchnn.download import DownloadError, download_mnist
+from scratchnn.saving import atomic
+from scratchnn.saving.atomic import Lock
 
 CONTENT = bytes(range(256)) * 1000
 FILES = {"a.gz": CONTENT, "b.gz": b"labels"}
@@ -450,7 +451,7 @@ def test_a_file_system_without_locks(tmp_path: Path, server: Server, monkeypatch
     def without(descriptor: int, wait: bool = False) -> bool:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(disk, "lock_file", without)
+    monkeypatch.setattr(atomic, "lock_file", without)
     fetch(tmp_path, server, "good")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import plain_pickle
+from scratchnn.saving import safe_pickle
 
 from . import hostile_pickles, misuse, mutations, ordeals, soak
 
@@ -63,19 +63,19 @@ def test_there_are_enough_of_them_and_they_use_every_dangerous_instruction() -> 
     pickles = {data for _, data in hostile_pickles.all_hostile()}
     assert len(pickles) > 700
     used = set().union(*map(instructions, pickles))
-    assert set(plain_pickle._DANGEROUS.values()) <= used
+    assert set(safe_pickle._DANGEROUS.values()) <= used
 
 
 def test_every_instruction_of_pickle_is_read_or_refused_and_none_that_is_dangerous_is_read() -> None:
     known = {opcode.code.encode("latin-1"): opcode.name for opcode in pickletools.opcodes}
-    assert plain_pickle._DANGEROUS.items() <= known.items()
-    assert not plain_pickle._DANGEROUS.keys() & plain_pickle._INSTRUCTIONS.keys()
+    assert safe_pickle._DANGEROUS.items() <= known.items()
+    assert not safe_pickle._DANGEROUS.keys() & safe_pickle._INSTRUCTIONS.keys()
     plain = {"PROTO", "FRAME", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BINFLOAT", "MEMOIZE", "APPEND", "APPENDS"}
     plain |= {"BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
     plain |= {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"}
     plain |= {"EMPTY_LIST", "LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
     plain |= {"EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"}
-    assert {known[code] for code in plain_pickle._INSTRUCTIONS} == plain
+    assert {known[code] for code in safe_pickle._INSTRUCTIONS} == plain
 
 
 def test_a_public_name_without_a_right_call_would_be_noticed() -> None:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info, storage
+from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info
+from scratchnn.saving import records
 from scratchnn.training import checkpoint as checkpoints
 
 from .commands import Runner
@@ -55,7 +56,7 @@ def test_a_model_is_described(command: Runner) -> None:
     size = Path("model.pkl").stat().st_size
     assert out == (
         "model.pkl\n"
-        f"  a scratchnn model, {size:,} bytes, format version {storage.VERSION}\n"
+        f"  a scratchnn model, {size:,} bytes, format version {records.VERSION}\n"
         "  task: classification, with CrossEntropyLoss\n"
         "  classes: 3: daisy rose tulip\n"
         "  features: 2: length width\n"
@@ -85,7 +86,7 @@ def test_the_same_in_json(command: Runner) -> None:
     assert facts == {
         "file": "model.pkl",
         "kind": "model",
-        "format_version": storage.VERSION,
+        "format_version": records.VERSION,
         "bytes": Path("model.pkl").stat().st_size,
         "task": "classification",
         "loss": "CrossEntropyLoss",
@@ -230,7 +231,7 @@ def test_a_checkpoint_of_a_stranger_is_shown_in_printable_characters(command: Ru
         "settings": {"epochs": 3, "\x1b[2J": "\x1b]0;title\x07" * 100, "optimizer": ["\r", {"\n": 10**300}], "x": [[]]},
         "state": {"run": {"epoch": 1, "batch": 2}, "order": b""},
     }
-    storage.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
+    records.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
     code, out, _ = command("run.ckpt")
     assert code in (0, 2)
     assert all(line.isprintable() for line in out.splitlines())
@@ -251,7 +252,7 @@ def test_a_checkpoint_of_a_stranger_is_shown_in_printable_characters(command: Ru
     ],
 )
 def test_a_record_that_is_no_checkpoint_is_refused_in_a_line(record: Any, command: Runner) -> None:
-    storage.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
+    records.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
     code, out, err = command("run.ckpt")
     assert (code, out) == (2, "")
     assert err.startswith("error: run.ckpt: ") and err.count("\n") == 1
@@ -314,7 +315,7 @@ def test_whatever_a_checkpoint_says_it_is_shown_or_refused(
         "settings": {"epochs": epochs, **more},
         "state": {"run": {"epoch": epoch, "batch": batch}, "order": order},
     }
-    storage.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
+    records.save_record("run.ckpt", checkpoints.FORMAT, checkpoints.VERSION, record)
     try:
         facts, lines = info.look_at("run.ckpt")
     except ModelFileError:

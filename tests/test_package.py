@@ -40,7 +40,7 @@ FLOORS: dict[int, set[str]] = {
         "training.checkpointing",
         "training.snapshot",
         "weighting",
-        "description",
+        "saving.model_format",
     },
     1: {
         "preprocessing",
@@ -55,14 +55,14 @@ FLOORS: dict[int, set[str]] = {
         "toys",
         "download",
         "patient_http",
-        "storage",
+        "saving.records",
         "progress",
         "tsne",
     },
     0: {
         "checks",
         "defaults",
-        "disk",
+        "saving.atomic",
         "elementary",
         "errors",
         "training.interruption",
@@ -76,7 +76,7 @@ FLOORS: dict[int, set[str]] = {
         "lane_convolution",
         "windows",
         "shuffle",
-        "plain_pickle",
+        "saving.safe_pickle",
     },
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
@@ -236,7 +236,9 @@ def test_importing_the_package_costs_next_to_nothing() -> None:
 def test_a_network_loads_nothing_that_reads_files_or_command_lines() -> None:
     loaded = loaded_by("from scratchnn import CrossEntropyLoss, Linear, ReLU, SGD, Sequential")
     assert not loaded & HEAVY
-    assert not loaded & {f"scratchnn.{name}" for name in COMMANDS | READERS_OF_DATA | {"model", "storage", "progress"}}
+    assert not loaded & {
+        f"scratchnn.{name}" for name in COMMANDS | READERS_OF_DATA | {"model", "saving.records", "progress"}
+    }
 
 
 def test_a_model_loads_nothing_that_reads_data_files_or_command_lines() -> None:
@@ -331,7 +333,7 @@ def test_nothing_unpickles(path: Path) -> None:
 
 @every_file
 def test_only_storage_reads_and_writes_records(path: Path) -> None:
-    assert name_of(path) == "storage" or "scratchnn.plain_pickle" not in set(imports(path))
+    assert name_of(path) == "saving.records" or "scratchnn.saving.safe_pickle" not in set(imports(path))
 
 
 @every_file

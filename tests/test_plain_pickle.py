@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import plain_pickle
-from scratchnn.plain_pickle import CutShort, NotPlainData, dumps, loads
+from scratchnn.saving import safe_pickle
+from scratchnn.saving.safe_pickle import CutShort, NotPlainData, dumps, loads
 
 NUMBERS = st.one_of(st.none(), st.booleans(), st.integers(-(1 << 2000), 1 << 2000), st.floats())
 TEXTS = st.one_of(
@@ -112,7 +112,7 @@ def test_what_is_no_plain_data_is_not_written(value: Any, reason: str) -> None:
 @pytest.mark.parametrize("kind", [list, tuple, dict])
 def test_depth_is_bounded_both_ways(kind: type) -> None:
     value: Any = kind()
-    for _ in range(plain_pickle.MAX_DEPTH - 1):
+    for _ in range(safe_pickle.MAX_DEPTH - 1):
         value = {"a": value} if kind is dict else kind([value])
     assert loads(dumps(value)) == value
     too_deep = {"a": value} if kind is dict else kind([value])
@@ -130,8 +130,8 @@ def test_a_list_that_holds_itself_is_not_written() -> None:
 
 
 def test_reader_and_writer_agree_on_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain_pickle, "MAX_INSTRUCTIONS", 1000)
-    monkeypatch.setattr(plain_pickle, "MAX_CONTAINERS", 100)
+    monkeypatch.setattr(safe_pickle, "MAX_INSTRUCTIONS", 1000)
+    monkeypatch.setattr(safe_pickle, "MAX_CONTAINERS", 100)
     for fits in ([None] * 995, [[] for _ in range(99)], (1 << 2039) - 1):
         assert loads(dumps(fits)) == fits
     for too_much in ([None] * 996, [[] for _ in range(100)]):

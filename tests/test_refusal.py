@@ -22,8 +22,8 @@ from scratchnn import (
     Model,
     ReLU,
     Sequential,
-    storage,
 )
+from scratchnn.saving import records
 from scratchnn.training import checkpoint
 from scratchnn.training.snapshot import Snapshot
 
@@ -85,9 +85,9 @@ def broken_state(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path, Mod
             "callbacks": [Callback()],
         }
         _twin(model).fit(OTHER_X, Y, **settings)
-        record = storage.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+        record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
         change(record["state"])
-        storage.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+        records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
         return {**settings, "resume": True}
 
     return make
@@ -101,7 +101,7 @@ def memory_not_wanted(folder: Path, model: Model) -> dict[str, Any]:
 
 
 def held_by_another(folder: Path, model: Model) -> dict[str, Any]:
-    lock = storage.Lock(folder / "run.ckpt")
+    lock = records.Lock(folder / "run.ckpt")
     lock.__enter__()  # until it is collected with the arguments
     return {"checkpoint": folder / "run.ckpt", "callbacks": [Callback(), lock_holder(lock)]}
 

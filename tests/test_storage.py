@@ -32,13 +32,12 @@ from scratchnn import (
     Sequential,
     Softmax,
     Tanh,
-    description,
-    storage,
 )
 from scratchnn.architecture import ARGUMENTS, LAYERS, layer_from_plain, layer_to_plain
 from scratchnn.conv import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.layers import Parameter
-from scratchnn.plain_pickle import dumps
+from scratchnn.saving import model_format, records
+from scratchnn.saving.safe_pickle import dumps
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 DESCRIPTION: dict[str, Any] = {"layers": [1, 2.5, "three", None, True], "weights": {"a": b"\0\1"}}
@@ -49,24 +48,24 @@ DESCRIPTION: dict[str, Any] = {"layers": [1, 2.5, "three", None, True], "weights
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     for path in (tmp_path / "model.pkl", str(tmp_path / "a name with spaces é.pkl")):
-        storage.save(path, DESCRIPTION)
-        assert storage.load(path) == DESCRIPTION
+        records.save(path, DESCRIPTION)
+        assert records.load(path) == DESCRIPTION
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3), min_size=1))
 def test_matrices_are_kept_to_the_last_bit(rows: list[list[float]]) -> None:
-    packed = storage.pack_matrix(rows)
+    packed = records.pack_matrix(rows)
     assert packed["shape"] == [len(rows), 3]
-    again = storage.unpack_matrix(packed)
+    again = records.unpack_matrix(packed)
     assert [[v.hex() for v in row] for row in again] == [[v.hex() for v in row] for row in rows]
 
 
 def test_doubles_are_little_endian_on_every_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert storage.pack_matrix([[1.0]])["doubles"] == b"\0\0\0\0\0\0\xf0\x3f"
+    assert records.pack_matrix([[1.0]])["doubles"] == b"\0\0\0\0\0\0\xf0\x3f"
     monkeypatch.setattr(sys, "byteorder", "big" if sys.byteorder == "little" else "little")
-    packed = storage.pack_matrix([[1.0, 2.0]])  # turned round, where that is not right: and back again
+    packed = records.pack_matrix([[1.0, 2.0]])  # turned round, where that is not right: and back again
     assert packed["doubles"][:2] == b"\x3f\xf0"
-    assert storage.unpack_matrix(packed) == [[1.0, 2.0]]
+    assert records.unpack_matrix(packed) == [[1.0, 2.0]]
 
 
 @pytest.mark.parametrize(
@@ -91,24 +90,24 @@ def test_doubles_are_little_endian_on_every_machine(monkeypatch: pytest.MonkeyPa
 )
 def test_a_matrix_that_is_none_is_refused(packed: Any, reason: str) -> None:
     with pytest.raises(ModelFileError, match=reason):
-        storage.unpack_matrix(packed)
+        records.unpack_matrix(packed)
 
 
 def test_a_matrix_that_could_not_be_read_is_not_packed() -> None:
     for number in (math.nan, math.inf, -math.inf):
         with pytest.raises(ModelFileError, match="row 1 of a matrix of 2x2 has numbers that are not finite"):
-            storage.pack_matrix([[0.0, 1.0], [number, 2.0]])
+            records.pack_matrix([[0.0, 1.0], [number, 2.0]])
 
 
 def test_large_finite_numbers_are_no_infinity() -> None:
-    packed = storage.pack_matrix([[1.7e308, 1.7e308, -1.7e308]])
-    assert storage.unpack_matrix(packed) == [[1.7e308, 1.7e308, -1.7e308]]
+    packed = records.pack_matrix([[1.7e308, 1.7e308, -1.7e308]])
+    assert records.unpack_matrix(packed) == [[1.7e308, 1.7e308, -1.7e308]]
 
 
 def test_the_same_record_gives_the_same_file_whatever_its_parts_share(tmp_path: Path) -> None:
     part = ["shared"]
-    storage.save_record(tmp_path / "one", "scratchnn test", 3, {"a": part, "b": part})
-    storage.save_record(tmp_path / "two", "scratchnn test", 3, {"a": ["shared"], "b": ["".join(["sha", "red"])]})
+    records.save_record(tmp_path / "one", "scratchnn test", 3, {"a": part, "b": part})
+    records.save_record(tmp_path / "two", "scratchnn test", 3, {"a": ["shared"], "b": ["".join(["sha", "red"])]})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -118,10 +117,10 @@ class Unreadable:
 
 def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
-    storage.save(path, DESCRIPTION)
+    records.save(path, DESCRIPTION)
     with pytest.raises(ValueError, match=r"model\.pkl: cannot be saved: .*Unreadable"):
-        storage.save(path, {"thing": Unreadable()})
-    assert storage.load(path) == DESCRIPTION
+        records.save(path, {"thing": Unreadable()})
+    assert records.load(path) == DESCRIPTION
 
 
 # --- what kind of file it is -------------------------------------------------------------------------------
@@ -129,16 +128,16 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
 
 def test_records_are_known_by_name_and_version(tmp_path: Path) -> None:
     path = tmp_path / "run.checkpoint"
-    storage.save_record(path, "scratchnn checkpoint", 2, {"epoch": 3})
-    assert storage.load_record(path, "scratchnn checkpoint", (1, 2)) == {"epoch": 3}
+    records.save_record(path, "scratchnn checkpoint", 2, {"epoch": 3})
+    assert records.load_record(path, "scratchnn checkpoint", (1, 2)) == {"epoch": 3}
     with pytest.raises(ModelFileError, match=r"checkpoint: not a scratchnn model, but a scratchnn checkpoint"):
-        storage.load(path)
+        records.load(path)
     with pytest.raises(
         ModelFileError, match=r": from a newer scratchnn: format version 2, this program reads version 1"
     ):
-        storage.load_record(path, "scratchnn checkpoint", (1,))
+        records.load_record(path, "scratchnn checkpoint", (1,))
     with pytest.raises(ModelFileError, match=r": format version 2, this program reads version 1 and 3"):
-        storage.load_record(path, "scratchnn checkpoint", (1, 3))
+        records.load_record(path, "scratchnn checkpoint", (1, 3))
 
 
 def old_file(payload: bytes, /, **changes: Any) -> bytes:
@@ -207,21 +206,21 @@ def test_an_endless_file_is_not_read_to_its_end() -> None:
 
 def test_a_file_larger_than_allowed_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pkl"
-    storage.save(path, {"a": bytes(1000)})
-    monkeypatch.setattr(storage, "CHUNK_BYTES", 256)
-    assert storage.load_record(path, "scratchnn model", (3,), max_bytes=path.stat().st_size) == {"a": bytes(1000)}
+    records.save(path, {"a": bytes(1000)})
+    monkeypatch.setattr(records, "CHUNK_BYTES", 256)
+    assert records.load_record(path, "scratchnn model", (3,), max_bytes=path.stat().st_size) == {"a": bytes(1000)}
     with pytest.raises(ModelFileError, match="longer than 600 bytes; pass a larger max_bytes to read it anyway"):
-        storage.load_record(path, "scratchnn model", (3,), max_bytes=600)
+        records.load_record(path, "scratchnn model", (3,), max_bytes=600)
 
 
 # --- older versions ----------------------------------------------------------------------------------------
 
 
 # The newest file holds what the others do: Model.load(GOLDEN / "model_version_2.pkl").save(GOLDEN / "...3.pkl")
-NEWEST = GOLDEN / f"model_version_{storage.VERSION}.pkl"
+NEWEST = GOLDEN / f"model_version_{records.VERSION}.pkl"
 
 
-@pytest.mark.parametrize("version", storage.VERSIONS)
+@pytest.mark.parametrize("version", records.VERSIONS)
 def test_a_model_of_every_version_predicts_what_it_always_did(version: int, tmp_path: Path) -> None:
     expected = json.loads((GOLDEN / "expected.json").read_text())
     model = Model.load(GOLDEN / f"model_version_{version}.pkl", engine="linalg")
@@ -248,7 +247,7 @@ def test_what_came_with_version_3_is_read_as_it_was_written(engine: str, tmp_pat
     assert model.target_scaling is not None
     assert model.target_scaling.kind == "standard"
     model.save(tmp_path / "again.pkl")
-    if storage.VERSION == 3:
+    if records.VERSION == 3:
         assert (tmp_path / "again.pkl").read_bytes() == path.read_bytes()
 
 
@@ -276,7 +275,7 @@ def test_loading_needs_no_name_outside_plain_data() -> None:
         def find_class(self, module: str, name: str) -> Any:
             raise AssertionError(f"{module}.{name}")
 
-    for version in storage.VERSIONS:
+    for version in records.VERSIONS:
         outer = Strict(io.BytesIO((GOLDEN / f"model_version_{version}.pkl").read_bytes())).load()
         assert list(outer) == ["format", "version", "sha256", "payload"]
         assert Strict(io.BytesIO(outer["payload"])).load()["task"] == "classification"
@@ -287,7 +286,7 @@ def test_loading_needs_no_name_outside_plain_data() -> None:
 
 @pytest.fixture(scope="module")
 def parts() -> dict[str, Any]:
-    loaded: dict[str, Any] = storage.load(NEWEST)
+    loaded: dict[str, Any] = records.load(NEWEST)
     return loaded
 
 
@@ -404,9 +403,9 @@ def test_parts_that_do_not_fit_together_are_refused(
     parts: dict[str, Any], tmp_path: Path, damage: Callable[[dict[str, Any]], Any], reason: str
 ) -> None:
     path = tmp_path / "model.pkl"
-    broken = storage.plain_pickle.loads(dumps(parts))  # a copy, to the bottom
+    broken = records.plain_pickle.loads(dumps(parts))  # a copy, to the bottom
     damage(broken)
-    storage.save(path, broken)
+    records.save(path, broken)
     expected = rf"model\.pkl: the parts of this model do not fit together: .*{reason}"
     with pytest.raises(ModelFileError, match=expected) as caught:
         Model.load(path)
@@ -421,7 +420,7 @@ def windows_file(path: Path, shape: tuple[int, int, int], *layers: Layer) -> dic
     """A model of layers for images, as it was saved; what it holds is given back."""
     model = Model.from_layers(layers, loss="mse", input_shape=shape, engine="linalg", scaling="none")
     model.save(path)
-    loaded: dict[str, Any] = storage.load(path)
+    loaded: dict[str, Any] = records.load(path)
     return loaded
 
 
@@ -458,7 +457,7 @@ def test_a_small_file_cannot_ask_for_endless_work(layer: dict[str, Any], reason:
     path = tmp_path / "model.pkl"
     broken = windows_file(path, (1, 1, 1), Conv2D(1, 1, 1))
     weights = {"in_channels": 1, "out_channels": 1, "init": "he"} if layer["kind"] == "Conv2D" else {}
-    storage.save(path, {**broken, "layers": [{**layer, **weights}], "weights": broken["weights"] if weights else []})
+    records.save(path, {**broken, "layers": [{**layer, **weights}], "weights": broken["weights"] if weights else []})
     with pytest.raises(ModelFileError, match=reason) as caught:
         Model.load(path)
     assert "\n" not in str(caught.value)
@@ -537,7 +536,7 @@ def test_sizes_are_refused_in_the_same_words_by_layers_and_by_files(tmp_path: Pa
         kind: Any = LAYERS[layers[position]["kind"]]
         with pytest.raises(ValueError, match=r"^.") as by_hand:
             kind(**{name: value for name, value in layers[position].items() if name != "kind"})
-        storage.save(path, {**whole, "layers": layers})
+        records.save(path, {**whole, "layers": layers})
         with pytest.raises(ModelFileError) as by_file:
             Model.load(path)
         assert str(by_file.value) == f"{path}: the parts of this model do not fit together: {by_hand.value}"
@@ -546,11 +545,11 @@ def test_sizes_are_refused_in_the_same_words_by_layers_and_by_files(tmp_path: Pa
 def test_a_loss_is_refused_by_a_file_as_it_is_by_hand(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     Model.from_layers([Linear(2, 3), LogSoftmax()], loss="nll").save(path)
-    whole = storage.load(path)
+    whole = records.load(path)
     for loss in ("nll", "cross_entropy"):
         with pytest.raises(ValueError, match="the network ends in Softmax, but") as by_hand:
             Model.from_layers([Linear(2, 3), Softmax()], loss=loss)
-        storage.save(path, {**whole, "layers": [whole["layers"][0], {"kind": "Softmax"}], "loss": loss})
+        records.save(path, {**whole, "layers": [whole["layers"][0], {"kind": "Softmax"}], "loss": loss})
         with pytest.raises(ModelFileError) as by_file:
             Model.load(path)
         assert str(by_file.value).endswith(str(by_hand.value))
@@ -579,14 +578,14 @@ def test_numbers_of_other_libraries_can_be_saved(make: Callable[[Any], Layer], t
 def test_a_path_that_would_not_print_is_shown_as_its_repr(tmp_path: Path) -> None:
     path = tmp_path / "a\x1b[2Jb\nc.pkl"
     whole = windows_file(path, (1, 1, 1), Conv2D(1, 1, 1))
-    storage.save(path, {**whole, "layers": []})
-    for act in (lambda: Model.load(path), lambda: storage.load_record(path, "scratchnn model", (1,))):
+    records.save(path, {**whole, "layers": []})
+    for act in (lambda: Model.load(path), lambda: records.load_record(path, "scratchnn model", (1,))):
         with pytest.raises(ModelFileError) as caught:
             act()
         assert str(caught.value).isprintable()
         assert str(caught.value).startswith(repr(str(path)))
     with pytest.raises(ModelFileError) as caught:
-        storage.save(path, {"thing": Unreadable()})
+        records.save(path, {"thing": Unreadable()})
     assert str(caught.value).isprintable()
 
 
@@ -608,7 +607,7 @@ def test_messages_are_short_whatever_they_quote(tmp_path: Path) -> None:
         {"input_shape": [1, 1 << 24, 1 << 24]},
         {"loss": "l" * 10_000},
     ):
-        storage.save(path, {**whole, **change})
+        records.save(path, {**whole, **change})
         with pytest.raises(ModelFileError) as caught:
             Model.load(path)
         assert len(str(caught.value)) < 300, caught.value
@@ -620,7 +619,7 @@ def test_messages_are_short_whatever_they_quote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("plain", [5, None, [], "text", b"bytes", {}, [{}]])
 def test_a_description_that_is_no_description_is_refused(tmp_path: Path, plain: Any) -> None:
-    storage.save(tmp_path / "model.pkl", plain)
+    records.save(tmp_path / "model.pkl", plain)
     with pytest.raises(ModelFileError, match="the parts of this model do not fit together"):
         Model.load(tmp_path / "model.pkl")
 
@@ -641,7 +640,7 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
     parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Replace something, anywhere, by something else: a model that predicts, or one line."""
-    broken = storage.plain_pickle.loads(dumps(parts))
+    broken = records.plain_pickle.loads(dumps(parts))
     place: Any = broken
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))
@@ -651,7 +650,7 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
         place = place[key]
     place[key] = data.draw(ANYTHING)
     path = tmp_path_factory.getbasetemp() / "anything.pkl"
-    storage.save(path, broken)
+    records.save(path, broken)
     try:
         model = Model.load(path, engine="linalg")
     except ModelFileError as error:
@@ -666,10 +665,10 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
 @pytest.mark.parametrize("part", ["target_scaling_kind", "target_scaling", "seed", "frozen"])
 def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, part: str) -> None:
     path = tmp_path / "model.pkl"
-    described = storage.load(GOLDEN / "model_version_2.pkl")
-    storage.save_record(path, storage.FORMAT, 2, described)
+    described = records.load(GOLDEN / "model_version_2.pkl")
+    records.save_record(path, records.FORMAT, 2, described)
     Model.load(path)
-    storage.save_record(path, storage.FORMAT, 2, {**described, part: storage.load(NEWEST)[part]})
+    records.save_record(path, records.FORMAT, 2, {**described, part: records.load(NEWEST)[part]})
     with pytest.raises(ModelFileError, match=f"there is an unknown part, '{part}'"):
         Model.load(path)
 
@@ -702,9 +701,9 @@ def test_target_scaling_that_does_not_fit_is_refused(name: str, tmp_path: Path) 
     model = Model(1, [], 2, task="regression")
     model.fit([[0.0], [1.0]], [[0.0, 5.0], [1.0, 7.0]], epochs=1)
     model.save(path)
-    description = storage.load(path)
-    change(description)
-    storage.save(path, description)
+    model_format = records.load(path)
+    change(model_format)
+    records.save(path, model_format)
     with pytest.raises(ModelFileError, match=reason):
         Model.load(path)
 
@@ -887,9 +886,9 @@ def test_arguments_that_a_layer_of_ones_own_does_not_take_are_refused(
 ) -> None:
     path = tmp_path / "model.pkl"
     own_model().save(path)
-    description = storage.load(path)
-    damage(description)
-    storage.save(path, description)
+    model_format = records.load(path)
+    damage(model_format)
+    records.save(path, model_format)
     with pytest.raises(ModelFileError, match=rf"model\.pkl: the parts of this model do not fit together: .*{reason}"):
         Model.load(path, layers=[Steep])
 
@@ -972,7 +971,7 @@ EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
 def test_every_layer_can_be_saved_and_tells_its_sizes_before_it_has_weights(kind: str) -> None:
     layer, shape = EXAMPLES.get(kind) or (LAYERS[kind](), (3,))
     plain = layer_to_plain(layer)
-    description._check_layers([plain], 0)
+    model_format._check_layers([plain], 0)
     again = layer_from_plain(plain)
     assert layer_to_plain(again) == plain
     sizes = again.parameter_shapes()

@@ -2,7 +2,7 @@
 
 A checkpoint holds the weights, the optimizer's and the callbacks' memory, the states of all random generators, the
 position inside the epoch, the history, and what the run was asked to do (its *settings*, and a fingerprint of the
-data). A run is only resumed with the same settings and data. Files are written by ``storage``, whole or not at all, and
+data). A run is only resumed with the same settings and data. Files are written by ``records``, whole or not at all, and
 a lock keeps two runs from writing the same one.
 """
 
@@ -17,12 +17,12 @@ from itertools import zip_longest
 from random import Random
 from typing import Any
 
-from .. import storage
 from ..checks import MESSAGE, require_size, shortened, shown, shown_path
-from ..disk import same_file
 from ..errors import ArgumentError, ModelFileError
 from ..escapes import printable
-from ..storage import pack_matrix, sha256, unpack_matrix
+from ..saving import records
+from ..saving.atomic import same_file
+from ..saving.records import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
 VERSION = 3
@@ -35,8 +35,8 @@ class Checkpoint:
         self.path = os.fspath(path)
         self.every = None if every is None else require_size("checkpoint_every", every)
         self.resume = resume
-        storage.check_writable(path)
-        self._lock = storage.Lock(path)
+        records.check_writable(path)
+        self._lock = records.Lock(path)
         self._overtaken = False  # another run has written to it
         self._ours: Any = None  # which file this run has read or written last
         self._together = False  # what ``load`` gave was written as one
@@ -69,7 +69,7 @@ class Checkpoint:
         """
         if not self.resume or not os.path.exists(self.path):
             return None
-        record = storage.load_record(self.path, FORMAT, (VERSION,))
+        record = records.load_record(self.path, FORMAT, (VERSION,))
         parts = {"settings", "state", "sha256"}
         if type(record) is not dict or set(record) != parts or type(record["settings"]) is not dict:
             raise self.misfit("it has parts missing, or unknown ones")
@@ -101,7 +101,7 @@ class Checkpoint:
         if self._overtaken:
             raise OSError(errno.EEXIST, "another run has written to it meanwhile", self.path)
         record = {"settings": settings, "state": state, "sha256": _digest(settings, state)}
-        storage.save_record(self.path, FORMAT, VERSION, record)
+        records.save_record(self.path, FORMAT, VERSION, record)
         self._ours = self._which()
 
     def _which(self) -> Any:
@@ -115,7 +115,7 @@ class Checkpoint:
 
 def _digest(settings: dict[str, Any], state: Any) -> str:
     """A SHA-256 over all that a run is made of: its parts belong together, whoever put them into a file."""
-    return storage.digest([settings, state])
+    return records.digest([settings, state])
 
 
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:

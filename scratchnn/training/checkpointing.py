@@ -13,7 +13,7 @@ from typing import Any
 from ..checks import shown_path
 from ..errors import ArgumentError, ModelFileError
 from ..optim import CosineSchedule, Schedule, described, make_schedule
-from ..storage import pack_matrix, require_plain
+from ..saving.records import pack_matrix, require_plain
 from .callbacks import BestWeights, Callback, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
 from .snapshot import generators_of

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..checks import require, shown
 from ..optim import SCHEDULES, Optimizer, Schedule, described
-from ..storage import unpack_matrix
+from ..saving.records import unpack_matrix
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
 

@@ -14,8 +14,8 @@ from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from .checks import shown_path
-from .errors import ArgumentError
+from ..checks import shown_path
+from ..errors import ArgumentError
 
 # For messages and for the names of helping files: the longest that fits beside most names.
 _NAME_CHARACTERS = 50

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, BinaryIO
 
-from . import plain_pickle
-from .checks import shown_path
-from .disk import Lock, check_writable, write_atomically
-from .errors import ArgumentError, ModelFileError
+from ..checks import shown_path
+from ..errors import ArgumentError, ModelFileError
+from . import safe_pickle
+from .atomic import Lock, check_writable, write_atomically
 
 # hashlib loads all of OpenSSL: three megabytes and three milliseconds, for a sum that these modules have built in.
 try:
@@ -139,8 +139,8 @@ def load_with_version(path: str | os.PathLike[str]) -> tuple[int, Any]:
 def require_plain(what: str, value: Any) -> None:
     """``ArgumentError`` for what cannot be kept in a file: better at once than when hours of work are to be saved."""
     try:
-        plain_pickle.dumps(value)
-    except plain_pickle.NotPlainData as error:
+        safe_pickle.dumps(value)
+    except safe_pickle.NotPlainData as error:
         raise ArgumentError(f"{what} cannot be kept in a file: {error}") from None
 
 
@@ -152,15 +152,15 @@ def save_record(path: str | os.PathLike[str], format_name: str, version: int, re
     written, and ``OSError`` if the place cannot be written.
     """
     try:
-        payload = plain_pickle.dumps(record)
-    except plain_pickle.NotPlainData as error:
+        payload = safe_pickle.dumps(record)
+    except safe_pickle.NotPlainData as error:
         raise ModelFileError(f"{shown_path(path)}: cannot be saved: {error}") from None
     write_atomically(path, _file_of(format_name, version, payload))
 
 
 def digest(record: Any) -> str:
     """A SHA-256 of plain data: the same for the same data, and for no other."""
-    return str(sha256(plain_pickle.dumps(record)).hexdigest())
+    return str(sha256(safe_pickle.dumps(record)).hexdigest())
 
 
 def load_record(
@@ -180,10 +180,10 @@ def _load(path: str | os.PathLike[str], format_name: str, versions: Sequence[int
     try:
         data = _read(file, format_name, max_bytes)
         version, payload = _versioned_payload(data, format_name, versions)
-        return version, plain_pickle.loads(payload)
-    except plain_pickle.CutShort as error:
+        return version, safe_pickle.loads(payload)
+    except safe_pickle.CutShort as error:
         raise ModelFileError(f"{name}: truncated: {error}") from None
-    except plain_pickle.NotPlainData as error:
+    except safe_pickle.NotPlainData as error:
         raise ModelFileError(f"{name}: not a {format_name}, or a damaged one: {error}") from None
     except ModelFileError as error:
         raise ModelFileError(f"{name}: {error}") from None
@@ -193,14 +193,14 @@ def _file_of(format_name: str, version: int, payload: bytes) -> bytes:
     """The whole file around a payload. The checksum covers the name and the version as well."""
     checksum = sha256(f"{format_name} {version}\n".encode())
     checksum.update(payload)
-    return plain_pickle.dumps(
+    return safe_pickle.dumps(
         {"format": format_name, "version": version, "sha256": checksum.hexdigest(), "payload": payload}
     )
 
 
 def _versioned_payload(data: bytes, format_name: str, versions: Sequence[int]) -> tuple[int, bytes]:
     """(version, payload) of a file, if it is whole, of this format and of one of these versions."""
-    outer = plain_pickle.loads(data)
+    outer = safe_pickle.loads(data)
     if type(outer) is not dict or outer.get("format") != format_name:
         raise ModelFileError(f"not a {format_name}, but {_what_it_is(outer)}")
     version, payload = outer.get("version"), outer.get("payload")
@@ -243,7 +243,7 @@ def _read(file: str, format_name: str, max_bytes: int) -> bytes:
 
 def _read_all(stream: BinaryIO, format_name: str, max_bytes: int) -> bytes:
     chunks = [stream.read(CHUNK_BYTES)]
-    start = plain_pickle.dumps({"format": format_name})[:-2]
+    start = safe_pickle.dumps({"format": format_name})[:-2]
     if not chunks[0]:
         raise ModelFileError(f"not a {format_name}: the file is empty")
     if start.startswith(chunks[0]):

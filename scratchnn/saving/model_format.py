@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from . import checks
-from .architecture import ARGUMENTS, LAYERS
-from .checks import MOST_NUMBERS, require, require_known
-from .errors import ArgumentError
-from .layers import MOST_LAYERS, Sequential, Shape, width
-from .losses import LOSSES
-from .preprocessing import Scaling
-from .storage import packed_shape
+from .. import checks
+from ..architecture import ARGUMENTS, LAYERS
+from ..checks import MOST_NUMBERS, require, require_known
+from ..errors import ArgumentError
+from ..layers import MOST_LAYERS, Sequential, Shape, width
+from ..losses import LOSSES
+from ..preprocessing import Scaling
+from .records import packed_shape
 
 TASKS = ("classification", "regression", "multilabel")
 
