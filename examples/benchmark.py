@@ -50,7 +50,7 @@ from scratchnn import (  # noqa: E402
     load_idx,
 )
 from scratchnn.conv import Conv2D  # noqa: E402
-from scratchnn.lanes import Lanes  # noqa: E402
+from scratchnn.engines.lanes.engine import Lanes  # noqa: E402
 
 Floats = list[list[float]]
 

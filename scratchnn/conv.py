@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from .checks import MOST_NUMBERS, in_order, require_size, shown
+from .engines.sliding_window import Pair, Sizes, Window, pair
 from .errors import ArgumentError
 from .layers import (
     NUMBER_BY_NUMBER,
@@ -22,7 +23,6 @@ from .layers import (
     shape_text,
     width,
 )
-from .windows import Pair, Sizes, Window, pair
 
 
 def _short(sizes: Pair) -> int | list[int]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import linalg
 from .checks import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
-from .engine import Computing
+from .engines.base import Computing
 from .errors import ArgumentError
 from .preprocessing import as_rows
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import mul
 from typing import Any
 
-from .windows import Window
+from .engines.sliding_window import Window
 
 Vector = list[float]
 Matrix = list[list[float]]

@@ -37,7 +37,7 @@ from .checks import (
     shown,
     shown_path,
 )
-from .engine import DEFAULT_ENGINE, Computing, find_engine
+from .engines.base import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError
 from .layers import Dropout, Layer, Linear, Parameter, Sequential, Shape, Softmax, shape_text, width
 from .losses import (

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import defaults, linalg
 from .checks import chosen, require_number, require_size
-from .engine import Computing
+from .engines.base import Computing
 from .errors import ArgumentError
 
 Matrix = Any

@@ -30,7 +30,7 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
-from scratchnn.engine import ENGINES
+from scratchnn.engines.base import ENGINES
 
 COUNT = 12
 

@@ -10,17 +10,9 @@ from pathlib import Path
 import pytest
 
 import scratchnn
-from scratchnn import (
-    ArgumentError,
-    DataError,
-    ModelFileError,
-    NotFittedError,
-    TrainingDiverged,
-    cli,
-    download,
-    lane_matrix,
-)
+from scratchnn import ArgumentError, DataError, ModelFileError, NotFittedError, TrainingDiverged, cli, download
 from scratchnn.__main__ import main
+from scratchnn.engines.lanes import matrix
 from scratchnn.saving import safe_pickle
 
 from . import ordeals
@@ -41,7 +33,7 @@ def failing(error: BaseException) -> Callable[[object], int]:
             for kind in (ArgumentError, DataError, ModelFileError, NotFittedError, TrainingDiverged)
         ),
         download.DownloadError("what is wrong"),
-        lane_matrix.LaneOverflowError("what is wrong"),
+        matrix.LaneOverflowError("what is wrong"),
         safe_pickle.NotPlainData("what is wrong"),
         OSError("what is wrong"),
     ],
@@ -78,8 +70,8 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 # Where a bare ValueError is right: checks of the package's own work, and of what is read from a file, where the caller
 # makes a ModelFileError of it. Wherever else a caller's argument is wrong, it is an ArgumentError or a DataError.
 OWN_WORK = {
-    *("linalg", "lanes", "lane_rows", "lane_matrix", "lane_convolution", "losses", "shuffle"),
-    *("windows.require_inputs", "windows.require_outputs", "windows.require_weight"),
+    *("linalg", "lanes", "layout", "matrix", "convolution", "losses", "shuffle"),
+    *("sliding_window.require_inputs", "sliding_window.require_outputs", "sliding_window.require_weight"),
     *("checks.require", "preprocessing.from_dict", "model._from_description", "training._restore", "info._count"),
     *("optim.restore", "checkpoint.unpack", "checkpoint.unpack_order", "checkpoint.require_together"),
 }

@@ -17,11 +17,11 @@ import pytest
 from scratchnn import linalg
 from scratchnn.architecture import layer_from_plain, layer_to_plain
 from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
+from scratchnn.engines.sliding_window import Window, pair
 from scratchnn.gradcheck import check_layer, check_network
 from scratchnn.layers import Layer, Linear, ReLU, Sequential, Tanh
 from scratchnn.losses import CrossEntropyLoss
 from scratchnn.model import Model
-from scratchnn.windows import Window, pair
 
 from .images import CONVOLUTIONS, POOLINGS
 from .rows import Rows, random_rows

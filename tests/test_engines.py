@@ -38,8 +38,8 @@ from scratchnn import (
     linalg,
     load_digits,
 )
+from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.errors import DataError, TrainingDiverged
-from scratchnn.lanes import Lanes
 from scratchnn.layers import Layer, Parameter, uniform_matrix
 from scratchnn.losses import LOSSES, Loss
 from scratchnn.optim import OPTIMIZERS, SGD, Optimizer, clip_gradient_norm

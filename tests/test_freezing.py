@@ -31,7 +31,7 @@ from scratchnn import (
     gradcheck,
     linalg,
 )
-from scratchnn.lanes import Lanes
+from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.layers import Parameter
 
 RNG = Random(3)

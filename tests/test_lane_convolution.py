@@ -15,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import lane_convolution, linalg
+from scratchnn import linalg
 from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
-from scratchnn.lane_convolution import MovedSums
-from scratchnn.lane_matrix import Block, LaneMatrix
-from scratchnn.lanes import WIDTHS, Lanes
+from scratchnn.engines.lanes import convolution
+from scratchnn.engines.lanes.convolution import MovedSums
+from scratchnn.engines.lanes.engine import WIDTHS, Lanes
+from scratchnn.engines.lanes.matrix import Block, LaneMatrix
+from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.model import Model
-from scratchnn.windows import Window
 
 from .images import CONVOLUTIONS, POOLINGS
 from .rows import Rows, random_rows
@@ -383,7 +384,7 @@ def test_weight_gradients_over_many_chunks_of_images_are_in_range_in_each(monkey
     rows = [[rng.choice([0.0, 1.0]) for _ in range(36)] for _ in range(6)]
     m, g = in_lanes(ops, x, full), in_lanes(ops, gradient, taken)
     for at_once in (1, 2 * 36, 4096):
-        monkeypatch.setattr(lane_convolution, "PATCHES_AT_ONCE", at_once)
+        monkeypatch.setattr(convolution, "PATCHES_AT_ONCE", at_once)
         assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), linalg.convolve_weights(x, gradient, window), 1e-3)
         inputs = ops.convolve_weights(ops.prepare(rows), g, window)
         assert_near(ops.to_rows(inputs), linalg.convolve_weights(rows, gradient, window), 1e-3)
@@ -403,7 +404,7 @@ def test_numbers_too_small_to_be_told_from_zero_are_zero() -> None:
 
 @pytest.mark.parametrize("bias", [0.0, 1.0, -30.0, 1000.0])
 def test_a_bias_somewhat_larger_than_the_products_needs_no_floats(monkeypatch: Any, bias: float) -> None:
-    monkeypatch.setattr(lane_convolution, "_convolved", None)
+    monkeypatch.setattr(convolution, "_convolved", None)
     ops, window, x, weight = Lanes(48), Window(2, 4, 4, 3), random_rows(3, 32), random_rows(18, 2)
     result = ops.convolve(ops.from_rows(x), ops.from_rows(weight), ops.from_rows([[bias, 0.0]]), window)
     out_of_lanes(ops, result)
@@ -464,9 +465,9 @@ def test_too_few_bits_for_a_sum_go_through_floats(monkeypatch: Any) -> None:
     """What happens to images of a hundred thousand pixels, on a small one: more bits are asked for than there are."""
     ops, window = Lanes(40), Window(2, 5, 6, (3, 2), (1, 2), (0, 1))
     plain, bias, weight = Window(2, 5, 6, 3), [[1.0, 2.0, 3.0]], random_rows(12, 3, 2)
-    monkeypatch.setattr(lane_convolution, "ENOUGH_BITS", 30)
-    monkeypatch.setattr(lane_convolution, "MovedSums", None)  # lanes would fail
-    monkeypatch.setattr(lane_convolution, "_patches", None)
+    monkeypatch.setattr(convolution, "ENOUGH_BITS", 30)
+    monkeypatch.setattr(convolution, "MovedSums", None)  # lanes would fail
+    monkeypatch.setattr(convolution, "_patches", None)
     rng, full = Random(4), 1 << ops.capacity
     x, gradient, short = (
         [[rng.randint(-full, full) for _ in range(columns)] for _ in range(3)]
@@ -540,8 +541,8 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
     plain = Window(2, 6, 5, 3)
     results = []
     for at_once in (1, 100, 10000):
-        monkeypatch.setattr(lane_convolution, "LANES_AT_ONCE", at_once)
-        monkeypatch.setattr(lane_convolution, "PATCHES_AT_ONCE", at_once)
+        monkeypatch.setattr(convolution, "LANES_AT_ONCE", at_once)
+        monkeypatch.setattr(convolution, "PATCHES_AT_ONCE", at_once)
         ops = Lanes(48)
         m, g, w = ops.from_rows(x), ops.from_rows(gradient), ops.from_rows(weight)
         inputs = ops.take_rows(ops.prepare(pixels), range(7))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scratchnn.lane_rows import Layout, round_all
+from scratchnn.engines.lanes.layout import Layout, round_all
 
 WIDTHS = (16, 24, 32, 40, 48, 56, 64)
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from scratchnn import Model, linalg
-from scratchnn.lane_matrix import LaneMatrix, Samples
-from scratchnn.lanes import WIDTHS, Lanes
+from scratchnn.engines.lanes.engine import WIDTHS, Lanes
+from scratchnn.engines.lanes.matrix import LaneMatrix, Samples
 
 
 @pytest.fixture(params=[None, *WIDTHS], ids=lambda width: f"lanes-{width or 'default'}")

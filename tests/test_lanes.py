@@ -18,8 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.lane_matrix import SMALLEST, Block, Entry, Inputs, LaneMatrix, LaneOverflowError, Samples, shifted_bound
-from scratchnn.lanes import WIDTHS, Lanes
+from scratchnn.engines.lanes.engine import WIDTHS, Lanes
+from scratchnn.engines.lanes.matrix import (
+    SMALLEST,
+    Block,
+    Entry,
+    Inputs,
+    LaneMatrix,
+    LaneOverflowError,
+    Samples,
+    shifted_bound,
+)
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
 PRECISION = 2.0**-14

@@ -69,12 +69,12 @@ FLOORS: dict[int, set[str]] = {
         "turns",
         "escapes",
         "linalg",
-        "lanes",
-        "engine",
-        "lane_matrix",
-        "lane_rows",
-        "lane_convolution",
-        "windows",
+        "engines.lanes.engine",
+        "engines.base",
+        "engines.lanes.matrix",
+        "engines.lanes.layout",
+        "engines.lanes.convolution",
+        "engines.sliding_window",
         "shuffle",
         "saving.safe_pickle",
     },
@@ -272,7 +272,7 @@ def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> No
         "from scratchnn import Model",
         f"from scratchnn import Model; Model.load({str(path)!r}).predict([[0.5, 0.5]])",
     ):
-        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in {*LEARNING, "lane_convolution"}}
+        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in {*LEARNING, "engines.lanes.convolution"}}
 
 
 # --- state -------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from scratchnn import *
 from scratchnn import linalg, losses
 from scratchnn.conv import Conv2D, Flatten, MaxPool2D
 from scratchnn.layers import Parameter
-from scratchnn.lanes import Lanes
+from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.optim import clip_gradient_norm
 from scratchnn.preprocessing import Scaling
 from scratchnn.weighting import sample_weights

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn.windows import Window, pair
+from scratchnn.engines.sliding_window import Window, pair
 
 sizes = st.integers(1, 7)
 steps = st.integers(1, 4)

@@ -1,6 +1,6 @@
-"""The fast number engine: a matrix holds each of its rows as one Python int (see ``lane_rows`` for the trick).
+"""The fast number engine: a matrix holds each of its rows as one Python int (see ``layout`` for the trick).
 
-It offers the operations of ``linalg`` on its own kind of matrix (``lane_matrix``), so layers run on either without
+It offers the operations of ``linalg`` on its own kind of matrix (``matrix``), so layers run on either without
 knowing. A product of matrices is a sum of rows, each times a small int; the small ints are the *scalar* side of the
 product, and zeros among them are skipped where there are many. A sample (0, 2, 3) in a layer of three inputs and two
 outputs, with lanes of 48 bits and units of 1, so that the weights' three rows are three ints:
@@ -36,8 +36,8 @@ from operator import is_not, mul
 from types import MethodType
 from typing import Any
 
-from . import linalg
-from .lane_matrix import (
+from ... import linalg
+from .matrix import (
     EXPONENT_STEP,
     GRADIENT_BITS,
     HEADROOM_BITS,
@@ -86,15 +86,15 @@ SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether
 
 
 class ImageOperation:
-    """A method of the engine that is in ``lane_convolution``, a file that only those load who need it."""
+    """A method of the engine that is in ``convolution``, a file that only those load who need it."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
     def __get__(self, engine: Any, owner: Any = None) -> Callable[..., Any]:
-        from . import lane_convolution
+        from . import convolution
 
-        operation: Callable[..., Any] = getattr(lane_convolution, self.name)
+        operation: Callable[..., Any] = getattr(convolution, self.name)
         return operation if engine is None else MethodType(operation, engine)
 
 

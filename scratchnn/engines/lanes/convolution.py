@@ -30,8 +30,10 @@ from itertools import chain, compress
 from operator import add, mul
 from typing import Any
 
-from . import linalg
-from .lane_matrix import (
+from ... import linalg
+from ..sliding_window import Window
+from .layout import Layout
+from .matrix import (
     NOTHING,
     SCALAR_BITS,
     SMALLEST,
@@ -52,8 +54,6 @@ from .lane_matrix import (
     longest_sum,
     size_in_range,
 )
-from .lane_rows import Layout
-from .windows import Window
 
 LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
 PATCHES_AT_ONCE = 4096  # so many patches are kept in memory at once

@@ -26,8 +26,8 @@ from itertools import compress
 from operator import itemgetter, mul
 from typing import Any, Union
 
-from . import linalg
-from .lane_rows import Layout, round_all
+from ... import linalg
+from .layout import Layout, round_all
 
 Rows = list[list[float]]
 Shape = tuple[int, int]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import linalg
-from .checks import unknown
+from .. import linalg
+from ..checks import unknown
 
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"
@@ -23,7 +23,7 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
     if engine == "linalg":
         return linalg
     if engine == "lanes":
-        from .lanes import Lanes
+        from .lanes.engine import Lanes
 
         return Lanes() if widest is None else Lanes.for_rows(widest)
     operations = ("affine", "matmul_tn", "matmul_nt", "tuned_for")

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Union
 
-from .checks import MOST_NUMBERS, in_order, require_size, shown
-from .errors import ArgumentError
+from ..checks import MOST_NUMBERS, in_order, require_size, shown
+from ..errors import ArgumentError
 
 Pair = tuple[int, int]
 Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them

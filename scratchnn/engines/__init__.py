@@ -1,0 +1,1 @@
+"""Engines: whoever computes with matrices. Layers, losses and optimizers are written against their operations."""

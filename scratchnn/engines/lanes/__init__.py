@@ -1,0 +1,5 @@
+"""The fast engine: a row of numbers in one Python int, fixed-point numbers in lanes of bits side by side.
+
+``layout`` explains the trick, ``matrix`` what is computed with, ``engine`` the operations, ``convolution`` those on
+images.
+"""
