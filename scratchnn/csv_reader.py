@@ -34,7 +34,7 @@ from .csv_layout import (
 from .data_file import CHUNK_BYTES, DataFile, Source
 from .errors import DataError
 from .pixel_text import PixelText
-from .preprocessing import Row
+from .preprocessing.rows import Row
 
 NumberedLines = Iterator[tuple[int, bytes]]
 

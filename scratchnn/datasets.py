@@ -24,7 +24,8 @@ from .data_file import MAX_LINE_BYTES, Path, Source
 from .errors import ArgumentError, DataError
 from .escapes import printable
 from .idx_reader import idx_files, is_idx, read_idx_images, read_idx_labels
-from .preprocessing import Row, one_hot
+from .preprocessing.labels import one_hot
+from .preprocessing.rows import Row
 from .shuffle import rows_by_label, shuffle
 from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
 

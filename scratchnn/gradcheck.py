@@ -20,7 +20,7 @@ from .checks import shown
 from .errors import ArgumentError
 from .layers import Layer, Sequential
 from .losses import Loss
-from .preprocessing import as_rows
+from .preprocessing.rows import as_rows
 
 Rows = list[list[float]]
 

@@ -17,7 +17,7 @@ from . import linalg
 from .checks import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
 from .engines.base import Computing
 from .errors import ArgumentError
-from .preprocessing import as_rows
+from .preprocessing.rows import as_rows
 
 Rows = list[list[float]]
 Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from . import linalg
-from .preprocessing import Scaling
+from .preprocessing.scaling import Scaling
 
 Rows = list[list[float]]
 # One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).

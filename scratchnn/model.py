@@ -49,7 +49,11 @@ from .losses import (
     MSELoss,
     NLLLoss,
 )
-from .preprocessing import Label, Row, Scaling, as_answers, as_labels, as_rows, as_targets, outputs_for
+from .preprocessing.labels import Label, as_answers, as_labels, as_targets, outputs_for
+from .preprocessing.rows import Row, as_rows
+from .preprocessing.scaling import Scaling
+from .preprocessing.schema import Rows, Schema
+from .preprocessing.tables import taken
 from .saving import records
 from .saving.model_format import (
     MOST_SEEDS,
@@ -60,8 +64,6 @@ from .saving.model_format import (
     check_sizes,
     check_work,
 )
-from .schema import Rows, Schema
-from .tables import taken
 from .turns import Turns, asking, changing
 
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner

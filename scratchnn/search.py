@@ -31,7 +31,8 @@ from .checks import meant, require_known, require_number, require_size, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model
-from .preprocessing import as_labels, as_rows, as_targets, find_classes
+from .preprocessing.labels import as_labels, as_targets, find_classes
+from .preprocessing.rows import as_rows
 from .shuffle import rows_by_label, shuffle
 
 Parameters = dict[str, Any]

@@ -298,7 +298,7 @@ def _check_names(options: argparse.Namespace) -> None:
     from .checks import chosen
     from .engines.base import ENGINES
     from .optim import OPTIMIZERS
-    from .preprocessing import Scaling
+    from .preprocessing.scaling import Scaling
 
     choices = {"activation": ACTIVATIONS, "engine": ENGINES, "optimizer": OPTIMIZERS, "scaling": Scaling.KINDS}
     for option, known in choices.items():

@@ -18,7 +18,7 @@ from typing import Any
 from . import linalg
 from .checks import require_number, require_size
 from .errors import ArgumentError, DataError
-from .preprocessing import as_rows
+from .preprocessing.rows import as_rows
 
 Rows = list[list[float]]
 Triangle = list[list[float]]

@@ -33,9 +33,9 @@ from scratchnn import (
     train,
 )
 from scratchnn.errors import ArgumentError
+from scratchnn.preprocessing.weighting import sample_weights
 from scratchnn.saving import records
 from scratchnn.training import checkpoint
-from scratchnn.weighting import sample_weights
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(30)]

@@ -34,7 +34,7 @@ from scratchnn.layers import Parameter
 from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.optim import clip_gradient_norm
 from scratchnn.preprocessing import Scaling
-from scratchnn.weighting import sample_weights
+from scratchnn.preprocessing.weighting import sample_weights
 
 
 def flat(values):

@@ -15,7 +15,7 @@ import pytest
 
 from scratchnn import Conv2D, DataError, Flatten, Linear, Model, ReLU, one_hot
 from scratchnn.preprocessing import as_labels, as_rows
-from scratchnn.tables import SparseRows, column_names, in_column_order
+from scratchnn.preprocessing.tables import SparseRows, column_names, in_column_order
 
 RNG = Random(6)
 ROWS = [[RNG.gauss(0.0, 1.0), RNG.uniform(-1.0, 1.0), float(i % 3)] for i in range(30)]

@@ -24,7 +24,7 @@ from scratchnn import (
 )
 from scratchnn.layers import Layer
 from scratchnn.optim import make_optimizer
-from scratchnn.weighting import sample_weights
+from scratchnn.preprocessing.weighting import sample_weights
 
 X = [[float(i), float(i * i % 7)] for i in range(10)]
 Y = [i % 2 for i in range(10)]

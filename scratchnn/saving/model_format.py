@@ -16,7 +16,7 @@ from ..checks import MOST_NUMBERS, require, require_known
 from ..errors import ArgumentError
 from ..layers import MOST_LAYERS, Sequential, Shape, width
 from ..losses import LOSSES
-from ..preprocessing import Scaling
+from ..preprocessing.scaling import Scaling
 from .records import packed_shape
 
 TASKS = ("classification", "regression", "multilabel")

@@ -14,8 +14,8 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..optim import Optimizer, clip_gradient_norm
+from ..preprocessing.weighting import step_share
 from ..shuffle import shuffle
-from ..weighting import step_share
 from .callbacks import Callback, History, Run
 from .divergence import Divergence, finite_loss
 

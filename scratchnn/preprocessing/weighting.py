@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .checks import listed, require_number, shown
-from .errors import ArgumentError
-from .preprocessing import Label, as_targets
+from ..checks import listed, require_number, shown
+from ..errors import ArgumentError
+from .labels import Label, as_targets
 
 
 def sample_weights(

@@ -12,8 +12,8 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from .checks import listed, shown
-from .errors import DataError
+from ..checks import listed, shown
+from ..errors import DataError
 
 _CODES = frozenset("bhilqHILQfd")  # formats of a buffer that are type codes of arrays, too
 _CHUNK = 1 << 18  # bytes that are copied at once

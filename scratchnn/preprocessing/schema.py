@@ -12,21 +12,13 @@ from collections.abc import Mapping, Sequence
 from operator import eq as _equal
 from typing import Any, NamedTuple, Union
 
-from . import linalg
-from .checks import in_order, require_size, shown
-from .errors import ArgumentError, DataError, NotFittedError
-from .losses import BCEWithLogitsLoss, Loss, StandardisedMSELoss
-from .preprocessing import (
-    Label,
-    Row,
-    Scaling,
-    as_flags,
-    as_labels,
-    as_rows,
-    as_targets,
-    class_numbers,
-    find_classes,
-)
+from .. import linalg
+from ..checks import in_order, require_size, shown
+from ..errors import ArgumentError, DataError, NotFittedError
+from ..losses import BCEWithLogitsLoss, Loss, StandardisedMSELoss
+from .labels import Label, as_flags, as_labels, as_targets, class_numbers, find_classes
+from .rows import Row, as_rows
+from .scaling import Scaling
 from .tables import column_names, in_column_order
 
 Rows = list[list[float]]
