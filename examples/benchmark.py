@@ -49,8 +49,8 @@ from scratchnn import (  # noqa: E402
     load_digits,
     load_idx,
 )
-from scratchnn.conv import Conv2D  # noqa: E402
 from scratchnn.engines.lanes.engine import Lanes  # noqa: E402
+from scratchnn.layers.convolution import Conv2D  # noqa: E402
 
 Floats = list[list[float]]
 

@@ -18,7 +18,7 @@ import _pictures
 from _common import load_images, picture, read_arguments, run
 
 from scratchnn import CosineSchedule, Linear, Model, ReLU
-from scratchnn.conv import Conv2D, Flatten, MaxPool2D
+from scratchnn.layers.convolution import Conv2D, Flatten, MaxPool2D
 
 SIZE = 12  # pixels along a side of a pattern
 STROKES = {  # steps (right, down) from the middle

@@ -18,7 +18,7 @@ from typing import Any
 from . import linalg
 from .checks import shown
 from .errors import ArgumentError
-from .layers import Layer, Sequential
+from .layers.base import Layer, Sequential
 from .losses import Loss
 from .preprocessing.rows import as_rows
 

@@ -107,8 +107,8 @@ def _look_at_model(path: str) -> tuple[dict[str, Any], list[str]]:
 
 def _layers(model: Any) -> list[dict[str, Any]]:
     """Each layer that is not a Sequential: its arguments, the shape of its output, how many numbers it has."""
-    from .architecture import layer_to_plain
-    from .layers import Sequential
+    from .layers.architecture import layer_to_plain
+    from .layers.base import Sequential
 
     described: list[dict[str, Any]] = []
     shape = model.input_shape

@@ -15,16 +15,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from . import defaults, linalg
-from .architecture import (
-    find_activation,
-    gives_any_number,
-    hidden_sizes,
-    layer_from_plain,
-    layer_to_plain,
-    own_layers,
-    perceptron,
-    summary_rows,
-)
 from .checks import (
     MESSAGE,
     MOST_NUMBERS,
@@ -39,7 +29,19 @@ from .checks import (
 )
 from .engines.base import DEFAULT_ENGINE, Computing, find_engine
 from .errors import ArgumentError, DataError, ModelFileError
-from .layers import Dropout, Layer, Linear, Parameter, Sequential, Shape, Softmax, shape_text, width
+from .layers.activations import Softmax
+from .layers.architecture import (
+    find_activation,
+    gives_any_number,
+    hidden_sizes,
+    layer_from_plain,
+    layer_to_plain,
+    own_layers,
+    perceptron,
+    summary_rows,
+)
+from .layers.base import Layer, Parameter, Sequential, Shape, shape_text, width
+from .layers.linear import Dropout, Linear
 from .losses import (
     LOSSES,
     BCELoss,

@@ -294,9 +294,9 @@ def _told(options: argparse.Namespace, *names: str) -> str:
 
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
-    from .architecture import ACTIVATIONS
     from .checks import chosen
     from .engines.base import ENGINES
+    from .layers.architecture import ACTIVATIONS
     from .optim import OPTIMIZERS
     from .preprocessing.scaling import Scaling
 
@@ -338,8 +338,8 @@ def _begun_model(options: argparse.Namespace) -> Any:
 
 def _facts(model: Any) -> dict[str, Any]:
     """What the options would say about a network; None for what they cannot."""
-    from .architecture import ACTIVATIONS
-    from .layers import Dropout, Linear
+    from .layers.architecture import ACTIVATIONS
+    from .layers.linear import Dropout, Linear
 
     layers = list(model.network.in_line())
     names = {kind: name for name, kind in ACTIVATIONS.items()}

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from scratchnn import linalg
-from scratchnn.architecture import layer_from_plain, layer_to_plain
-from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.engines.sliding_window import Window, pair
 from scratchnn.gradcheck import check_layer, check_network
 from scratchnn.layers import Layer, Linear, ReLU, Sequential, Tanh
+from scratchnn.layers.architecture import layer_from_plain, layer_to_plain
+from scratchnn.layers.convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.losses import CrossEntropyLoss
 from scratchnn.model import Model
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.engines.lanes import convolution
 from scratchnn.engines.lanes.convolution import MovedSums
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.matrix import Block, LaneMatrix
 from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
+from scratchnn.layers.convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.model import Model
 
 from .images import CONVOLUTIONS, POOLINGS

@@ -29,7 +29,7 @@ from random import Random
 
 from scratchnn import *
 from scratchnn import linalg, losses
-from scratchnn.conv import Conv2D, Flatten, MaxPool2D
+from scratchnn.layers.convolution import Conv2D, Flatten, MaxPool2D
 from scratchnn.layers import Parameter
 from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.optim import clip_gradient_norm

@@ -33,9 +33,9 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
-from scratchnn.architecture import ARGUMENTS, LAYERS, layer_from_plain, layer_to_plain
-from scratchnn.conv import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.layers import Parameter
+from scratchnn.layers.architecture import ARGUMENTS, LAYERS, layer_from_plain, layer_to_plain
+from scratchnn.layers.convolution import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.saving import model_format, records
 from scratchnn.saving.safe_pickle import dumps
 

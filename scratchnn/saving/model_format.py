@@ -11,10 +11,10 @@ from collections.abc import Collection
 from typing import Any
 
 from .. import checks
-from ..architecture import ARGUMENTS, LAYERS
 from ..checks import MOST_NUMBERS, require, require_known
 from ..errors import ArgumentError
-from ..layers import MOST_LAYERS, Sequential, Shape, width
+from ..layers.architecture import ARGUMENTS, LAYERS
+from ..layers.base import MOST_LAYERS, Sequential, Shape, width
 from ..losses import LOSSES
 from ..preprocessing.scaling import Scaling
 from .records import packed_shape

@@ -11,18 +11,11 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from .checks import MOST_NUMBERS, in_order, require_size, shown
-from .engines.sliding_window import Pair, Sizes, Window, pair
-from .errors import ArgumentError
-from .layers import (
-    NUMBER_BY_NUMBER,
-    Layer,
-    Matrix,
-    Shape,
-    WeightedLayer,
-    shape_text,
-    width,
-)
+from ..checks import MOST_NUMBERS, in_order, require_size, shown
+from ..engines.sliding_window import Pair, Sizes, Window, pair
+from ..errors import ArgumentError
+from .base import NUMBER_BY_NUMBER, Layer, Matrix, Shape, shape_text, width
+from .linear import WeightedLayer
 
 
 def _short(sizes: Pair) -> int | list[int]:

@@ -10,24 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import defaults
-from .checks import chosen, in_order, require_size, shown
-from .conv import AvgPool2D, Conv2D, Flatten, MaxPool2D
-from .errors import ArgumentError
-from .layers import (
-    Dropout,
-    Layer,
-    LeakyReLU,
-    Linear,
-    LogSoftmax,
-    ReLU,
-    Sequential,
-    Shape,
-    Sigmoid,
-    Softmax,
-    Tanh,
-    shape_text,
-)
+from .. import defaults
+from ..checks import chosen, in_order, require_size, shown
+from ..errors import ArgumentError
+from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from .base import Layer, Sequential, Shape, shape_text
+from .convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
+from .linear import Dropout, Linear
 
 ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
 
