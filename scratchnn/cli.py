@@ -223,7 +223,7 @@ def input_files(path: str | None) -> list[str]:
     """The files that an argument stands for: itself, none for standard input, in a folder those that MNIST comes in."""
     if path is None or path == "-":
         return []
-    from .idx_reader import idx_files
+    from .datasets.idx_reader import idx_files
 
     return idx_files(path) if os.path.isdir(path) else [path]
 
@@ -252,7 +252,7 @@ def column(text: str) -> str | int:
 
 def delimiter(text: str) -> str:
     """A single character; ``tab``, ``\\t`` and ``space`` are easier to type than the real one."""
-    from .csv_layout import can_be_delimiter
+    from .datasets.csv_dialect import can_be_delimiter
 
     character = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
     if not can_be_delimiter(character):

@@ -647,7 +647,7 @@ class Model(Computing):
         self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float
     ) -> tuple[Sequence[Row], Any, Any, tuple[Sequence[Row], Any]]:
         """Rows, labels and weights to learn from, and the rows and labels that are held out to validate with."""
-        from .datasets import train_test_split
+        from .datasets.dataset import train_test_split
 
         if not require_number("validation_split", fraction, 0.0, 1.0) > 0.0:
             raise ArgumentError("validation_split must be above 0; leave it out to learn from all rows")

@@ -112,7 +112,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
     they are to be scored."""
-    from .datasets import images_in, iter_csv, load_images
+    from .datasets.dataset import images_in, iter_csv, load_images
 
     # Classes only matter where labels are compared with them.
     like = model.schema if options.score else model.schema._replace(classes=())

@@ -99,7 +99,7 @@ def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> in
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    from .csv_layout import LABEL_RULE
+    from .datasets.csv_dialect import LABEL_RULE
 
     parser = cli.Parser(
         prog=cli.spelled("train"),
@@ -363,7 +363,7 @@ def _spelled(value: Any) -> str:
 
 def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
-    from .datasets import load_digits
+    from .datasets.dataset import load_digits
 
     if options.csv is None:
         training, test = load_digits()
@@ -386,7 +386,7 @@ def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
 
 def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool = False) -> Any:
     """The rows of a CSV file, of standard input, or of IDX files, in which they are to be tested on or not."""
-    from .datasets import images_in, load_csv, load_images
+    from .datasets.dataset import images_in, load_csv, load_images
 
     images = images_in(path, test=test) or images_in(path)
     if images is None:
@@ -404,7 +404,7 @@ def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool =
 
 def _test_images(folder: str, training: Any) -> Any:
     """The images for tests that a folder holds beside those for training; None if it has none."""
-    from .datasets import images_in, load_images
+    from .datasets.dataset import images_in, load_images
 
     images = images_in(folder, test=True)
     return None if images is None else load_images(images, like=training)
@@ -412,7 +412,7 @@ def _test_images(folder: str, training: Any) -> Any:
 
 def _notes(options: argparse.Namespace, training: Any) -> list[str]:
     """What a reader of the data should know before it is learned from, though it may be meant."""
-    from .csv_layout import LABEL_NAMES, is_number, is_whole_number
+    from .datasets.csv_dialect import LABEL_NAMES, is_number, is_whole_number
 
     classes = training.classes
     if options.regression:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import scratchnn
-from scratchnn import ArgumentError, DataError, ModelFileError, NotFittedError, TrainingDiverged, cli, download
+from scratchnn import ArgumentError, DataError, ModelFileError, NotFittedError, TrainingDiverged, cli
 from scratchnn.__main__ import main
+from scratchnn.datasets import download
 from scratchnn.engines.lanes import matrix
 from scratchnn.saving import safe_pickle
 

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import csv_layout
-from scratchnn.csv_layout import CsvOptions, find_layout, squeeze
-from scratchnn.data_file import DataFile
-from scratchnn.datasets import Dataset, load_csv
+from scratchnn.datasets import Dataset, csv_dialect, load_csv
+from scratchnn.datasets.csv_dialect import CsvOptions, find_layout, squeeze
+from scratchnn.datasets.data_file import DataFile
 from scratchnn.errors import DataError
 
 
@@ -62,14 +61,14 @@ class Counter:
 def operations(monkeypatch: pytest.MonkeyPatch, lines: list[str], **options: Any) -> int:
     """Comparisons, hashes and steps that finding the layout of these lines takes, whether refused or not."""
     counter = Counter()
-    head_records, text_columns = csv_layout.head_records, csv_layout._text_columns
+    head_records, text_columns = csv_dialect.head_records, csv_dialect._text_columns
     with monkeypatch.context() as patch:
         patch.setattr(
-            csv_layout,
+            csv_dialect,
             "head_records",
             lambda *known: [(line, [counter.name(f) for f in fields]) for line, fields in head_records(*known)],
         )
-        patch.setattr(csv_layout, "_text_columns", lambda *known: counter.numbers(text_columns(*known)))
+        patch.setattr(csv_dialect, "_text_columns", lambda *known: counter.numbers(text_columns(*known)))
         if "feature_names" in options:
             options["feature_names"] = [counter.name(name) for name in options["feature_names"]]
         with DataFile(io.BytesIO(b"")) as file, suppress(DataError):

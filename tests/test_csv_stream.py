@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import Model, csv_reader, predict
-from scratchnn.datasets import Dataset, iter_csv, load_csv
+from scratchnn import Model, predict
+from scratchnn.datasets import Dataset, csv_reader, iter_csv, load_csv
 from scratchnn.errors import DataError
 
 from .commands import Result, Runner
@@ -72,7 +72,7 @@ def test_pieces_of_any_size_give_what_the_whole_file_gives(table: str, cuts: lis
     whole = load_csv(io.BytesIO(content), like=like)
     stream = Arriving(content[a:b] for a, b in zip(bounds, bounds[1:]))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("scratchnn.data_file.CHUNK_BYTES", chunk)
+        patch.setattr("scratchnn.datasets.data_file.CHUNK_BYTES", chunk)
         assert rows_of(iter_csv(stream, like=like)) == (list(map(list, whole.X)), whole.y)
 
 

@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import data_file, datasets
-from scratchnn.csv_layout import CsvOptions
-from scratchnn.datasets import Dataset, load_csv, load_digits, load_idx, one_hot, train_test_split
+from scratchnn import datasets
+from scratchnn.datasets import Dataset, data_file, load_csv, load_digits, load_idx, one_hot, train_test_split
+from scratchnn.datasets.csv_dialect import CsvOptions
+from scratchnn.datasets.pixel_text import PixelText
 from scratchnn.errors import ArgumentError, DataError
-from scratchnn.pixel_text import PixelText
 
 from .files import idx
 
@@ -238,7 +238,7 @@ def test_lines_across_the_pieces_a_file_is_read_in(write: Any, monkeypatch: pyte
     text = "label,a,b\r\n" + "".join(f'"c{i % 3}",{i},{i / 4}\r\n' for i in range(50))
     expected = load_csv(write(text))
     for size in (1, 2, 3, 7, 64):
-        monkeypatch.setattr("scratchnn.data_file.CHUNK_BYTES", size)
+        monkeypatch.setattr("scratchnn.datasets.data_file.CHUNK_BYTES", size)
         assert load_csv(write(text)).X == expected.X
         assert message(write(text + "c0,x,1\r\n")) == "data.csv, line 52, column 2 ('a'): expected a number, got 'x'"
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from scratchnn import datasets, download, patient_http
-from scratchnn.download import DownloadError, download_mnist
+from scratchnn import datasets
+from scratchnn.datasets import download, patient_http
+from scratchnn.datasets.download import DownloadError, download_mnist
 from scratchnn.saving import atomic
 from scratchnn.saving.atomic import Lock
 

@@ -46,15 +46,15 @@ FLOORS: dict[int, set[str]] = {
         "preprocessing",
         "preprocessing.tables",
         "datasets",
-        "csv_layout",
-        "csv_reader",
-        "data_file",
+        "datasets.csv_dialect",
+        "datasets.csv_reader",
+        "datasets.data_file",
         "cli",
-        "idx_reader",
-        "pixel_text",
+        "datasets.idx_reader",
+        "datasets.pixel_text",
         "toys",
-        "download",
-        "patient_http",
+        "datasets.download",
+        "datasets.patient_http",
         "saving.records",
         "progress",
         "tsne",
@@ -89,7 +89,14 @@ COMMANDS = {
     "cli",
     "datasets",
 }  # each has a main(), or serves those that have one
-READERS_OF_DATA = {"datasets", "csv_layout", "csv_reader", "data_file", "idx_reader", "pixel_text"}
+READERS_OF_DATA = {
+    "datasets",
+    "datasets.csv_dialect",
+    "datasets.csv_reader",
+    "datasets.data_file",
+    "datasets.idx_reader",
+    "datasets.pixel_text",
+}
 
 CORE = sorted(path for path in PACKAGE.rglob("*.py") if "interop" not in path.relative_to(PACKAGE).parts)
 

@@ -394,7 +394,7 @@ def test_help_names_every_choice_the_library_has(command: Runner) -> None:
 
 
 def test_help_says_which_column_is_taken_for_the_label(command: Runner) -> None:
-    from scratchnn.csv_layout import LABEL_NAMES
+    from scratchnn.datasets.csv_dialect import LABEL_NAMES
 
     help_text = " ".join(command("--help")[1].split())
     assert f"default: one called {', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}, else the only one" in help_text

@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Union
 
-from .checks import MESSAGE, require_size, shortened, shown_path
-from .errors import ArgumentError, DataError
+from ..checks import MESSAGE, require_size, shortened, shown_path
+from ..errors import ArgumentError, DataError
 
 Path = Union[str, "os.PathLike[str]"]
 Source = Union[Path, BinaryIO]

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from math import prod
 
+from ..errors import DataError
 from .data_file import CHUNK_BYTES, DataFile, Path
-from .errors import DataError
 
 _UNSIGNED_BYTES = 0x08
 _MOST_DIMENSIONS = 8

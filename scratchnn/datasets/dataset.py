@@ -4,7 +4,7 @@
     X, y = load_csv("flowers.csv", label="species")
 
 Whatever is wrong with a file is a ``DataError`` (a ``ValueError``) of one line that names file, line and column.
-The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_layout.py and
+The reading is done in rooms of its own, which nothing else enters: csv_reader.py (with csv_dialect.py and
 pixel_text.py) and idx_reader.py, all on data_file.py; the downloading in download.py, by the command
 ``python -m scratchnn.datasets mnist --to DIR``.
 """
@@ -17,17 +17,17 @@ from math import ceil
 from random import Random
 from typing import Any
 
-from .checks import finite_number, require_size, shown, shown_path
-from .csv_layout import CsvOptions, LabelColumn
+from ..checks import finite_number, require_size, shown, shown_path
+from ..errors import ArgumentError, DataError
+from ..escapes import printable
+from ..preprocessing.labels import one_hot
+from ..preprocessing.rows import Row
+from ..shuffle import rows_by_label, shuffle
+from ..toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
+from .csv_dialect import CsvOptions, LabelColumn
 from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
-from .errors import ArgumentError, DataError
-from .escapes import printable
 from .idx_reader import idx_files, is_idx, read_idx_images, read_idx_labels
-from .preprocessing.labels import one_hot
-from .preprocessing.rows import Row
-from .shuffle import rows_by_label, shuffle
-from .toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
 
 __all__ = [
     "Dataset",
@@ -388,13 +388,14 @@ def load_digits() -> tuple[Dataset, Dataset]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m scratchnn.datasets``: returns the exit code, 0, 2 (one line says why) or 130 after Ctrl-C."""
-    from . import cli
+    from .. import cli
 
     return cli.run(_fetch, arguments)
 
 
 def _fetch(arguments: Sequence[str] | None) -> int:
-    from . import cli, download, progress
+    from .. import cli, progress
+    from . import download
 
     parser = cli.Parser(prog=cli.spelled("datasets"), description="Fetch public data sets.")
     parser.add_version()

@@ -19,8 +19,10 @@ from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from .checks import listed, shown
-from .csv_layout import (
+from ..checks import listed, shown
+from ..errors import DataError
+from ..preprocessing.rows import Row
+from .csv_dialect import (
     HEAD_LINES,
     CsvOptions,
     Layout,
@@ -32,9 +34,7 @@ from .csv_layout import (
     squeeze,
 )
 from .data_file import CHUNK_BYTES, DataFile, Source
-from .errors import DataError
 from .pixel_text import PixelText
-from .preprocessing.rows import Row
 
 NumberedLines = Iterator[tuple[int, bytes]]
 

@@ -11,9 +11,9 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Union
 
-from .checks import listed, require_size, shown
+from ..checks import listed, require_size, shown
+from ..errors import ArgumentError, DataError
 from .data_file import MAX_LINE_BYTES, DataFile
-from .errors import ArgumentError, DataError
 
 LABEL_NAMES = ("label", "class", "target", "species", "y")
 _ANY_OF_THEM = f"{', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}"

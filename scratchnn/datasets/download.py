@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from .checks import finite_number, shown, shown_path
-from .errors import ArgumentError
-from .saving.atomic import Lock, open_own
+from ..checks import finite_number, shown, shown_path
+from ..errors import ArgumentError
+from ..saving.atomic import Lock, open_own
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
