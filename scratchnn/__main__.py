@@ -36,7 +36,7 @@ def _find(command: str) -> Command:
     elif command == "info":
         from .info import main as found
     else:
-        from .datasets.dataset import main as found
+        from .datasets.__main__ import main as found
     return found
 
 

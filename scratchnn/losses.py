@@ -36,6 +36,10 @@ class Loss:
         """Class probabilities from a network's outputs, or None for a loss that does not know classes."""
         return None
 
+    def label_probabilities(self, outputs: Rows) -> Rows:
+        """The probability of each label by itself, where a row has any number of them."""
+        return outputs
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
@@ -198,6 +202,9 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
     def _check(self, output: list[float], target: list[float], sample: int) -> None:
         _check_probabilities(target, sample)
 
+    def label_probabilities(self, outputs: Rows) -> Rows:
+        return [[linalg.sigmoid(v) for v in row] for row in outputs]
+
     def probabilities(self, outputs: Rows) -> Rows | None:
         if len(outputs[0]) != 1:
             return None
@@ -261,3 +268,8 @@ LOSSES: dict[str, type[Loss]] = {
     "cross_entropy": CrossEntropyLoss,
     "nll": NLLLoss,
 }
+
+
+def fitted_loss(loss: Loss, scaling: Scaling | None) -> Loss:
+    """A loss as it is computed: on targets as they were given, and outputs that stand for targets so scaled."""
+    return loss if scaling is None or scaling.kind == "none" else StandardisedMSELoss(scaling)

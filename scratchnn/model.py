@@ -50,6 +50,7 @@ from .losses import (
     Loss,
     MSELoss,
     NLLLoss,
+    fitted_loss,
 )
 from .preprocessing.labels import Label, as_answers, as_labels, as_targets, outputs_for
 from .preprocessing.rows import Row, as_rows
@@ -425,7 +426,7 @@ class Model(Computing):
     @property
     def fitted_loss(self) -> Loss:
         """The loss as it is computed: on targets as they were given, and outputs that stand for standardised ones."""
-        return self.schema.fitted_loss(self.loss)
+        return fitted_loss(self.loss, self.target_scaling)
 
     def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Any]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""

@@ -388,16 +388,16 @@ def mutated_models(folder: Path, count: int = 8_000, seed: int = 0) -> str:
     """Mutated models with digests made anew: refused in a line, or used as any other, and saved and read again."""
     path, again = folder / "model.pkl", folder / "again.pkl"
     rng = Random(seed)
-    records = []
+    kept = []
     for model in _fitted_models():
         model.save(path)
-        records.append(records.load(path))
+        kept.append(records.load(path))
         assert _used(Model.load(path)) in ("answered", "read")
     counts = {"refused": 0, "answered": 0, "read": 0, "runs away": 0}
     for number in range(count):
-        where, changed = mutated(records[number % len(records)], rng)
+        where, changed = mutated(kept[number % len(kept)], rng)
         records.save(path, changed)
-        what = f"model {number % len(records)}, mutation {number} at {where}"
+        what = f"model {number % len(kept)}, mutation {number} at {where}"
         try:
             model = Model.load(path, engine=("lanes", "linalg")[number % 2])
         except ModelFileError as error:

@@ -22,9 +22,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx
+from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, load_csv, load_idx, optim
 from scratchnn.datasets import Dataset, iter_csv
-from scratchnn.saving import records
+from scratchnn.saving import atomic, records
+from scratchnn.training import callbacks, checkpoint, checkpointing, divergence, interruption, trainer
 
 from . import hostile_pickles
 from .files import Arriving, idx
@@ -378,7 +379,7 @@ class TwoModels:
 
 
 def _killed_at_line(save: Callable[[], None], number: int) -> bool:
-    """Run ``save`` in a child that is killed before the ``number``-th line of atomic.py; False if it has fewer."""
+    """Run ``save`` in a child that is killed before the ``number``-th line of ``atomic``; False if it has fewer."""
     child = os.fork()
     if child:
         status = os.waitpid(child, 0)[1]
@@ -387,7 +388,7 @@ def _killed_at_line(save: Callable[[], None], number: int) -> bool:
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
-        if not frame.f_code.co_filename.endswith("atomic.py"):
+        if frame.f_code.co_filename != atomic.__file__:
             return None
         if event == "line":
             left -= 1
@@ -414,6 +415,7 @@ def killed_at_every_line(folder: Path) -> str:
             assert models.litter() == [], models.litter()
         number += 1
     assert models.check_whole() and models.litter() == []
+    assert number > 20, "no line of atomic.py was traced"
     return f"{number} kills: {news} times the new model, {number - news} times the old"
 
 
@@ -729,10 +731,10 @@ def killed_and_resumed(folder: Path, kills: int) -> str:
     return f"{done} kills over {runs} runs, each ended byte for byte like one that was let alone"
 
 
-WITHIN = (
-    *("trainer.py", "divergence.py", "optim.py", "callbacks.py", "checkpointing.py", "checkpoint.py", "records.py"),
-    *("atomic.py", "interruption.py"),
-)
+WITHIN = {
+    module.__file__
+    for module in (trainer, divergence, optim, callbacks, checkpointing, checkpoint, records, atomic, interruption)
+}
 
 
 def _interrupted_at_line(fit: Callable[[], object], number: int) -> tuple[bool, str]:
@@ -744,7 +746,7 @@ def _interrupted_at_line(fit: Callable[[], object], number: int) -> tuple[bool, 
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
         nonlocal left
-        if os.path.basename(frame.f_code.co_filename) not in WITHIN:
+        if frame.f_code.co_filename not in WITHIN:
             return None
         if event == "line":
             left -= 1

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import datasets
-from scratchnn.datasets import Dataset, data_file, load_csv, load_digits, load_idx, one_hot, train_test_split
+from scratchnn.datasets import Dataset, data_file, dataset, load_csv, load_digits, load_idx, one_hot, train_test_split
 from scratchnn.datasets.csv_dialect import CsvOptions
 from scratchnn.datasets.pixel_text import PixelText
 from scratchnn.errors import ArgumentError, DataError
@@ -1013,7 +1013,7 @@ def test_the_script_writes_the_same_files_again(tmp_path: Path, monkeypatch: pyt
 def test_digits_are_found_in_an_installed_package_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Path(datasets.digits_folder(), "digits_test.csv").is_file()
     package = tmp_path / "site" / "scratchnn"
-    monkeypatch.setattr(datasets, "__file__", str(package / "datasets.py"))
+    monkeypatch.setattr(dataset, "__file__", str(package / "datasets" / "dataset.py"))
     with pytest.raises(DataError, match=r"the digits that come with scratchnn are missing: no digits_train\.csv in "):
         datasets.digits_folder()
     for folder in (tmp_path / "site" / "data", package / "data"):

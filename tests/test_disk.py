@@ -327,7 +327,8 @@ def test_a_second_one_in_the_same_process_is_refused(tmp_path: Path) -> None:
 def process_with_the_lock(path: Path) -> Iterator[subprocess.Popen[str]]:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        f"from scratchnn.saving.atomic import Lock\nwith Lock({str(path)!r}):\n    print('locked', flush=True)\n    input()"
+        f"from scratchnn.saving.atomic import Lock\nwith Lock({str(path)!r}):\n"
+        "    print('locked', flush=True)\n    input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -403,7 +403,7 @@ def test_parts_that_do_not_fit_together_are_refused(
     parts: dict[str, Any], tmp_path: Path, damage: Callable[[dict[str, Any]], Any], reason: str
 ) -> None:
     path = tmp_path / "model.pkl"
-    broken = records.plain_pickle.loads(dumps(parts))  # a copy, to the bottom
+    broken = records.safe_pickle.loads(dumps(parts))  # a copy, to the bottom
     damage(broken)
     records.save(path, broken)
     expected = rf"model\.pkl: the parts of this model do not fit together: .*{reason}"
@@ -640,7 +640,7 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
     parts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     """Replace something, anywhere, by something else: a model that predicts, or one line."""
-    broken = records.plain_pickle.loads(dumps(parts))
+    broken = records.safe_pickle.loads(dumps(parts))
     place: Any = broken
     while True:
         keys = list(place) if isinstance(place, dict) else list(range(len(place)))

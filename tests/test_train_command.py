@@ -512,7 +512,7 @@ def test_a_save_path_is_refused_before_anything_is_read(
     def never(*arguments: object, **settings: object) -> None:
         raise AssertionError("read before the save path was checked")
 
-    monkeypatch.setattr("scratchnn.datasets.load_csv", never)
+    monkeypatch.setattr("scratchnn.datasets.dataset.load_csv", never)
     before = flowers.read_bytes()
     assert refused(command("flowers.csv", "--save", target)) == f"{target}: {message}"
     assert flowers.read_bytes() == before
@@ -646,7 +646,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_the_old_file_alone(
 def test_ctrl_c_before_training_says_so_in_one_line(
     flowers: Path, command: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scratchnn.datasets.load_csv", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("scratchnn.datasets.dataset.load_csv", lambda *_, **__: signal.raise_signal(signal.SIGINT))
     assert command(flowers) == (130, "", "interrupted\n")
     assert not Path("model.pkl").exists()
 

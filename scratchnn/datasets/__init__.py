@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .__main__ import main as main
     from .dataset import Dataset as Dataset
     from .dataset import blobs as blobs
     from .dataset import checkerboard as checkerboard
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from .dataset import load_digits as load_digits
     from .dataset import load_idx as load_idx
     from .dataset import load_images as load_images
-    from .dataset import main as main
     from .dataset import moons as moons
     from .dataset import noisy_line as noisy_line
     from .dataset import one_hot as one_hot
@@ -35,7 +35,7 @@ _HOMES = {
     "load_digits": "dataset",
     "load_idx": "dataset",
     "load_images": "dataset",
-    "main": "dataset",
+    "main": "__main__",
     "moons": "dataset",
     "noisy_line": "dataset",
     "one_hot": "dataset",

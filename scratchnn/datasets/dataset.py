@@ -19,7 +19,6 @@ from typing import Any
 
 from ..checks import finite_number, require_size, shown, shown_path
 from ..errors import ArgumentError, DataError
-from ..escapes import printable
 from ..preprocessing.labels import one_hot
 from ..preprocessing.rows import Row
 from ..shuffle import rows_by_label, shuffle
@@ -368,7 +367,7 @@ def digits_folder() -> str:
 
     Raises ``DataError`` if they are in neither place.
     """
-    here = os.path.dirname(os.path.abspath(__file__))
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the package
     folders = [os.path.join(here, "data"), os.path.join(os.path.dirname(here), "data")]
     for folder in folders:
         if os.path.isfile(os.path.join(folder, "digits_train.csv")):
@@ -384,48 +383,3 @@ def load_digits() -> tuple[Dataset, Dataset]:
     folder = digits_folder()
     train = load_csv(os.path.join(folder, "digits_train.csv"), "label")
     return train, load_csv(os.path.join(folder, "digits_test.csv"), "label", like=train)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -m scratchnn.datasets``: returns the exit code, 0, 2 (one line says why) or 130 after Ctrl-C."""
-    from .. import cli
-
-    return cli.run(_fetch, arguments)
-
-
-def _fetch(arguments: Sequence[str] | None) -> int:
-    from .. import cli, progress
-    from . import download
-
-    parser = cli.Parser(prog=cli.spelled("datasets"), description="Fetch public data sets.")
-    parser.add_version()
-    commands = parser.add_subparsers(dest="name", required=True, metavar="DATASET")
-    mnist = commands.add_parser("mnist", help="70 000 handwritten digits of 28 x 28 pixels: four files, 11.6 MB")
-    mnist.add_argument("--to", required=True, metavar="DIR", help="the folder to put the files in; made if missing")
-    mnist.add_argument(
-        "--mirror", action="append", metavar="URL", help="fetch from here instead; may be given several times"
-    )
-    seconds = cli.number(above=0, below=1e6)
-    timeout = download.TIMEOUT
-    mnist.add_argument(
-        "--timeout", type=seconds, default=timeout, metavar="SECONDS", help=f"for each answer ({timeout:g})"
-    )
-    mnist.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    options = parser.parse_args(arguments)
-    try:
-        paths = download.download_mnist(
-            options.to,
-            mirrors=options.mirror or download.MIRRORS,
-            progress=None if options.quiet else progress.ByteProgress,
-            timeout=options.timeout,
-        )
-    except KeyboardInterrupt:
-        cli.tell_interruption("interrupted; what is here already is kept, run the same command to go on")
-        return cli.INTERRUPTED
-    if not options.quiet:
-        cli.say("\n".join(map(printable, paths)))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

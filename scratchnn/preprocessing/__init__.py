@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from .rows import as_rows as as_rows
     from .scaling import PIXEL_FACTOR as PIXEL_FACTOR
     from .scaling import Scaling as Scaling
+    from .schema import Schema as Schema
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
+    "Schema": "schema",
     "Row": "rows",
     "Label": "labels",
     "as_rows": "rows",

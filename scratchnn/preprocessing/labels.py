@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from ..checks import shortened, shown
 from ..errors import DataError
-from .rows import _NUMBERS, _kind, _listed, as_rows
+from .rows import NUMBERS, as_rows, kind_of, listed_values
 
 Label = Union[int, str, float, bool]
 _LABEL_TYPES = {int, str, float, bool}
@@ -21,7 +21,7 @@ def as_labels(
 
     Labels may be rows: of a single one, or one-hot, which then stand for the class there in ``classes``, or its number.
     """
-    labels = _listed(y, name, "labels")
+    labels = listed_values(y, name, "labels")
     if labels and all(_is_row(label) and not isinstance(label, bytes) for label in labels):  # bytes would be a name
         labels = _labels_of_rows([list(row) for row in labels], name, classes)
     labels = [label.item() if hasattr(label, "item") else label for label in labels]
@@ -29,7 +29,7 @@ def as_labels(
         raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(labels)} labels")
     for number, label in enumerate(labels):
         if not isinstance(label, (int, str, float)):
-            raise DataError(f"{name}: label {number} must be a number or a string, got {_kind(label)}")
+            raise DataError(f"{name}: label {number} must be a number or a string, got {kind_of(label)}")
         if isinstance(label, float) and not math.isfinite(label):
             raise DataError(f"{name}: label {number} must be finite, got {label}")
     return [label if type(label) in _LABEL_TYPES else _plain_label(label) for label in labels]
@@ -42,7 +42,7 @@ def _labels_of_rows(rows: list[list[Any]], name: str, classes: Sequence[Label] |
     for number, row in enumerate(rows):
         if len(row) != width or sorted(map(repr, map(_as_flag, row))) != ["0"] * (width - 1) + ["1"]:
             raise DataError(
-                f"{name}: label {number} must be a number or a string, or a one-hot row of {width}, got {_kind(row)}"
+                f"{name}: label {number} must be a number or a string, or a one-hot row of {width}, got {kind_of(row)}"
             )
     if classes and len(classes) != width:
         raise DataError(f"{name}: one-hot rows of {width}, expected {len(classes)}, one number for each class")
@@ -63,10 +63,10 @@ def _plain_label(label: Any) -> Label:
 
 def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -> list[list[float]]:
     """Regression targets: one number a sample (where ``width`` is 1) or one row of ``width`` numbers a sample."""
-    values = _listed(y, name, "numbers")
+    values = listed_values(y, name, "numbers")
     if length is not None and len(values) != length:
         raise DataError(f"X and {name} must be of the same length, got {length} and {len(values)}")
-    rows = [[v] if type(v) in _NUMBERS or not _is_row(v) else v for v in values]
+    rows = [[v] if type(v) in NUMBERS or not _is_row(v) else v for v in values]
     for number, row in enumerate(rows):
         if hasattr(row, "__len__") and len(row) != width:
             hint = "; for classes, one_hot(y) makes such rows" if width > 1 and len(row) == 1 else ""
@@ -79,7 +79,7 @@ def as_targets(y: Any, width: int, name: str = "y", length: int | None = None) -
 
 def outputs_for(y: Sequence[Any], classes: bool) -> int:
     """How many outputs a model needs for these labels, or these targets; 0 where they will be refused."""
-    values = _listed(y, "y", "labels")
+    values = listed_values(y, "y", "labels")
     rows = [len(row) for row in values[:1] if _is_row(row)]
     if (rows and rows[0] > 1) or not classes:
         return rows[0] if rows else min(len(values), 1)
@@ -104,7 +104,7 @@ def as_flags(y: Any, width: int, name: str = "y", length: int | None = None) -> 
 
 def as_answers(y: Any, predictions: Any) -> tuple[list[Any], list[Any]]:
     """(labels, predictions) that can be compared: plain labels, or rows where both are rows of several."""
-    both = [_listed(y, "y", "labels"), _listed(predictions, "predictions", "labels")]
+    both = [listed_values(y, "y", "labels"), listed_values(predictions, "predictions", "labels")]
     if all(values and all(_is_row(row) and len(row) > 1 for row in values) for values in both):
         return [list(row) for row in both[0]], [list(row) for row in both[1]]
     return as_labels(both[0]), as_labels(both[1], "predictions")

@@ -13,7 +13,7 @@ from .tables import SparseRows, buffer_of, rows_of_buffer, sizes_of
 
 Row = Union[bytes, list[float], "array[float]"]
 
-_NUMBERS = {float, int, bool}
+NUMBERS = {float, int, bool}
 _ARRAYS = "dfbhilqHILQ"  # type codes of arrays that are rows as they are
 _UNORDERED_OR_TEXT = (str, dict, set, frozenset)  # can be gone through, but are no sequence of numbers
 
@@ -29,7 +29,9 @@ def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[i
     """
     if type(X) is not list:
         if isinstance(X, (bytes, bytearray)):
-            raise DataError(f"{name} must be a sequence of rows, got {_kind(X)}; a single row is handed over as [row]")
+            raise DataError(
+                f"{name} must be a sequence of rows, got {kind_of(X)}; a single row is handed over as [row]"
+            )
         if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
             raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
         if hasattr(X, "tocsr") and hasattr(X, "shape"):
@@ -37,7 +39,7 @@ def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[i
         X = _rows_of_table(X, name, image)
     elif len(image) == 3:
         X = [_flat_image(row, number, name, image) for number, row in enumerate(X)]
-    rows = X if type(X) is list else _listed(X, name)
+    rows = X if type(X) is list else listed_values(X, name)
     if not rows:
         raise DataError(f"{name} is empty: at least one row is needed")
     checked = [row if type(row) is bytes else _as_row(row, number, name) for number, row in enumerate(rows)]
@@ -114,17 +116,17 @@ def _other_image(name: str, number: int, sizes: Sequence[int], image: Sequence[i
     )
 
 
-def _listed(values: Any, name: str, things: str = "rows") -> list[Any]:
+def listed_values(values: Any, name: str, things: str = "rows") -> list[Any]:
     if hasattr(values, "tolist"):
         values = values.tolist()
     elif hasattr(values, "to_numpy"):
         values = values.to_numpy().tolist()
     if isinstance(values, _UNORDERED_OR_TEXT) or not isinstance(values, Iterable):
-        raise DataError(f"{name} must be a sequence of {things}, got {_kind(values)}")
+        raise DataError(f"{name} must be a sequence of {things}, got {kind_of(values)}")
     return values if isinstance(values, list) else list(values)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     text = shown(value)
     return text if text.startswith(f"a {type(value).__name__}") else f"{type(value).__name__} {text}"
 
@@ -138,9 +140,9 @@ def _as_row(row: Any, number: int, name: str) -> Row:
         row = row.tolist()
     if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
         single = "; a single row is handed over as [row]" if number == 0 and hasattr(row, "__float__") else ""
-        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {_kind(row)}{single}")
+        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {kind_of(row)}{single}")
     values = row if type(row) is list else list(row)
-    if not _NUMBERS.issuperset(map(type, values)):
+    if not NUMBERS.issuperset(map(type, values)):
         values = [_as_number(v, number, column, name) for column, v in enumerate(values)]
     # A sum over the row is finite unless an entry is not (or the sum itself overflows): look closer only then.
     try:
@@ -156,11 +158,11 @@ def _as_row(row: Any, number: int, name: str) -> Row:
 def _as_number(value: Any, number: int, column: int, name: str) -> float:
     """A number that is not one of Python's own types (a NumPy scalar, a Fraction) as a float."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-        raise DataError(f"{name}: row {number}, column {column} must be a number, got {_kind(value)}")
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind_of(value)}")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{name}: row {number}, column {column} must be a number, got {_kind(value)}") from None
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind_of(value)}") from None
 
 
 def _require_finite(value: Any, number: int, column: int, name: str) -> None:

@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from operator import eq as _equal
 from typing import Any, NamedTuple, Union
 
-from .. import linalg
 from ..checks import in_order, require_size, shown
 from ..errors import ArgumentError, DataError, NotFittedError
-from ..losses import BCEWithLogitsLoss, Loss, StandardisedMSELoss
 from .labels import Label, as_flags, as_labels, as_targets, class_numbers, find_classes
 from .rows import Row, as_rows
 from .scaling import Scaling
@@ -67,11 +65,6 @@ class Schema(NamedTuple):
         if self.scaling is None:
             raise NotFittedError("this model has not been fitted yet: call fit(X, y) first")
         return self.scaling
-
-    def fitted_loss(self, loss: Loss) -> Loss:
-        """A loss as it is computed: on targets as they were given, and outputs that stand for standardised ones."""
-        scaling = self.target_scaling
-        return loss if scaling is None or scaling.kind == "none" else StandardisedMSELoss(scaling)
 
     # --- learning it -----------------------------------------------------------------------------------------
 
@@ -176,7 +169,7 @@ class Schema(NamedTuple):
 
     # --- outputs back ----------------------------------------------------------------------------------------
 
-    def answers(self, outputs: Rows, loss: Loss) -> list[Any]:
+    def answers(self, outputs: Rows, loss: Any) -> list[Any]:
         """What a user reads: labels, rows of 0 and 1, or values in the unit of the targets."""
         if self.task == "classification":
             return [self.classes[k] for k in self._decided(outputs, loss)]
@@ -191,17 +184,16 @@ class Schema(NamedTuple):
         assert self.target_scaling is not None  # it is learned together with that of features
         return self.target_scaling.undo(outputs)
 
-    def probabilities(self, outputs: Rows, loss: Loss) -> Rows:
+    def probabilities(self, outputs: Rows, loss: Any) -> Rows:
         """Of each class, or of each label by itself; ``ArgumentError`` for regression."""
         if self.task == "multilabel":
-            logits = isinstance(loss, BCEWithLogitsLoss)
-            return [[linalg.sigmoid(v) for v in row] for row in outputs] if logits else outputs
-        probabilities = loss.probabilities(outputs) if self.task == "classification" else None
+            return loss.label_probabilities(outputs)  # type: ignore[no-any-return]
+        probabilities: Rows | None = loss.probabilities(outputs) if self.task == "classification" else None
         if probabilities is None:
             raise ArgumentError("predict_proba needs a classifier, this model does regression")
         return probabilities
 
-    def count_correct(self, outputs: Rows, targets: Sequence[Target], loss: Loss) -> int | None:
+    def count_correct(self, outputs: Rows, targets: Sequence[Target], loss: Any) -> int | None:
         """How many rows of outputs name the right class, or all labels rightly; None for regression."""
         if self.regression:
             return None
@@ -212,13 +204,13 @@ class Schema(NamedTuple):
             wanted = [target[0] for target in wanted]
         return sum(map(bool, map(_equal, self._decided(outputs, loss), wanted)))
 
-    def _decided(self, outputs: Rows, loss: Loss) -> list[int]:
+    def _decided(self, outputs: Rows, loss: Any) -> list[int]:
         """The class number that each row of outputs names."""
         if self.output_size > 1:
             return [row.index(max(row)) for row in outputs]
         return [int(row[1] >= 0.5) for row in loss.probabilities(outputs) or []]
 
-    def _flags(self, outputs: Rows, loss: Loss) -> list[list[int]]:
+    def _flags(self, outputs: Rows, loss: Any) -> list[list[int]]:
         """Rows of 0 and 1: which labels are more probable than not."""
         return [[int(p >= 0.5) for p in row] for row in self.probabilities(outputs, loss)]
 

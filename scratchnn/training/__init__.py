@@ -3,3 +3,35 @@
 ``trainer`` is the loop; it knows no model, file or label. Everything else here attaches to it as a callback, or keeps
 what there was before it.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .callbacks import BestWeights as BestWeights
+    from .callbacks import Callback as Callback
+    from .callbacks import EarlyStopping as EarlyStopping
+    from .callbacks import History as History
+    from .callbacks import Run as Run
+    from .trainer import Trainer as Trainer
+    from .trainer import TrainingData as TrainingData
+
+# Where each name lives: it is loaded when it is first asked for.
+_HOMES = {
+    "Trainer": "trainer",
+    "TrainingData": "trainer",
+    "Callback": "callbacks",
+    "EarlyStopping": "callbacks",
+    "BestWeights": "callbacks",
+    "History": "callbacks",
+    "Run": "callbacks",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
