@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from ..checks import shortened, shown
 from ..errors import DataError
-from .rows import NUMBERS, as_rows, kind_of, listed_values
+from .rows import NUMBERS, as_rows, kind, listed_values
 
 Label = Union[int, str, float, bool]
 _LABEL_TYPES = {int, str, float, bool}
@@ -29,7 +29,7 @@ def as_labels(
         raise DataError(f"X and {name} must be of the same length, got {length} rows and {len(labels)} labels")
     for number, label in enumerate(labels):
         if not isinstance(label, (int, str, float)):
-            raise DataError(f"{name}: label {number} must be a number or a string, got {kind_of(label)}")
+            raise DataError(f"{name}: label {number} must be a number or a string, got {kind(label)}")
         if isinstance(label, float) and not math.isfinite(label):
             raise DataError(f"{name}: label {number} must be finite, got {label}")
     return [label if type(label) in _LABEL_TYPES else _plain_label(label) for label in labels]
@@ -42,7 +42,7 @@ def _labels_of_rows(rows: list[list[Any]], name: str, classes: Sequence[Label] |
     for number, row in enumerate(rows):
         if len(row) != width or sorted(map(repr, map(_as_flag, row))) != ["0"] * (width - 1) + ["1"]:
             raise DataError(
-                f"{name}: label {number} must be a number or a string, or a one-hot row of {width}, got {kind_of(row)}"
+                f"{name}: label {number} must be a number or a string, or a one-hot row of {width}, got {kind(row)}"
             )
     if classes and len(classes) != width:
         raise DataError(f"{name}: one-hot rows of {width}, expected {len(classes)}, one number for each class")

@@ -30,7 +30,7 @@ def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[i
     if type(X) is not list:
         if isinstance(X, (bytes, bytearray)):
             raise DataError(
-                f"{name} must be a sequence of rows, got {kind_of(X)}; a single row is handed over as [row]"
+                f"{name} must be a sequence of rows, got {kind(X)}; a single row is handed over as [row]"
             )
         if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
             raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
@@ -122,11 +122,11 @@ def listed_values(values: Any, name: str, things: str = "rows") -> list[Any]:
     elif hasattr(values, "to_numpy"):
         values = values.to_numpy().tolist()
     if isinstance(values, _UNORDERED_OR_TEXT) or not isinstance(values, Iterable):
-        raise DataError(f"{name} must be a sequence of {things}, got {kind_of(values)}")
+        raise DataError(f"{name} must be a sequence of {things}, got {kind(values)}")
     return values if isinstance(values, list) else list(values)
 
 
-def kind_of(value: object) -> str:
+def kind(value: object) -> str:
     text = shown(value)
     return text if text.startswith(f"a {type(value).__name__}") else f"{type(value).__name__} {text}"
 
@@ -140,7 +140,7 @@ def _as_row(row: Any, number: int, name: str) -> Row:
         row = row.tolist()
     if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
         single = "; a single row is handed over as [row]" if number == 0 and hasattr(row, "__float__") else ""
-        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {kind_of(row)}{single}")
+        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {kind(row)}{single}")
     values = row if type(row) is list else list(row)
     if not NUMBERS.issuperset(map(type, values)):
         values = [_as_number(v, number, column, name) for column, v in enumerate(values)]
@@ -158,11 +158,11 @@ def _as_row(row: Any, number: int, name: str) -> Row:
 def _as_number(value: Any, number: int, column: int, name: str) -> float:
     """A number that is not one of Python's own types (a NumPy scalar, a Fraction) as a float."""
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind_of(value)}")
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind(value)}")
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind_of(value)}") from None
+        raise DataError(f"{name}: row {number}, column {column} must be a number, got {kind(value)}") from None
 
 
 def _require_finite(value: Any, number: int, column: int, name: str) -> None:

@@ -1,6 +1,6 @@
 """Saves models and checkpoints: files that are written whole or not at all, and read without running any code.
 
-What is saved is a record, plain data (see ``safe_pickle``). Its file is a pickle, because that is what people expect of a
+What is saved is a record, plain data (see ``safe_pickle``). Its file is a pickle, as people expect of a
 ``.pkl``: a dict of a format name, a version, a SHA-256 and the payload, which is the record as a pickle of its own.
 Nothing in the package reads a pickle but through this file.
 """
