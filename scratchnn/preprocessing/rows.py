@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from ..checks import shown
 from ..errors import DataError
 from .tables import SparseRows, buffer_of, rows_of_buffer, sizes_of
 
-Row = Union[bytes, list[float], "array[float]"]
+if TYPE_CHECKING:
+    Row = Union[bytes, list[float], array[float]]
+else:
+    Row = Any  # to make the union takes longer than to read this file
 
 NUMBERS = {float, int, bool}
 _ARRAYS = "dfbhilqHILQ"  # type codes of arrays that are rows as they are
@@ -29,9 +32,7 @@ def as_rows(X: Any, name: str = "X", width: int | None = None, image: Sequence[i
     """
     if type(X) is not list:
         if isinstance(X, (bytes, bytearray)):
-            raise DataError(
-                f"{name} must be a sequence of rows, got {kind(X)}; a single row is handed over as [row]"
-            )
+            raise DataError(f"{name} must be a sequence of rows, got {kind(X)}; a single row is handed over as [row]")
         if hasattr(X, "X") and hasattr(X, "y") and not (hasattr(X, "to_numpy") or hasattr(X, "tolist")):
             raise DataError(f"{name} must be a sequence of rows, got a {type(X).__name__}: hand over its .X")
         if hasattr(X, "tocsr") and hasattr(X, "shape"):
