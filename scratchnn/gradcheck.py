@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
-from . import linalg
 from .checks import shown
+from .engines.lists import LISTS
 from .errors import ArgumentError
 from .layers.base import Layer, Sequential
 from .losses import Loss
@@ -146,10 +146,10 @@ def _on_floats(layer: Layer) -> Layer:
     """The layer itself if it computes with ``linalg``, else a copy that does."""
     if not isinstance(layer, Layer):
         raise ArgumentError(f"a layer is needed, such as Linear(5, 3), got {shown(layer)}")
-    if layer.ops is linalg:
+    if layer.ops is LISTS:
         return layer
     layer = layer.copy()
-    layer.use(linalg)
+    layer.use(LISTS)
     return layer
 
 

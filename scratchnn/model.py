@@ -27,7 +27,8 @@ from .checks import (
     shown,
     shown_path,
 )
-from .engines.base import DEFAULT_ENGINE, Computing, find_engine
+from .engines.finding import DEFAULT_ENGINE, Computing, find_engine
+from .engines.lists import LISTS
 from .errors import ArgumentError, DataError, ModelFileError
 from .layers.activations import Softmax
 from .layers.architecture import (
@@ -128,7 +129,7 @@ class Model(Computing):
     label_position = _known("label_position", "Its position there, from 0 (or from -1 at the end), or None.")
 
     _open: dict[str, Any] | None = None  # what it was made with, until the first labels tell how many outputs there are
-    _own_engine: Any = linalg  # the one it was made with; while it learns, ``ops`` may be one that suits its data
+    _own_engine: Any = LISTS  # the one it was made with; while it learns, ``ops`` may be one that suits its data
 
     def __init__(
         self,

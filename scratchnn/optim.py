@@ -12,7 +12,8 @@ from typing import Any
 
 from . import defaults, linalg
 from .checks import chosen, require_number, require_size
-from .engines.base import Computing
+from .engines.finding import Computing
+from .engines.lists import LISTS
 from .errors import ArgumentError
 
 Matrix = Any
@@ -337,7 +338,7 @@ def make_optimizer(
     return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
 
 
-def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = linalg) -> float:
+def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = LISTS) -> float:
     """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
     they had (Pascanu et al. 2013)."""
     maximum = require_number("the maximal gradient norm", maximum, 0.0, above=True)

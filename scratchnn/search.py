@@ -258,7 +258,7 @@ def fold_indices(count: int, folds: int, rng: Random, labels: Sequence[Any] | No
 def _own(name: str, value: Any) -> Any:
     """A copy for one fit. An engine that is a module cannot be copied, and need not be."""
     try:
-        return copy.deepcopy(value, {id(linalg): linalg})
+        return copy.deepcopy(value)
     except TypeError as error:
         raise ArgumentError(f"{name} cannot be copied for each fit ({error}): make it inside build") from None
 

@@ -295,7 +295,7 @@ def _told(options: argparse.Namespace, *names: str) -> str:
 def _check_names(options: argparse.Namespace) -> None:
     """What can be chosen by name is known to the library alone; asked here so that nobody waits for the answer."""
     from .checks import chosen
-    from .engines.base import ENGINES
+    from .engines.finding import ENGINES
     from .layers.architecture import ACTIVATIONS
     from .optim import OPTIMIZERS
     from .preprocessing.scaling import Scaling
@@ -313,7 +313,7 @@ def _begun_model(options: argparse.Namespace) -> Any:
     """The model to go on from, or None; the options become those that it was made with."""
     if options.start is None:
         return None
-    from .engines.base import DEFAULT_ENGINE
+    from .engines.finding import DEFAULT_ENGINE
     from .model import Model
 
     model = Model.load(options.start, engine=options.engine or DEFAULT_ENGINE, max_work=options.max_work)
@@ -446,7 +446,7 @@ def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any
 
 
 def _build(options: argparse.Namespace, training: Any) -> Any:
-    from .engines.base import DEFAULT_ENGINE
+    from .engines.finding import DEFAULT_ENGINE
     from .model import Model
 
     return Model(

@@ -30,7 +30,7 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
-from scratchnn.engines.base import ENGINES
+from scratchnn.engines.finding import ENGINES
 
 COUNT = 12
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from scratchnn import linalg
+from scratchnn.engines.lists import LISTS
 from scratchnn.engines.sliding_window import Window, pair
 from scratchnn.gradcheck import check_layer, check_network
 from scratchnn.layers import Layer, Linear, ReLU, Sequential, Tanh
@@ -59,37 +60,37 @@ def test_convolve_against_its_definition(image: Any, filters: int, kernel: Any, 
     x, weight = random_rows(3, window.inputs), random_rows(window.channels * window.taps, filters, 1)
     bias = random_rows(1, filters, 2)
     expected = [looped_convolution(row, weight, bias[0], window) for row in x]
-    assert_close(linalg.convolve(x, weight, bias, window), expected)
+    assert_close(LISTS.convolve(x, weight, bias, window), expected)
 
 
 def test_a_filter_that_looks_for_an_edge() -> None:
     """Small enough to be checked by eye: the right neighbour minus the left one."""
     x = [[0.0, 0.0, 5.0, 5.0, 1.0, 0.0, 5.0, 5.0]]
     window = Window(1, 2, 4, (1, 2))
-    result = linalg.convolve(x, [[-1.0], [1.0]], [[0.5]], window)
+    result = LISTS.convolve(x, [[-1.0], [1.0]], [[0.5]], window)
     assert result == [[0.5, 5.5, 0.5, -0.5, 5.5, 0.5]]
 
 
 def test_pooling_by_eye() -> None:
     x = [[1.0, 2.0, 5.0, 6.0, 3.0, 4.0, 7.0, 0.0]]
     window = Window(1, 2, 4, 2, 2)
-    largest, choices = linalg.max_pool(x, window)
+    largest, choices = LISTS.max_pool(x, window)
     assert largest == [[4.0, 7.0]]
-    assert linalg.average_pool(x, window) == [[2.5, 4.5]]
-    assert linalg.max_pool_inputs([[1.0, -2.0]], choices, window) == [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.0]]
-    assert linalg.average_pool_inputs([[4.0, 8.0]], window) == [[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]]
+    assert LISTS.average_pool(x, window) == [[2.5, 4.5]]
+    assert LISTS.max_pool_inputs([[1.0, -2.0]], choices, window) == [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, -2.0, 0.0]]
+    assert LISTS.average_pool_inputs([[4.0, 8.0]], window) == [[1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]]
 
 
 def test_of_equal_numbers_the_first_is_the_largest() -> None:
     window = Window(1, 2, 4, 2, 2)
-    _, choices = linalg.max_pool([[0.0] * 8], window)
-    assert linalg.max_pool_inputs([[1.0, 1.0]], choices, window) == [[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    _, choices = LISTS.max_pool([[0.0] * 8], window)
+    assert LISTS.max_pool_inputs([[1.0, 1.0]], choices, window) == [[1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
 
 
 def test_the_padding_is_never_the_largest() -> None:
     window = Window(1, 2, 2, 2, 2, 1)
-    assert linalg.max_pool([[-1.0, -2.0, -3.0, -4.0]], window)[0] == [[-1.0, -2.0, -3.0, -4.0]]
-    assert linalg.average_pool([[-4.0, -8.0, -12.0, -16.0]], window) == [[-1.0, -2.0, -3.0, -4.0]]
+    assert LISTS.max_pool([[-1.0, -2.0, -3.0, -4.0]], window)[0] == [[-1.0, -2.0, -3.0, -4.0]]
+    assert LISTS.average_pool([[-4.0, -8.0, -12.0, -16.0]], window) == [[-1.0, -2.0, -3.0, -4.0]]
 
 
 LAYERS = [case for case in CONVOLUTIONS if all(p < k for p, k in zip(pair("", case[4], 0), pair("", case[2])))]
@@ -286,7 +287,7 @@ def test_a_pooling_does_not_pass_over_a_number_that_is_none(place: int) -> None:
     """It is the sign of a network that has run away."""
     row = [1.0, 2.0, -3.0, 0.5]
     row[place] = math.nan
-    (((largest,),), choices) = linalg.max_pool([row], Window(1, 2, 2, 2))
+    (((largest,),), choices) = LISTS.max_pool([row], Window(1, 2, 2, 2))
     assert math.isnan(largest)
     assert choices == [[place]]
 
@@ -359,19 +360,19 @@ def test_engines_refuse_matrices_that_do_not_fit() -> None:
     window = Window(2, 4, 4, 3)
     x, weight, bias = random_rows(1, 32), random_rows(18, 5), random_rows(1, 5)
     with pytest.raises(ValueError, match="convolve needs a weight of 2 x 3 x 3 = 18 rows, got 17"):
-        linalg.convolve(x, weight[1:], bias, window)
+        LISTS.convolve(x, weight[1:], bias, window)
     with pytest.raises(ValueError, match="convolve needs a bias of 1x5, got 1x4"):
-        linalg.convolve(x, weight, random_rows(1, 4), window)
+        LISTS.convolve(x, weight, random_rows(1, 4), window)
     with pytest.raises(ValueError, match="gradients of 4 x 2 x 2 = 16 numbers, got rows of 19"):
-        linalg.convolve_weights(x, random_rows(1, 19), window)
+        LISTS.convolve_weights(x, random_rows(1, 19), window)
     with pytest.raises(ValueError, match="as many rows left and right, got 1x32 and 2x20"):
-        linalg.convolve_weights(x, random_rows(2, 20), window)
+        LISTS.convolve_weights(x, random_rows(2, 20), window)
     with pytest.raises(ValueError, match="gradients of 5 x 2 x 2 = 20 numbers, got rows of 24"):
-        linalg.convolve_inputs(random_rows(1, 24), weight, window)
+        LISTS.convolve_inputs(random_rows(1, 24), weight, window)
     with pytest.raises(ValueError, match="rows of 3 channels of one size, got 20 numbers"):
-        linalg.sum_channels(random_rows(1, 20), 3)
+        LISTS.sum_channels(random_rows(1, 20), 3)
     with pytest.raises(ValueError, match="max_pool needs images of 2 x 4 x 4 = 32 numbers, got rows of 31"):
-        linalg.max_pool(random_rows(1, 31), window)
+        LISTS.max_pool(random_rows(1, 31), window)
 
 
 @pytest.mark.parametrize(

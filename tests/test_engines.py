@@ -38,7 +38,9 @@ from scratchnn import (
     linalg,
     load_digits,
 )
+from scratchnn.engines.base import Engine
 from scratchnn.engines.lanes.engine import Lanes
+from scratchnn.engines.lists import LISTS
 from scratchnn.errors import DataError, TrainingDiverged
 from scratchnn.layers import Layer, Parameter, uniform_matrix
 from scratchnn.losses import LOSSES, Loss
@@ -101,7 +103,7 @@ def there_and_back(layer: Layer, ops: Any, x: Any, seed: int) -> list[Rows]:
 def test_layers_agree_forward_backward_and_in_their_gradients(make: Callable[[], Layer], width: int | None) -> None:
     rows = uniform_matrix(8, 6, 3.0, Random(4))
     ops = Lanes(width)
-    wanted = there_and_back(make(), linalg, rows, seed=5)
+    wanted = there_and_back(make(), LISTS, rows, seed=5)
     for x in (ops.from_rows(rows), ops.prepare(rows)):
         found = there_and_back(make(), ops, x, seed=5)
         assert len(found) == len(wanted)
@@ -113,7 +115,7 @@ def test_layers_agree_forward_backward_and_in_their_gradients(make: Callable[[],
 def test_layers_agree_on_a_single_row_and_when_predicting(make: Callable[[], Layer]) -> None:
     rows = uniform_matrix(1, 6, 1.0, Random(6))
     results = []
-    for ops in (Lanes(), linalg):
+    for ops in (Lanes(), LISTS):
         layer = make()
         layer.use(ops)
         layer.eval()
@@ -125,7 +127,7 @@ def test_layers_agree_on_a_single_row_and_when_predicting(make: Callable[[], Lay
 def test_a_linear_layer_agrees_for_numbers_of_any_size(size: float) -> None:
     rows, ops = uniform_matrix(8, 6, size, Random(4)), Lanes()
     found = there_and_back(Linear(6, 4, init=size, rng=Random(1)), ops, ops.from_rows(rows), seed=5)
-    wanted = there_and_back(Linear(6, 4, init=size, rng=Random(1)), linalg, rows, seed=5)
+    wanted = there_and_back(Linear(6, 4, init=size, rng=Random(1)), LISTS, rows, seed=5)
     for a, b in zip(found, wanted):
         assert_agree(a, b)
 
@@ -176,10 +178,10 @@ def test_losses_agree_and_so_do_the_gradients_they_send_back(
     loss: Loss, last: list[Layer], targets: Sequence[Any], weights: list[float] | None
 ) -> None:
     rows, values, gradients = uniform_matrix(6, 5, 1.0, Random(8)), [], []
-    for ops in (Lanes(), linalg):
+    for ops in (Lanes(), LISTS):
         network = Sequential([Linear(5, 7, rng=Random(1)), ReLU(), Linear(7, 3, rng=Random(2)), *last])
         network.use(ops)
-        outputs = ops.to_rows(network.forward(ops.prepare(rows) if ops is not linalg else rows))
+        outputs = ops.to_rows(network.forward(ops.prepare(rows) if ops is not LISTS else rows))
         values.append(loss.forward(outputs, targets, weights))
         network.backward(ops.from_rows(loss.backward()), input_gradient=False)
         gradients.append([ops.to_rows(gradient) for gradient in network.gradients()])
@@ -212,7 +214,7 @@ def test_every_optimizer_is_here() -> None:
 def test_optimizers_agree(make: Callable[[], Optimizer], size: float, clip_norm: float | None) -> None:
     start = [uniform_matrix(4, 3, size, Random(1)), [[0.0, 0.0, 0.0]]]
     ends = []
-    for ops in (Lanes(), linalg):
+    for ops in (Lanes(), LISTS):
         optimizer, parameters = make(), [Parameter(name, ops.from_rows(rows)) for name, rows in zip("wb", start)]
         optimizer.ops = ops
         for step in range(30):
@@ -466,16 +468,22 @@ def test_both_engines_begin_with_the_same_weights() -> None:
     assert Model(5, 4, 3, engine="lanes").weights == Model(5, 4, 3, engine="linalg").weights
 
 
-def test_both_engines_offer_the_same_operations() -> None:
-    doors = ["prepare", "tuned_for", "take_rows", "from_rows", "to_rows", "shape"]
-    products = ["affine", "matmul", "matmul_nt", "matmul_tn", "sum_rows"]
-    images = ["convolve", "convolve_weights", "convolve_inputs", "sum_channels"]
-    pools = ["max_pool", "max_pool_inputs", "average_pool", "average_pool_inputs"]
-    other = ["map", "hadamard", "add", "sub", "scale", "add_scaled", "relu", "gate"]
-    for operation in [*doors, *products, *other, *images, *pools]:
-        assert callable(getattr(linalg, operation))
-        assert callable(getattr(Lanes(), operation))
-        assert callable(getattr(Lanes, operation))
+@pytest.mark.parametrize("operation", [name for name in vars(Engine) if name[0] != "_" and name != "name"])
+@pytest.mark.parametrize("engine", [LISTS, Lanes()], ids=["lists", "lanes"])
+def test_every_engine_offers_the_whole_vocabulary(engine: Any, operation: str) -> None:
+    assert vars(Engine)[operation].__doc__, "the vocabulary says what it means"
+    assert callable(getattr(engine, operation))
+    owner = next(kind for kind in type(engine).__mro__ if operation in vars(kind))
+    assert owner is not Engine, f"{type(engine).__name__} leaves out {operation}"
+
+
+def test_an_engine_of_ones_own_is_one_that_derives_from_engine() -> None:
+    class Mine(type(LISTS)):  # type: ignore[misc]
+        name = "mine"
+
+    assert Model(2, 3, 2, engine=Mine()).engine == "mine"
+    with pytest.raises(ValueError, match="unknown engine"):
+        Model(2, 3, 2, engine=object())
 
 
 # --- files that both read ---------------------------------------------------------------------------------------------
@@ -559,7 +567,7 @@ def test_help_of_a_class_says_in_a_line_what_computes(name: str) -> None:
 
 
 def test_what_has_no_engine_of_its_own_computes_with_linalg() -> None:
-    assert Linear(2, 3).ops is SGD().ops is linalg
+    assert Linear(2, 3).ops is SGD().ops is LISTS
     layer = Linear(2, 3)
     layer.use(Lanes())
     assert isinstance(layer.ops, Lanes)

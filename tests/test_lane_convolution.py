@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import linalg
 from scratchnn.engines.lanes import convolution
 from scratchnn.engines.lanes.convolution import MovedSums
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.matrix import Block, LaneMatrix
+from scratchnn.engines.lists import LISTS
 from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.layers.convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
@@ -206,13 +206,13 @@ def test_the_largest_is_found_exactly(window: Window, width: int, data: Any) -> 
     bound = data.draw(st.sampled_from([1, 5, (1 << ops.capacity) - 1]))
     x = extremes(data.draw, 2, window.inputs, bound)
     result, choices = ops.max_pool(in_lanes(ops, x, bound), window)
-    expected, chosen = linalg.max_pool(x, window)  # type: ignore[arg-type]
+    expected, chosen = LISTS.max_pool(x, window)  # type: ignore[arg-type]
     assert out_of_lanes(ops, result) == expected
     gradient = extremes(data.draw, 2, window.channels * window.positions, data.draw(st.sampled_from([1, 1 << 11])))
     largest = max(max(map(abs, row)) for row in gradient)
     result = ops.max_pool_inputs(in_lanes(ops, gradient, largest), choices, window)
     out_of_lanes(ops, result)
-    assert ops.to_rows(result) == linalg.max_pool_inputs(gradient, chosen, window)  # type: ignore[arg-type]
+    assert ops.to_rows(result) == LISTS.max_pool_inputs(gradient, chosen, window)  # type: ignore[arg-type]
 
 
 @given(windows(), st.sampled_from(WIDTHS), st.data())
@@ -268,10 +268,10 @@ def test_convolution_agrees_with_linalg(
     ]  # fmt: skip
     w, b, g = ops.from_rows(weight), ops.from_rows(bias), ops.from_rows(gradient)
     for x, rows in batches:
-        assert_near(ops.to_rows(ops.convolve(x, w, b, window)), linalg.convolve(rows, weight, bias, window))
-        assert_near(ops.to_rows(ops.convolve_weights(x, g, window)), linalg.convolve_weights(rows, gradient, window))
-    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), linalg.convolve_inputs(gradient, weight, window))
-    assert_near(ops.to_rows(ops.sum_channels(g, filters)), linalg.sum_channels(gradient, filters))
+        assert_near(ops.to_rows(ops.convolve(x, w, b, window)), LISTS.convolve(rows, weight, bias, window))
+        assert_near(ops.to_rows(ops.convolve_weights(x, g, window)), LISTS.convolve_weights(rows, gradient, window))
+    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), LISTS.convolve_inputs(gradient, weight, window))
+    assert_near(ops.to_rows(ops.sum_channels(g, filters)), LISTS.sum_channels(gradient, filters))
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -281,12 +281,12 @@ def test_pooling_agrees_with_linalg(width: int, image: Any, kernel: Any, stride:
     x = [[float(round(v)) for v in row] for row in random_rows(3, window.inputs)]  # with ties
     gradient = random_rows(3, window.channels * window.positions, 1)
     m, g = ops.from_rows(x), ops.from_rows(gradient)
-    expected, chosen = linalg.max_pool(x, window)
+    expected, chosen = LISTS.max_pool(x, window)
     result, choices = ops.max_pool(m, window)
     assert ops.to_rows(result) == expected
-    assert_near(ops.to_rows(ops.max_pool_inputs(g, choices, window)), linalg.max_pool_inputs(gradient, chosen, window))
-    assert_near(ops.to_rows(ops.average_pool(m, window)), linalg.average_pool(x, window))
-    assert_near(ops.to_rows(ops.average_pool_inputs(g, window)), linalg.average_pool_inputs(gradient, window))
+    assert_near(ops.to_rows(ops.max_pool_inputs(g, choices, window)), LISTS.max_pool_inputs(gradient, chosen, window))
+    assert_near(ops.to_rows(ops.average_pool(m, window)), LISTS.average_pool(x, window))
+    assert_near(ops.to_rows(ops.average_pool_inputs(g, window)), LISTS.average_pool_inputs(gradient, window))
 
 
 def predicting_and_learning(width: int) -> st.SearchStrategy[Lanes]:
@@ -315,9 +315,9 @@ def test_lanes_that_are_full_are_rounded_and_never_wrap(window: Window, width: i
     out_of_lanes(ops, back)
     size = max(sum(map(abs, column)) for column in zip(*weight))
     for ours, expected, allowed in (
-        (outputs, linalg.convolve(rows, weight, b, window), size + 9.0),
-        (back, linalg.convolve_inputs(other, weight, window), 2 * window.taps * 3.0),
-        (ops.convolve_weights(m, g, window), linalg.convolve_weights(rows, other, window), 2.0 * window.positions),
+        (outputs, LISTS.convolve(rows, weight, b, window), size + 9.0),
+        (back, LISTS.convolve_inputs(other, weight, window), 2 * window.taps * 3.0),
+        (ops.convolve_weights(m, g, window), LISTS.convolve_weights(rows, other, window), 2.0 * window.positions),
     ):
         difference = [abs(p - q) for r, s in zip(ops.to_rows(ours), expected) for p, q in zip(r, s)]
         assert max(difference) <= 1e-3 * allowed
@@ -333,15 +333,15 @@ def test_poolings_and_sums_of_full_lanes_never_wrap(window: Window, width: int, 
     m, g = in_lanes(ops, x, bound, scale), in_lanes(ops, gradient, bound, scale)
     largest = ops.max_pool(m, window)[0]
     expected = [
-        (largest, linalg.max_pool(rows, window)[0], 1),
-        (ops.average_pool(m, window), linalg.average_pool(rows, window), 1),
-        (ops.average_pool_inputs(g, window), linalg.average_pool_inputs(other, window), window.positions),
+        (largest, LISTS.max_pool(rows, window)[0], 1),
+        (ops.average_pool(m, window), LISTS.average_pool(rows, window), 1),
+        (ops.average_pool_inputs(g, window), LISTS.average_pool_inputs(other, window), window.positions),
     ]
     for ours, theirs, terms in expected:
         out_of_lanes(ops, ours)
         assert_near_all(ops.to_rows(ours), theirs, 1e-4 * terms)
     sums = ops.sum_channels(g, window.channels)
-    assert_near_all(ops.to_rows(sums), linalg.sum_channels(other, window.channels), 1e-4 * count * window.positions)
+    assert_near_all(ops.to_rows(sums), LISTS.sum_channels(other, window.channels), 1e-4 * count * window.positions)
 
 
 @given(st.sampled_from(WIDTHS), st.data())
@@ -372,7 +372,7 @@ def test_inputs_as_large_as_they_can_be_obey_their_bounds(width: int, rows: Any)
         result = engine.convolve(x, engine.from_rows(weight), engine.from_rows([[0.0, 0.0]]), window)
         out_of_lanes(engine, result)
         plain = [list(map(float, row)) for row in rows]
-        assert_near(engine.to_rows(result), linalg.convolve(plain, weight, [[0.0, 0.0]], window))
+        assert_near(engine.to_rows(result), LISTS.convolve(plain, weight, [[0.0, 0.0]], window))
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -385,9 +385,9 @@ def test_weight_gradients_over_many_chunks_of_images_are_in_range_in_each(monkey
     m, g = in_lanes(ops, x, full), in_lanes(ops, gradient, taken)
     for at_once in (1, 2 * 36, 4096):
         monkeypatch.setattr(convolution, "PATCHES_AT_ONCE", at_once)
-        assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), linalg.convolve_weights(x, gradient, window), 1e-3)
+        assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), LISTS.convolve_weights(x, gradient, window), 1e-3)
         inputs = ops.convolve_weights(ops.prepare(rows), g, window)
-        assert_near(ops.to_rows(inputs), linalg.convolve_weights(rows, gradient, window), 1e-3)
+        assert_near(ops.to_rows(inputs), LISTS.convolve_weights(rows, gradient, window), 1e-3)
 
 
 def test_numbers_too_small_to_be_told_from_zero_are_zero() -> None:
@@ -408,7 +408,7 @@ def test_a_bias_somewhat_larger_than_the_products_needs_no_floats(monkeypatch: A
     ops, window, x, weight = Lanes(48), Window(2, 4, 4, 3), random_rows(3, 32), random_rows(18, 2)
     result = ops.convolve(ops.from_rows(x), ops.from_rows(weight), ops.from_rows([[bias, 0.0]]), window)
     out_of_lanes(ops, result)
-    assert_near(ops.to_rows(result), linalg.convolve(x, weight, [[bias, 0.0]], window))
+    assert_near(ops.to_rows(result), LISTS.convolve(x, weight, [[bias, 0.0]], window))
 
 
 def test_one_window_serves_engines_of_all_widths() -> None:
@@ -435,7 +435,7 @@ def test_gradients_of_overlapping_windows_keep_their_bits() -> None:
     x, gradient = random_rows(1, window.inputs), random_rows(1, window.positions, 1)
     _, choices = ops.max_pool(ops.from_rows(x), window)
     ours = ops.to_rows(ops.max_pool_inputs(ops.from_rows(gradient), choices, window))
-    assert_near(ours, linalg.max_pool_inputs(gradient, linalg.max_pool(x, window)[1], window), 1e-5)
+    assert_near(ours, LISTS.max_pool_inputs(gradient, LISTS.max_pool(x, window)[1], window), 1e-5)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -448,7 +448,7 @@ def test_a_black_image_has_no_size_that_could_hide_the_others(width: int) -> Non
                       (Window(1, 3, 3, 2, 2), taken)):  # fmt: skip
         gradient = [row[: 2 * window.positions] for row in g]
         result = ops.convolve_weights(m, ops.from_rows(gradient), window)
-        assert_near(ops.to_rows(result), linalg.convolve_weights(x, gradient, window))
+        assert_near(ops.to_rows(result), LISTS.convolve_weights(x, gradient, window))
 
 
 # --- ranges that no lane can span ------------------------------------------------------------------------------------
@@ -458,7 +458,7 @@ def test_a_bias_far_larger_than_the_products_goes_through_floats() -> None:
     ops, window = Lanes(40), Window(1, 3, 3, 2)
     x, weight = random_rows(2, 9), random_rows(4, 2, 1)
     result = ops.convolve(ops.from_rows(x), ops.from_rows(weight), ops.from_rows([[1e12, 0.5]]), window)
-    assert_near(ops.to_rows(result), linalg.convolve(x, weight, [[1e12, 0.5]], window), 1e-9)
+    assert_near(ops.to_rows(result), LISTS.convolve(x, weight, [[1e12, 0.5]], window), 1e-9)
 
 
 def test_too_few_bits_for_a_sum_go_through_floats(monkeypatch: Any) -> None:
@@ -474,12 +474,12 @@ def test_too_few_bits_for_a_sum_go_through_floats(monkeypatch: Any) -> None:
         for columns in (60, 3 * window.positions, 2 * plain.positions)
     )
     m, g, w = in_lanes(ops, x, full), in_lanes(ops, gradient, full), ops.from_rows(weight)
-    assert_near(ops.to_rows(ops.convolve(m, w, ops.from_rows(bias), window)), linalg.convolve(x, weight, bias, window))
-    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), linalg.convolve_inputs(gradient, weight, window))
-    assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), linalg.convolve_weights(x, gradient, window))
+    assert_near(ops.to_rows(ops.convolve(m, w, ops.from_rows(bias), window)), LISTS.convolve(x, weight, bias, window))
+    assert_near(ops.to_rows(ops.convolve_inputs(g, w, window)), LISTS.convolve_inputs(gradient, weight, window))
+    assert_near(ops.to_rows(ops.convolve_weights(m, g, window)), LISTS.convolve_weights(x, gradient, window))
     pixels = [bytes(rng.choices([0, 0, 9, 255], k=60)) for _ in range(3)]
     inputs = ops.take_rows(ops.prepare(pixels), range(3))
-    expected = linalg.convolve_weights([list(map(float, row)) for row in pixels], short, plain)
+    expected = LISTS.convolve_weights([list(map(float, row)) for row in pixels], short, plain)
     assert_near(ops.to_rows(ops.convolve_weights(inputs, in_lanes(ops, short, full), plain)), expected)
 
 

@@ -29,6 +29,7 @@ from scratchnn.engines.lanes.matrix import (
     Samples,
     shifted_bound,
 )
+from scratchnn.engines.lists import LISTS
 
 # Documented in ``lanes``: of the largest number that the bounds of the operands allow.
 PRECISION = 2.0**-14
@@ -960,7 +961,7 @@ def test_shapes_that_do_not_fit_are_named(operation: str, shapes: list[tuple[int
         getattr(ops, operation)(*[zeros(ops, *shape) for shape in shapes])
     assert all(str(shape) in str(caught.value) for shape in shapes)
     with pytest.raises(ValueError, match=operation):
-        getattr(linalg, operation)(*[[[0.0] * columns] * rows for rows, columns in shapes])
+        getattr(LISTS, operation)(*[[[0.0] * columns] * rows for rows, columns in shapes])
 
 
 def test_shapes_of_steps_and_masks_are_checked() -> None:

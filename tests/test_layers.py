@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from scratchnn import layers, linalg
+from scratchnn.engines.lists import LISTS
 from scratchnn.gradcheck import check_layer, check_model, check_network
 from scratchnn.layers import (
     AvgPool2D,
@@ -339,7 +340,7 @@ def test_moving_to_another_engine_converts_every_parameter() -> None:
     network.use(Doubling)
     assert [p.value for p in network.parameters()] == [("wrapped", value) for value in before]
     assert all(part.ops is Doubling for part in network.walk())
-    network.use(linalg)
+    network.use(LISTS)
     assert [p.value for p in network.parameters()] == before
 
 

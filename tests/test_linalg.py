@@ -17,6 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
+from scratchnn.engines.lists import LISTS
 
 EPSILON = sys.float_info.epsilon
 LARGEST = sys.float_info.max
@@ -196,9 +197,9 @@ def test_standard_deviation_divides_by_n() -> None:
 
 
 def test_prepared_rows_are_scaled_when_they_are_taken() -> None:
-    pixels = linalg.prepare([bytes([0, 51, 255]), bytes([255, 0, 0])], 1 / 255)
+    pixels = LISTS.prepare([bytes([0, 51, 255]), bytes([255, 0, 0])], 1 / 255)
     assert len(pixels) == 2
-    assert linalg.to_rows(linalg.take_rows(pixels, [1, 0, 1])) == [
+    assert LISTS.to_rows(LISTS.take_rows(pixels, [1, 0, 1])) == [
         [1.0, 0.0, 0.0],
         [0.0, 51 / 255, 1.0],
         [1.0, 0.0, 0.0],
@@ -207,14 +208,14 @@ def test_prepared_rows_are_scaled_when_they_are_taken() -> None:
 
 def test_a_prepared_batch_does_not_share_memory_with_the_data() -> None:
     rows = [[1.0, 2.0]]
-    linalg.take_rows(linalg.prepare(rows), [0])[0][0] = 99.0
+    LISTS.take_rows(LISTS.prepare(rows), [0])[0][0] = 99.0
     assert rows == [[1.0, 2.0]]
 
 
 def test_from_rows_copies_and_to_rows_gives_the_rows_back() -> None:
     rows = [[1.0, 2.0], [3.0, 4.0]]
     m = linalg.from_rows(tuple(tuple(row) for row in rows))
-    assert linalg.to_rows(m) == rows
+    assert LISTS.to_rows(m) == rows
     copied = linalg.from_rows(rows)
     copied[0][0] = 99.0
     assert rows[0][0] == 1.0

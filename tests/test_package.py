@@ -39,7 +39,7 @@ FLOORS: dict[int, set[str]] = {
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns"),
-        *("engines.base", "engines.sliding_window"),
+        *("engines.base", "engines.finding", "engines.lists", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.convolution"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },

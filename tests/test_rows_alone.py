@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import Model
-from scratchnn.engines.base import ENGINES
+from scratchnn.engines.finding import ENGINES
 
 from .company import all_that_is_said, check_rows_alone, random_model, rows_in_company, rows_of_every_kind
 

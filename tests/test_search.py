@@ -28,9 +28,9 @@ from scratchnn import (
     ReLU,
     Sequential,
     StepSchedule,
-    linalg,
     search,
 )
+from scratchnn.engines.lists import LISTS
 from scratchnn.optim import Optimizer
 from scratchnn.search import fold_indices, grid_search, log_uniform, random_search, uniform, whole
 
@@ -150,7 +150,7 @@ def test_layers_among_the_arguments_are_new_for_each_fit() -> None:
 
     def layers() -> list[Any]:
         inner = Sequential([Linear(4, 4), ReLU()])
-        inner.use(linalg)  # a module, which cannot be copied
+        inner.use(LISTS)  # a module, which cannot be copied
         return [Linear(2, 4), inner, Linear(4, 3)]
 
     shared = layers()

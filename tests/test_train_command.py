@@ -382,7 +382,7 @@ def test_json_has_null_for_what_is_no_number(tmp_path: Path, command: Runner, mo
 
 
 def test_help_names_every_choice_the_library_has(command: Runner) -> None:
-    from scratchnn.engines.base import ENGINES
+    from scratchnn.engines.finding import ENGINES
     from scratchnn.layers.architecture import ACTIVATIONS
     from scratchnn.optim import OPTIMIZERS
     from scratchnn.preprocessing import Scaling

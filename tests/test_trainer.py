@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from scratchnn import SGD, CrossEntropyLoss, Linear, Model, ReLU, Sequential, linalg
+from scratchnn import SGD, CrossEntropyLoss, Linear, Model, ReLU, Sequential
+from scratchnn.engines.lists import LISTS
 from scratchnn.optim import StepSchedule
 from scratchnn.training.callbacks import Callback, RateSchedule, Run, Validation
 from scratchnn.training.trainer import Trainer, TrainingData
@@ -19,14 +20,14 @@ TARGETS = [int(i % 3 == 0) for i in range(10)]
 def make(callbacks: Any = (), **settings: Any) -> Trainer:
     network = Sequential([Linear(2, 4), ReLU(), Linear(4, 2)])
     network.initialise(Random("weights 0"))
-    network.use(linalg)
-    data = TrainingData(linalg.prepare(ROWS, 1.0), TARGETS)
+    network.use(LISTS)
+    data = TrainingData(LISTS.prepare(ROWS, 1.0), TARGETS)
     settings = {"epochs": 2, "batch_size": 4, "rng": Random("order 0"), **settings}
-    return Trainer(network, CrossEntropyLoss(), SGD(0.1), data, linalg, callbacks=callbacks, **settings)
+    return Trainer(network, CrossEntropyLoss(), SGD(0.1), data, LISTS, callbacks=callbacks, **settings)
 
 
 def weights(trainer: Trainer) -> list[Any]:
-    return [linalg.to_rows(parameter.value) for parameter in trainer.network.parameters()]
+    return [LISTS.to_rows(parameter.value) for parameter in trainer.network.parameters()]
 
 
 class Watching(Callback):

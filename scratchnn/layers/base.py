@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 from ..checks import shown
-from ..engines.base import Computing
+from ..engines.finding import Computing
 from ..errors import ArgumentError
 from ..preprocessing.rows import as_rows
 

@@ -30,7 +30,7 @@ from itertools import chain, compress
 from operator import add, mul
 from typing import Any
 
-from ... import linalg
+from .. import lists
 from ..sliding_window import Window
 from .layout import Layout
 from .matrix import (
@@ -483,7 +483,7 @@ class MovedSums:
 
 
 def convolve(ops: Forms, x: Operand, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
-    """What ``linalg.convolve`` says."""
+    """What ``lists.convolve`` says."""
     filters = weight.shape[1]
     window.require_inputs("convolve", x.shape[1])
     window.require_weight("convolve", weight.shape[0])
@@ -522,7 +522,7 @@ def _chosen_rows(ops: Forms, m: Operand, numbers: Sequence[int]) -> Rows:
 
 
 def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window: Window) -> LaneMatrix:
-    """What ``linalg.convolve_inputs`` says."""
+    """What ``lists.convolve_inputs`` says."""
     filters, taps = weight.shape[1], window.taps
     window.require_weight("convolve_inputs", weight.shape[0])
     window.require_outputs("convolve_inputs", gradient.shape[1], filters)
@@ -545,7 +545,7 @@ def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window
 
 
 def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Window) -> LaneMatrix:
-    """What ``linalg.convolve_weights`` says."""
+    """What ``lists.convolve_weights`` says."""
     window.require_inputs("convolve_weights", x.shape[1])
     filters = gradient.shape[1] // window.positions
     window.require_outputs("convolve_weights", gradient.shape[1], filters)
@@ -556,7 +556,7 @@ def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Windo
     else:
         rows = _weights_by_gradient(ops, x, gradient, window, filters)
     if rows is None:
-        rows = linalg.convolve_weights(ops.to_rows(x), ops.to_rows(gradient), window, exact_dot)
+        rows = lists.convolve_weights(ops.to_rows(x), ops.to_rows(gradient), window, exact_dot)
     return ops.from_rows(rows)
 
 
@@ -729,14 +729,14 @@ def _bordered(window: Window, raws: Sequence[bytes], filters: int, blank: bytes)
 
 def _convolved(x: Rows, weight: Rows, bias: Sequence[float], window: Window) -> Rows:
     filters = [((*column, b), 0.0) for column, b in zip(zip(*weight), bias)]
-    return linalg.filtered(x, filters, window, lambda patch, column: exact_dot(patch, column, column[-1]))
+    return lists.filtered(x, filters, window, lambda patch, column: exact_dot(patch, column, column[-1]))
 
 
 def _convolved_back(gradient: Rows, weight: Rows, window: Window) -> Rows:
     result = []
     for row in gradient:
         shares: Rows = [[] for _ in range(window.inputs + 1)]
-        for patch, values in linalg.shares(row, weight, window, exact_dot):
+        for patch, values in lists.shares(row, weight, window, exact_dot):
             for i, v in zip(patch, values):
                 shares[i].append(v)
         result.append(list(map(math.fsum, shares[: window.inputs])))
@@ -747,7 +747,7 @@ def _convolved_back(gradient: Rows, weight: Rows, window: Window) -> Rows:
 
 
 def average_pool(ops: Forms, x: Operand, window: Window) -> LaneMatrix:
-    """What ``linalg.average_pool`` says: a convolution of each channel with ones."""
+    """What ``lists.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
     lanes = _lanes_of(ops, x).fitted(ops.layout(window.inputs), (1 << ops.capacity) // window.taps)
     moved = MovedSums(ops, window.one_channel, window.channels)
@@ -764,7 +764,7 @@ def _means(ops: Forms, raws: list[bytes], lanes: Samples, width: int, taps: int)
 
 
 def average_pool_inputs(ops: Forms, gradient: LaneMatrix, window: Window) -> LaneMatrix:
-    """What ``linalg.average_pool_inputs`` says."""
+    """What ``lists.average_pool_inputs`` says."""
     window.require_outputs("average_pool_inputs", gradient.shape[1], window.channels)
     lanes = _lanes_of(ops, gradient).fitted(ops.layout(gradient.shape[1]), (1 << ops.capacity) // window.taps)
     moved = MovedSums(ops, window.one_channel, window.channels)
@@ -788,7 +788,7 @@ def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
 
 
 def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
-    """What ``linalg.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
+    """What ``lists.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
 
     Lanes are made positive and smaller than half of what they could hold. So each has a bit to spare at its top: set
     in one of two rows before they are subtracted, it is left standing where that row's lane was not the smaller one.
@@ -820,7 +820,7 @@ def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[l
 
 
 def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
-    """What ``linalg.max_pool_inputs`` says."""
+    """What ``lists.max_pool_inputs`` says."""
     window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
     frames, width = _frames(ops, window.one_channel, window.channels), gradient.shape[1]
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]

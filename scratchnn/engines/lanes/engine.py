@@ -37,6 +37,7 @@ from types import MethodType
 from typing import Any
 
 from ... import linalg
+from ..base import Engine
 from .matrix import (
     EXPONENT_STEP,
     GRADIENT_BITS,
@@ -98,7 +99,7 @@ class ImageOperation:
         return operation if engine is None else MethodType(operation, engine)
 
 
-class Lanes(Forms):
+class Lanes(Forms, Engine):
     """The engine. ``width`` is that of its lanes in bits: 40, 48, 56 or 64, or None to choose by the data.
 
     All operations are those of ``linalg``, with the same names, arguments and shapes.
@@ -124,7 +125,7 @@ class Lanes(Forms):
     # --- rows in and out --------------------------------------------------------------------------------------------
 
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> Inputs:
-        """Rows (``bytes`` or floats) times ``factor``, as small ints with their zeros left out."""
+        """As small ints with their zeros left out."""
         width = len(rows[0]) if rows else 0
         everywhere = self._everywhere.get(width)
         if everywhere is None:
@@ -142,7 +143,6 @@ class Lanes(Forms):
         return chosen
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
-        """The chosen rows of what ``prepare`` gave: one training batch."""
         if isinstance(prepared, FloatRows) and not self.learning:
             return prepared.taken(indices)
         entries = prepared.entries
@@ -151,7 +151,6 @@ class Lanes(Forms):
         return Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum, least)
 
     def shape(self, m: Operand) -> Shape:
-        """(rows, columns) of a matrix."""
         return m.shape
 
     def form_of(self, m: LaneMatrix) -> dict[str, Any]:
@@ -169,7 +168,7 @@ class Lanes(Forms):
         return form
 
     def in_form(self, rows: Rows, form: Any) -> LaneMatrix:
-        """The matrix that had these rows and this form, the same in every bit; ``ValueError`` for what is no form."""
+        """``ValueError`` for what is no form."""
         if form == {}:
             return self.from_rows(rows)
         if type(form) is not dict or not {"unit", "bound"} <= set(form) <= {"unit", "bound", "lanes"}:
@@ -192,7 +191,6 @@ class Lanes(Forms):
     # --- products --------------------------------------------------------------------------------------------
 
     def affine(self, x: Operand, weight: LaneMatrix, bias: LaneMatrix) -> LaneMatrix:
-        """x·weight + bias for ``x`` (n x k), ``weight`` (k x m) and ``bias`` (1 x m, added to every row)."""
         if x.shape[1] != weight.shape[0] or bias.shape != (1, weight.shape[1]):
             raise ValueError(
                 f"affine needs (n x k), (k x m) and (1 x m), got {x.shape}, {weight.shape} and {bias.shape}"
@@ -200,7 +198,6 @@ class Lanes(Forms):
         return self._times(x, weight, bias)
 
     def matmul(self, a: Operand, b: Operand) -> LaneMatrix:
-        """a·b for ``a`` (m x k) and ``b`` (k x n): an m x n matrix."""
         if a.shape[1] != b.shape[0]:
             raise ValueError(
                 f"matmul needs as many columns on the left as rows on the right, got {a.shape} and {b.shape}"
@@ -333,14 +330,12 @@ class Lanes(Forms):
             result.data[i], result.sizes[i] = row, size
 
     def matmul_nt(self, a: Operand, b: Operand) -> LaneMatrix:
-        """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
         if a.shape[1] != b.shape[1]:
             raise ValueError(f"matmul_nt needs as many columns left and right, got {a.shape} and {b.shape}")
         turned = LaneMatrix(self.width, (b.shape[1], b.shape[0]), rows=self.columns_of(b))
         return self._times(a, turned, None, one_unit=True)
 
     def matmul_tn(self, a: Operand, b: Operand) -> LaneMatrix:
-        """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
         if a.shape[0] != b.shape[0]:
             raise ValueError(f"matmul_tn needs as many rows left and right, got {a.shape} and {b.shape}")
         shape = a.shape[1], b.shape[1]
@@ -362,7 +357,6 @@ class Lanes(Forms):
         return LaneMatrix(self.width, shape, rows=block if along_rows else None, columns=None if along_rows else block)
 
     def sum_rows(self, m: Operand) -> LaneMatrix:
-        """All rows added up, as a matrix of one row. The gradient of a bias."""
         count, width = m.shape
         if isinstance(m, LaneMatrix) and m.floats is not None:
             largest_in(m.floats)
@@ -379,7 +373,7 @@ class Lanes(Forms):
     # --- steps: weights and what an optimizer adds to them ---------------------------------------------------------
 
     def add_scaled(self, a: Operand, b: Operand, factor: float) -> LaneMatrix:
-        """a + factor·b, in units as fine as the lanes' bits allow: the step of every optimizer."""
+        """In units as fine as the lanes' bits allow."""
         a, b = self.own(a), self.own(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
@@ -534,11 +528,9 @@ class Lanes(Forms):
     # --- element by element ----------------------------------------------------------------------------------------
 
     def add(self, a: Operand, b: Operand) -> LaneMatrix:
-        """a + b, entry by entry."""
         return self.add_scaled(a, b, 1.0)
 
     def sub(self, a: Operand, b: Operand) -> LaneMatrix:
-        """a - b, entry by entry."""
         return self.add_scaled(a, b, -1.0)
 
     def _added_row_by_row(self, a: LaneMatrix, b: LaneMatrix, factor: float) -> LaneMatrix:
@@ -568,7 +560,7 @@ class Lanes(Forms):
         return LaneMatrix(self.width, a.shape, samples=Samples(data, first.scale, sizes))
 
     def scale(self, m: Operand, factor: float) -> LaneMatrix:
-        """factor·m: another unit for the same lanes."""
+        """Another unit for the same lanes."""
         m = self.own(m)
         if m.floats is not None:
             rows = [[factor * v for v in row] for row in m.floats]
@@ -582,7 +574,6 @@ class Lanes(Forms):
         )
 
     def relu(self, m: Operand) -> tuple[LaneMatrix, list[int]]:
-        """(max(m, 0), mask): the mask marks the positive entries, and is meant for ``gate``."""
         samples = self.samples_of(m)
         data, mask = self.layout(m.shape[1]).positive(samples.data)
         positive = LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
@@ -590,7 +581,6 @@ class Lanes(Forms):
         return positive, mask
 
     def gate(self, m: Operand, mask: list[int]) -> LaneMatrix:
-        """``m`` where the mask of ``relu`` is set, 0 elsewhere."""
         if len(mask) != m.shape[0]:
             raise ValueError(f"gate needs a mask with as many rows as the matrix, got {m.shape} and {len(mask)} rows")
         samples = self.samples_of(m)
@@ -598,11 +588,11 @@ class Lanes(Forms):
         return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
 
     def map(self, f: Callable[[float], float], m: Operand) -> LaneMatrix:
-        """``f`` of every entry, through floats."""
+        """Through floats."""
         return LaneMatrix(self.width, m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
 
     def hadamard(self, a: Operand, b: Operand) -> LaneMatrix:
-        """The product entry by entry of two matrices of the same shape, through floats."""
+        """Through floats."""
         if a.shape != b.shape:
             raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
         products = [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))]
@@ -619,7 +609,6 @@ class Lanes(Forms):
     average_pool_inputs = ImageOperation()
 
     def sum_channels(self, m: Operand, channels: int) -> LaneMatrix:
-        """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
         width = m.shape[1]
         if width % channels:
             raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {width} numbers")

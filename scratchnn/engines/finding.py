@@ -1,0 +1,36 @@
+"""Finding an engine by its name, and carrying one along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import linalg
+from ..checks import unknown
+from .base import Engine
+from .lists import LISTS
+
+ENGINES = ("lanes", "linalg")
+DEFAULT_ENGINE = "lanes"
+
+
+def find_engine(engine: Any, widest: int | None = None) -> Any:
+    """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
+
+    ``widest`` is the length of the longest rows that it will have to do with, if that is known. ``ArgumentError`` lists
+    the known names. An engine that is not asked for is not imported.
+    """
+    if engine == "linalg" or engine is linalg:
+        return LISTS
+    if engine == "lanes":
+        from .lanes.engine import Lanes
+
+        return Lanes() if widest is None else Lanes.for_rows(widest)
+    if isinstance(engine, Engine):
+        return engine
+    raise unknown("engine", engine, ENGINES)
+
+
+class Computing:
+    """What has a number engine: layers, optimizers and models."""
+
+    ops: Any = LISTS  # the engine; an instance may have another

@@ -1,0 +1,236 @@
+"""The readable engine: a matrix is a list of lists of floats, and its operations are the functions of ``linalg``.
+
+Images and their windows are written out here: what convolution and pooling are, with their gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from .. import linalg
+from ..linalg import (
+    Dot,
+    Matrix,
+    Vector,
+    column_sums,
+    inner_product,
+    rows_times_columns,
+    shape,
+    total,
+)
+from .base import Engine
+from .sliding_window import Window
+
+
+class PreparedRows:
+    """Training rows as they came, scaled only when a batch is taken: a pixel stays one byte in memory."""
+
+    def __init__(self, rows: Sequence[Sequence[float]], factor: float) -> None:
+        self.rows = rows
+        self.factor = factor
+        self.table = [v * factor for v in range(256)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, i: int) -> Vector:
+        """Row ``i`` as scaled floats."""
+        row = self.rows[i]
+        if isinstance(row, bytes):
+            return [self.table[v] for v in row]
+        return [v * self.factor for v in row] if self.factor != 1.0 else list(row)
+
+
+# --- images: a row holds one, channel after channel, each row by row -----------------------------------------
+
+
+def _patches(row: Vector, window: Window) -> Matrix:
+    """What the window sees at each of its positions: as many rows as positions, channels·taps columns."""
+    padded = [*row, 0.0]  # where the window's tables point to for what lies outside
+    return [[padded[i] for i in patch] for patch in window.patches]
+
+
+def _split(row: Vector, parts: int) -> Matrix:
+    length = len(row) // parts
+    return [row[i : i + length] for i in range(0, len(row), length)]
+
+
+def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
+    """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias.
+
+    ``x`` is (n x inputs), ``weight`` (channels·kernel height·kernel width x filters), ``bias`` (1 x filters); the
+    result (n x filters·positions). It is a cross-correlation: the kernel is not turned round, as in all libraries.
+    """
+    rows, weights, biases = shape(x), shape(weight), shape(bias)
+    window.require_inputs("convolve", rows[1])
+    window.require_weight("convolve", weights[0])
+    if biases != (1, weights[1]):
+        raise ValueError(f"convolve needs a bias of 1x{weights[1]}, got {biases[0]}x{biases[1]}")
+    return filtered(x, list(zip(zip(*weight), bias[0])), window, inner_product)
+
+
+def filtered(x: Matrix, filters: Sequence[tuple[Sequence[float], float]], window: Window, product: Dot) -> Matrix:
+    """For each filter, (column of weights, bias), its product with what the window sees, at each position."""
+    result = []
+    for row in x:
+        patches = _patches(row, window)
+        result.append([product(patch, column) + b for column, b in filters for patch in patches])
+    return result
+
+
+def convolve_weights(x: Matrix, gradient: Matrix, window: Window, product: Dot = inner_product) -> Matrix:
+    """The gradient of ``convolve``'s weight from that of its result: xᵀ·gradient, with x as rows of patches."""
+    first, second = shape(x), shape(gradient)
+    window.require_inputs("convolve_weights", first[1])
+    filters = second[1] // window.positions
+    window.require_outputs("convolve_weights", second[1], filters)
+    if first[0] != second[0]:
+        raise ValueError(
+            f"convolve_weights needs as many rows left and right, got {first[0]}x{first[1]} and {second[0]}x{second[1]}"
+        )
+    patches = [patch for row in x for patch in _patches(row, window)]
+    by_filter: Matrix = [[] for _ in range(filters)]
+    for row in gradient:
+        for values, part in zip(by_filter, _split(row, filters)):
+            values.extend(part)
+    return rows_times_columns(zip(*patches), by_filter, product)
+
+
+def convolve_inputs(gradient: Matrix, weight: Matrix, window: Window) -> Matrix:
+    """The gradient of ``convolve``'s input from that of its result: each position hands back what it has seen."""
+    taps, filters = shape(weight)
+    window.require_weight("convolve_inputs", taps)
+    window.require_outputs("convolve_inputs", shape(gradient)[1], filters)
+    result = []
+    for row in gradient:
+        total_gradient = [0.0] * (window.inputs + 1)
+        for patch, values in shares(row, weight, window, inner_product):
+            for i, v in zip(patch, values):
+                total_gradient[i] += v
+        result.append(total_gradient[: window.inputs])
+    return result
+
+
+def shares(row: Vector, weight: Matrix, window: Window, product: Dot) -> Iterable[tuple[list[int], Vector]]:
+    """For each position of the window where the numbers stand that it saw, and the share of the gradient of each."""
+    by_position = list(zip(*_split(row, len(weight[0]))))
+    return zip(window.patches, rows_times_columns(by_position, weight, product))
+
+
+def sum_channels(m: Matrix, channels: int) -> Matrix:
+    """The sum of each channel over all images, as a matrix of one row. The gradient of a convolution's bias."""
+    columns = shape(m)[1]
+    if columns % channels:
+        raise ValueError(f"sum_channels needs rows of {channels} channels of one size, got {columns} numbers")
+    return [[total(part) for part in _split(column_sums(m), channels)]]
+
+
+def max_pool(x: Matrix, window: Window) -> tuple[Matrix, list[list[int]]]:
+    """(largest number that the window sees, where it stands) for each channel and position, padding left out.
+
+    Of equal numbers the first counts, and a NaN as the largest. The second list is meant for ``max_pool_inputs``.
+    """
+    window.require_inputs("max_pool", shape(x)[1])
+    seen = window.channel_patches
+    choices = [[max(patch, key=by_size) for patch in seen] for by_size in map(_by_size, x)]
+    return [[row[i] for i in choice] for row, choice in zip(x, choices)], choices
+
+
+def _by_size(row: Sequence[float]) -> Callable[[int], float]:
+    """For ``max``: what tells how large the number at a position is. Without this NaN would be passed over or not,
+    by where it stands, and hide that a network has run away."""
+    if not math.isnan(sum(row)):  # max may pass over a NaN, a sum does not
+        return row.__getitem__
+    return lambda i: row[i] if row[i] == row[i] else math.inf
+
+
+def max_pool_inputs(gradient: Matrix, choices: list[list[int]], window: Window) -> Matrix:
+    """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
+    window.require_outputs("max_pool_inputs", shape(gradient)[1], window.channels)
+    result = []
+    for row, choice in zip(gradient, choices):
+        total_gradient = [0.0] * window.inputs
+        for i, v in zip(choice, row):
+            total_gradient[i] += v
+        result.append(total_gradient)
+    return result
+
+
+def average_pool(x: Matrix, window: Window) -> Matrix:
+    """The mean of what the window sees in each channel at each position; the padding counts as zeros."""
+    window.require_inputs("average_pool", shape(x)[1])
+    seen, taps = window.channel_patches, window.taps
+    return [[sum([row[i] for i in patch], 0.0) / taps for patch in seen] for row in x]
+
+
+def average_pool_inputs(gradient: Matrix, window: Window) -> Matrix:
+    """The gradient of ``average_pool``'s input: every number that was seen gets the same share."""
+    window.require_outputs("average_pool_inputs", shape(gradient)[1], window.channels)
+    seen, taps = window.channel_patches, window.taps
+    result = []
+    for row in gradient:
+        total_gradient = [0.0] * window.inputs
+        for patch, v in zip(seen, row):
+            for i in patch:
+                total_gradient[i] += v / taps
+        result.append(total_gradient)
+    return result
+
+
+class Lists(Engine):
+    """The engine. It has no state: ``LISTS`` is the only one that is needed, and stays itself when it is copied."""
+
+    name = "linalg"
+
+    shape = staticmethod(linalg.shape)
+    from_rows = staticmethod(linalg.from_rows)
+    affine = staticmethod(linalg.affine)
+    matmul = staticmethod(linalg.matmul)
+    matmul_nt = staticmethod(linalg.matmul_nt)
+    matmul_tn = staticmethod(linalg.matmul_tn)
+    sum_rows = staticmethod(linalg.sum_rows)
+    relu = staticmethod(linalg.relu)
+    gate = staticmethod(linalg.gate)
+    hadamard = staticmethod(linalg.hadamard)
+    add = staticmethod(linalg.add)
+    sub = staticmethod(linalg.sub)
+    scale = staticmethod(linalg.scale)
+    add_scaled = staticmethod(linalg.add_scaled)
+    map = staticmethod(linalg.map)
+    convolve = staticmethod(convolve)
+    convolve_weights = staticmethod(convolve_weights)
+    convolve_inputs = staticmethod(convolve_inputs)
+    sum_channels = staticmethod(sum_channels)
+    max_pool = staticmethod(max_pool)
+    max_pool_inputs = staticmethod(max_pool_inputs)
+    average_pool = staticmethod(average_pool)
+    average_pool_inputs = staticmethod(average_pool_inputs)
+
+    def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> PreparedRows:
+        return PreparedRows(rows, factor)
+
+    def tuned_for(self, prepared: PreparedRows, batch_size: int) -> Lists:
+        return self
+
+    def take_rows(self, prepared: PreparedRows, indices: Iterable[int]) -> Matrix:
+        return [prepared.row(i) for i in indices]
+
+    def to_rows(self, m: Matrix) -> Matrix:
+        return m
+
+    def form_of(self, m: Matrix) -> dict[str, Any]:
+        return {}
+
+    def in_form(self, rows: Matrix, form: dict[str, Any]) -> Matrix:
+        return linalg.from_rows(rows)
+
+    def __reduce__(self) -> str:
+        return "LISTS"
+
+    def __repr__(self) -> str:
+        return "linalg"
+
+
+LISTS = Lists()
