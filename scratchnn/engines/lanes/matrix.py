@@ -474,8 +474,9 @@ def _own_exponent(row: Sequence[float]) -> int:
     """The exponent of a unit in which a row's numbers are small ints; whole numbers that are small stay exact."""
     largest = largest_size(row)
     exponent = exponent_for(largest, SCALAR_BITS, EXPONENT_STEP)
-    whole = largest < 1 << SCALAR_BITS and all(v == int(v) for v in row)
-    return min(exponent, 0) if whole else exponent
+    if exponent > 0 and largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
+        return 0
+    return exponent
 
 
 # --- how large numbers are -------------------------------------------------------------------------------------------
