@@ -33,8 +33,9 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
+from scratchnn import layers as scratchnn_layers
 from scratchnn.layers import Parameter
-from scratchnn.layers.architecture import ARGUMENTS, LAYERS, layer_from_plain, layer_to_plain
+from scratchnn.layers.architecture import ARGUMENTS, layer_from_plain, layer_to_plain
 from scratchnn.layers.convolution import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.saving import model_format, records
 from scratchnn.saving.safe_pickle import dumps
@@ -533,7 +534,7 @@ def test_sizes_are_refused_in_the_same_words_by_layers_and_by_files(tmp_path: Pa
     ):
         layers = [dict(layer) for layer in whole["layers"]]
         layers[position].update(change)
-        kind: Any = LAYERS[layers[position]["kind"]]
+        kind: Any = getattr(scratchnn_layers, layers[position]["kind"])
         with pytest.raises(ValueError, match=r"^.") as by_hand:
             kind(**{name: value for name, value in layers[position].items() if name != "kind"})
         records.save(path, {**whole, "layers": layers})
@@ -555,9 +556,9 @@ def test_a_loss_is_refused_by_a_file_as_it_is_by_hand(tmp_path: Path) -> None:
         assert str(by_file.value).endswith(str(by_hand.value))
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", ARGUMENTS)
 def test_the_arguments_that_a_file_has_are_those_that_a_layer_tells(kind: str) -> None:
-    layer = EXAMPLES[kind][0] if kind in EXAMPLES else LAYERS[kind]()
+    layer = EXAMPLES[kind][0] if kind in EXAMPLES else getattr(scratchnn_layers, kind)()
     assert set(layer.config()) == set(ARGUMENTS[kind])
 
 
@@ -967,9 +968,9 @@ EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", ARGUMENTS)
 def test_every_layer_can_be_saved_and_tells_its_sizes_before_it_has_weights(kind: str) -> None:
-    layer, shape = EXAMPLES.get(kind) or (LAYERS[kind](), (3,))
+    layer, shape = EXAMPLES.get(kind) or (getattr(scratchnn_layers, kind)(), (3,))
     plain = layer_to_plain(layer)
     model_format._check_layers([plain], 0)
     again = layer_from_plain(plain)

@@ -8,9 +8,10 @@ engine of one's own derives from ``Engine`` and offers them all; tests/engines h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .sliding_window import Window
+if TYPE_CHECKING:
+    from .sliding_window import Window
 
 Matrix = Any  # of the engine's own type
 Rows = list[list[float]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import linalg
 from ..linalg import (
@@ -21,7 +21,9 @@ from ..linalg import (
     total,
 )
 from .base import Engine
-from .sliding_window import Window
+
+if TYPE_CHECKING:
+    from .sliding_window import Window
 
 
 class PreparedRows:

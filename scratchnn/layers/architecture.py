@@ -13,9 +13,8 @@ from typing import Any
 from .. import defaults
 from ..checks import chosen, in_order, require_size, shown
 from ..errors import ArgumentError
-from .activations import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Sequential, Shape, shape_text
-from .convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from .linear import Dropout, Linear
 
 ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
@@ -34,23 +33,28 @@ _SIZE, _SIZES, _NUMBER, _RULE = (int,), (int, list), (int, float), (str, int, fl
 _WINDOW: dict[str, tuple[type, ...]] = {"kernel": _SIZES, "stride": _SIZES, "padding": _SIZES}
 
 # The layers that a model file may name, and their arguments: a file has all of them and no others.
-_TAKEN_BY: dict[type[Layer], dict[str, tuple[type, ...]]] = {
-    Linear: {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
-    ReLU: {},
-    LeakyReLU: {"slope": _NUMBER},
-    Tanh: {},
-    Sigmoid: {},
-    Softmax: {},
-    LogSoftmax: {},
-    Dropout: {"rate": _NUMBER},
-    Sequential: {"layers": (list,)},
-    Conv2D: {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
-    MaxPool2D: _WINDOW,
-    AvgPool2D: _WINDOW,
-    Flatten: {},
+ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
+    "Linear": {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
+    "ReLU": {},
+    "LeakyReLU": {"slope": _NUMBER},
+    "Tanh": {},
+    "Sigmoid": {},
+    "Softmax": {},
+    "LogSoftmax": {},
+    "Dropout": {"rate": _NUMBER},
+    "Sequential": {"layers": (list,)},
+    "Conv2D": {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
+    "MaxPool2D": _WINDOW,
+    "AvgPool2D": _WINDOW,
+    "Flatten": {},
 }
-LAYERS = {kind.__name__: kind for kind in _TAKEN_BY}
-ARGUMENTS = {kind.__name__: arguments for kind, arguments in _TAKEN_BY.items()}
+
+
+def _class(name: str) -> Any:
+    """The class of a layer that a file may name, None for any other; only now is its file loaded."""
+    from .. import layers
+
+    return getattr(layers, name) if name in ARGUMENTS else None
 
 
 def find_activation(given: Any) -> Layer:
@@ -101,7 +105,7 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
     kind = type(layer).__name__
     if type(layer) is Sequential:
         return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
-    if LAYERS.get(kind) is not type(layer):
+    if _class(kind) is not type(layer):
         _check_own_layer(layer)
     return {"kind": kind, **layer.config()}
 
@@ -109,7 +113,8 @@ def layer_to_plain(layer: Layer) -> dict[str, Any]:
 def layer_from_plain(plain: dict[str, Any], own: Mapping[str, type[Layer]] | None = None) -> Layer:
     """The layer that ``layer_to_plain`` described; ``own`` are classes that are not scratchnn's, by their names."""
     arguments = dict(plain)
-    kind = {**LAYERS, **(own or {})}[arguments.pop("kind")]
+    name = arguments.pop("kind")
+    kind = _class(name) or (own or {})[name]
     if kind is Sequential:
         return Sequential([layer_from_plain(inner, own) for inner in arguments["layers"]])
     layer: Layer = kind(**arguments)
@@ -124,9 +129,9 @@ def own_layers(layers: Any) -> dict[str, type[Layer]]:
         if not isinstance(kind, type) or not issubclass(kind, Layer):
             raise ArgumentError(f"layers must be classes of layers of your own, such as [Mine], got {shown(kind)}")
         name = kind.__name__
-        if LAYERS.get(name) is kind:
+        if _class(name) is kind:
             continue
-        if name in LAYERS:
+        if name in ARGUMENTS:
             raise ArgumentError(f"a layer of your own cannot be called {name}: scratchnn has one of that name")
         if own.setdefault(name, kind) is not kind:
             raise ArgumentError(f"two classes of layers are called {name}: a file could not tell them apart")
@@ -173,6 +178,8 @@ def _check_own_layer(layer: Layer) -> None:
 
 def gives_any_number(network: Sequential) -> bool:
     """Whether outputs may be of any size and sign: the last layer that changes numbers is linear."""
+    from .convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
+
     passing = (Sequential, Dropout, Flatten, MaxPool2D, AvgPool2D)
     last = next((layer for layer in reversed(list(network.walk())) if not isinstance(layer, passing)), None)
     return type(last) in (Linear, Conv2D)

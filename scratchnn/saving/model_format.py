@@ -13,7 +13,7 @@ from typing import Any
 from .. import checks
 from ..checks import MOST_NUMBERS, require, require_known
 from ..errors import ArgumentError
-from ..layers.architecture import ARGUMENTS, LAYERS
+from ..layers.architecture import ARGUMENTS
 from ..layers.base import MOST_LAYERS, Sequential, Shape, width
 from ..losses import LOSSES
 from ..preprocessing.scaling import Scaling
@@ -103,8 +103,8 @@ def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> 
         if type(kind) is str and kind in own:
             continue  # its constructor knows its arguments, and nobody else
         hint = "hand over one of your own, as in Model.load(path, layers=[Mine])"  # first, as a message may be cut off
-        known = type(kind) is str and kind in LAYERS
-        require(known, f"unknown layer {shown(kind)}: {hint}; known are {', '.join(LAYERS)}")
+        known = type(kind) is str and kind in ARGUMENTS
+        require(known, f"unknown layer {shown(kind)}: {hint}; known are {', '.join(ARGUMENTS)}")
         unknown = next((name for name in layer if name != "kind" and name not in ARGUMENTS[kind]), None)
         require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
         for name, types in ARGUMENTS[kind].items():
