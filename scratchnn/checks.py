@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import ArgumentError
 
+MOST_SEEDS = 1 << 128
 MOST_NUMBERS = 1 << 24  # in one sample, anywhere in a network
 MESSAGE = 299  # characters that a message has at most, whatever it quotes
 MOST_OF_A_PATH = 120  # characters of it that a message shows
@@ -143,3 +144,12 @@ def finite_number(value: Any) -> float:
     except OverflowError:
         return math.nan
     return number if math.isfinite(number) else math.nan
+
+
+def require_seed(seed: int | None) -> int | None:
+    """A seed below 2**128, or None."""
+    if seed is not None:
+        seed = require_size("seed", seed, 0)
+        if seed >= MOST_SEEDS:
+            raise ArgumentError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
+    return seed

@@ -255,6 +255,18 @@ def standard_deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - centre) ** 2 for v in values) / len(values))
 
 
+def r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
+    """The coefficient of determination of one column; for targets that are all the same 1 if they are hit, else 0."""
+    unit = math.ldexp(0.5, math.frexp(max(map_each(abs, targets)))[1])  # in which no square of a target overflows
+    outputs, targets = [o / unit for o in outputs], [t / unit for t in targets]
+    centre = mean(targets)
+    residual = math.fsum((o - t) * (o - t) for o, t in zip(outputs, targets))
+    spread = math.fsum((t - centre) * (t - centre) for t in targets)
+    if not spread:
+        return 0.0 if residual else 1.0
+    return 1.0 - residual / spread
+
+
 # --- rows in and out ----------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,10 @@ from collections.abc import Sequence
 from typing import Any, Union
 
 from . import linalg
+from .errors import ArgumentError
+from .layers.activations import Softmax
+from .layers.base import Sequential
+from .layers.linear import Dropout
 from .preprocessing.scaling import Scaling
 
 Rows = list[list[float]]
@@ -273,3 +277,22 @@ LOSSES: dict[str, type[Loss]] = {
 def fitted_loss(loss: Loss, scaling: Scaling | None) -> Loss:
     """A loss as it is computed: on targets as they were given, and outputs that stand for targets so scaled."""
     return loss if scaling is None or scaling.kind == "none" else StandardisedMSELoss(scaling)
+
+
+def check_loss(network: Any, loss: Loss, task: str, outputs: int) -> None:
+    """``ValueError`` for a loss that does not fit the network's last layer, or with which this many outputs do not
+    tell classes apart, if they should."""
+    last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
+    if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
+        remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
+        raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
+    if task == "multilabel" and (outputs == 1 or not isinstance(loss, (BCELoss, BCEWithLogitsLoss))):
+        came = f"{outputs} output{'s' * (outputs > 1)}"
+        raise ArgumentError(
+            f"multilabel needs several outputs and BCEWithLogitsLoss or BCELoss, not {came} with {loss}"
+        )
+    probabilities = loss.probabilities([[0.0] * min(outputs, 2)]) or [[]]
+    if task == "classification" and len(probabilities[0]) < 2:
+        better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
+        count = f"{outputs} outputs" if outputs > 1 else "one output"
+        raise ArgumentError(f"{loss} with {count} does not tell classes apart: use {better}")

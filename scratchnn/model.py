@@ -17,11 +17,9 @@ from typing import TYPE_CHECKING, Any
 from . import defaults, linalg
 from .checks import (
     MESSAGE,
-    MOST_NUMBERS,
     chosen,
-    in_order,
     require_known,
-    require_number,
+    require_seed,
     require_size,
     shortened,
     shown,
@@ -30,9 +28,9 @@ from .checks import (
 from .engines.finding import DEFAULT_ENGINE, Computing, find_engine
 from .engines.lists import LISTS
 from .errors import ArgumentError, DataError, ModelFileError
-from .layers.activations import Softmax
 from .layers.architecture import (
     find_activation,
+    frozen_layers,
     gives_any_number,
     hidden_sizes,
     layer_from_plain,
@@ -41,8 +39,11 @@ from .layers.architecture import (
     perceptron,
     summary_rows,
 )
+from .layers.architecture import (
+    input_shape as input_shape_of,
+)
 from .layers.base import Layer, Parameter, Sequential, Shape, shape_text, width
-from .layers.linear import Dropout, Linear
+from .layers.linear import Dropout
 from .losses import (
     LOSSES,
     BCELoss,
@@ -50,17 +51,15 @@ from .losses import (
     CrossEntropyLoss,
     Loss,
     MSELoss,
-    NLLLoss,
+    check_loss,
     fitted_loss,
 )
-from .preprocessing.labels import Label, as_answers, as_labels, as_targets, outputs_for
+from .preprocessing.labels import Label, as_answers, as_labels, outputs_for
 from .preprocessing.rows import Row, as_rows
 from .preprocessing.scaling import Scaling
 from .preprocessing.schema import Rows, Schema
-from .preprocessing.tables import taken
 from .saving import records
 from .saving.model_format import (
-    MOST_SEEDS,
     TASKS,
     brought_up_to_date,
     check_description,
@@ -73,8 +72,7 @@ from .turns import Turns, asking, changing
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
     from .optim import Optimizer, Schedule
     from .training.callbacks import History
-    from .training.checkpointing import Checkpointing
-    from .training.trainer import Trainer, TrainingData
+    from .training.trainer import TrainingData
 
 _OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
 
@@ -159,7 +157,7 @@ class Model(Computing):
             loss = CrossEntropyLoss() if outputs > 1 else BCEWithLogitsLoss()
         elif task == "multilabel":
             loss = BCEWithLogitsLoss()
-            self._check_loss(Sequential([]), loss, task, sizes[-1])
+            check_loss(Sequential([]), loss, task, sizes[-1])
         network = perceptron(sizes, pattern, dropout, init)
         self._assemble(network, loss, task, (sizes[0],), scaling, target_scaling, engine, seed)
         self._open = {**given, "input_size": sizes[0], "hidden_size": sizes[1:-1]} if output_size is None else None
@@ -172,7 +170,7 @@ class Model(Computing):
         count = outputs_for(y, self.task == "classification")
         if count not in (0, self.output_size):
             kept = {name: vars(self)[name] for name in _KEPT}
-            frozen, before = self._frozen(), self.schema
+            frozen, before = frozen_layers(self.network), self.schema
             engine = self._open["engine"] if isinstance(self._open["engine"], str) else self._own_engine
             self.__init__(  # type: ignore[misc]
                 **{**self._open, "engine": engine},
@@ -221,7 +219,7 @@ class Model(Computing):
         network = Sequential(layers)
         if not network.layers:
             raise ArgumentError("a model needs at least one layer")
-        shape = cls._input_shape(network, input_shape)
+        shape = input_shape_of(network, input_shape)
         outputs = width(network.output_shape(shape))
         if task is None:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
@@ -229,45 +227,10 @@ class Model(Computing):
             if isinstance(loss, BCEWithLogitsLoss) and outputs > 1:
                 task = "multilabel"
         require_known("task", task, TASKS)
-        cls._check_loss(network, loss, task, outputs)
+        check_loss(network, loss, task, outputs)
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, target_scaling, engine, seed)
         return model
-
-    @staticmethod
-    def _check_loss(network: Sequential, loss: Loss, task: str, outputs: int) -> None:
-        """``ValueError`` for a loss that does not fit the network's last layer, or with which this many outputs do not
-        tell classes apart, if they should."""
-        last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
-        if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
-            remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
-            raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
-        if task == "multilabel" and (outputs == 1 or not isinstance(loss, (BCELoss, BCEWithLogitsLoss))):
-            came = f"{outputs} output{'s' * (outputs > 1)}"
-            raise ArgumentError(
-                f"multilabel needs several outputs and BCEWithLogitsLoss or BCELoss, not {came} with {loss}"
-            )
-        probabilities = loss.probabilities([[0.0] * min(outputs, 2)]) or [[]]
-        if task == "classification" and len(probabilities[0]) < 2:
-            better = "CrossEntropyLoss" if outputs > 1 else "BCEWithLogitsLoss"
-            count = f"{outputs} outputs" if outputs > 1 else "one output"
-            raise ArgumentError(f"{loss} with {count} does not tell classes apart: use {better}")
-
-    @staticmethod
-    def _input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
-        if given is None:
-            first = next((layer for layer in network.walk() if isinstance(layer, Linear)), None)
-            if first is None:
-                raise ArgumentError("input_shape is needed: there is no Linear layer to read it off")
-            return (first.inputs,)
-        numbers = in_order(given)
-        if numbers is None and hasattr(given, "__index__"):
-            numbers = [given]
-        if numbers is None:
-            raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {shown(given)}")
-        if not 1 <= len(numbers) <= 3:
-            raise ArgumentError(f"input_shape must be one to three sizes, got {len(numbers)}")
-        return tuple(require_size("input_shape", number, most=MOST_NUMBERS) for number in numbers)
 
     def _assemble(
         self,
@@ -297,7 +260,7 @@ class Model(Computing):
         require_known("target_scaling", target_scaling, Scaling.TARGET_KINDS)
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")
-        seed = self._checked_seed(seed)
+        seed = require_seed(seed)
         self.schema = Schema(task, shape, outputs, scaling, target_scaling)
         self._history: History | None = None  # of the last fit
         self.stop_training = False
@@ -312,18 +275,10 @@ class Model(Computing):
             layer.in_model = True
         self.reseed(seed)
 
-    @staticmethod
-    def _checked_seed(seed: int | None) -> int | None:
-        if seed is not None:
-            seed = require_size("seed", seed, 0)
-            if seed >= MOST_SEEDS:
-                raise ArgumentError(f"seed must be below 2**128, got one of {seed.bit_length()} bits")
-        return seed
-
     @changing
     def reseed(self, seed: int | None) -> None:
         """From here on draw the order of rows, and what Dropout layers drop, from this seed; weights stay."""
-        self.seed = seed = self._checked_seed(seed)
+        self.seed = seed = require_seed(seed)
         self._order_rng = Random() if seed is None else Random(f"order {seed}")
         for position, layer in enumerate(self.network.walk()):
             # A stream for each place: what one layer draws depends neither on the others nor on weights being drawn.
@@ -412,13 +367,12 @@ class Model(Computing):
         text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in [*table, *totals]]
         return "\n".join([text[0], rule, *text[1 : len(table)], rule, *text[len(table) :]])
 
-    def _frozen(self) -> list[int]:
-        """Where in ``network.walk()`` the layers are that do not learn."""
-        layers = enumerate(self.network.walk())
-        return [place for place, layer in layers if not layer.trainable and not isinstance(layer, Sequential)]
-
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
+
+    def _standardised(self) -> bool:
+        """Whether the loss is the squared error of standardised targets."""
+        return type(self.loss) is MSELoss and self.schema.target_scaling_kind != "none"
 
     def _standardises(self) -> bool:
         """Whether outputs may stand for standardised targets."""
@@ -501,6 +455,7 @@ class Model(Computing):
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
         from .optim import make_optimizer, make_schedule
+        from .training import fitting
         from .training.callbacks import RateSchedule, Validation, checked_callbacks
         from .training.snapshot import Snapshot
         from .training.trainer import Trainer, TrainingData
@@ -508,15 +463,15 @@ class Model(Computing):
         with Snapshot(self, optimizer, schedule) as before:
             epochs, asked_schedule = require_size("epochs", epochs), schedule
             schedule = make_schedule(asked_schedule, epochs)
-            clip_norm = self._clip_norm(clip_norm)
+            clip_norm = fitting.clip_norm(clip_norm, self._standardised(), self.network)
             if batch_size not in (None, defaults.AUTO):
                 batch_size = require_size("batch_size", batch_size)
             rule = make_optimizer(optimizer, lr, {"momentum": momentum, "nesterov": nesterov}, weight_decay)
             if not rule.going_on:
                 self._parts = None
-            looking_on = [*self._progress(show_training_info, verbose, eval), *checked_callbacks(callbacks)]
-            keeping = self._checkpointing(checkpoint, checkpoint_every, resume, looking_on, schedule, asked_schedule)
-            interruption = self._interruption(checkpoint, stop_on_sigterm)
+            looking_on = [*fitting.progress_shown(show_training_info, verbose, eval), *checked_callbacks(callbacks)]
+            keeping = fitting.checkpointing(checkpoint, checkpoint_every, resume, looking_on, schedule, asked_schedule)
+            interruption = fitting.interruption(checkpoint is not None, stop_on_sigterm)
 
             y = self._settle_outputs(y)
             usual = self.ops  # its own engine, or that of the run whose callback calls this
@@ -525,7 +480,9 @@ class Model(Computing):
             if validation_split is not None:
                 if validation_data is not None:
                     raise ArgumentError("validation_data and validation_split: only one of them can be given")
-                rows, y, sample_weight, validation_data = self._set_aside(rows, y, sample_weight, validation_split)
+                rows, y, sample_weight, validation_data = fitting.set_aside(
+                    schema, rows, y, sample_weight, validation_split, self.seed or 0
+                )
             self.schema, targets, weights = schema.learned(rows, y, self._standardises(), sample_weight, class_weight)
             wanted = defaults.batch_size(len(rows)) if batch_size == defaults.AUTO else batch_size
             size = len(rows) if wanted is None else min(int(wanted), len(rows))
@@ -533,7 +490,9 @@ class Model(Computing):
             prepared = self._prepared(ready, factor, "X")
             held_out = None
             if validation_data is not None:
-                held_out = self._evaluation_data(*_pair(validation_data, "validation_data"), "validation_data")
+                held_out = self._evaluation_data(
+                    *fitting.as_pair(validation_data, "validation_data"), "validation_data"
+                )
             try:
                 self._use(self.ops.tuned_for(prepared, size))
                 data = TrainingData(prepared, targets, weights, rows)
@@ -560,7 +519,10 @@ class Model(Computing):
                     interruption=interruption,
                 )
                 if keeping is not None:
-                    keeping.attach(trainer, self._settings(trainer, held_out, schedule, wanted))
+                    keeping.attach(
+                        trainer,
+                        fitting.run_settings(trainer, self.schema, self.loss, self.seed, held_out, schedule, wanted),
+                    )
                 with interruption or nullcontext(), nullcontext() if keeping is None else keeping.checkpoint:
                     trainer.begin()
                     self._history = trainer.run.history
@@ -628,105 +590,13 @@ class Model(Computing):
 
         usual: Any = Model.fit
         chosen = {name: settings.get(name, usual.__wrapped__.__kwdefaults__[name]) for name in _OF_OPTIMIZER}
-        described = chosen, self._frozen()
+        described = chosen, frozen_layers(self.network)
         if self._parts is None or self._parts[0] != described:
             sgd_settings = {name: chosen[name] for name in ("momentum", "nesterov")}
             rule = make_optimizer(chosen["optimizer"], chosen["lr"], sgd_settings, chosen["weight_decay"])
             rule.reset()
             self._parts = described, rule
         return self._parts[1]
-
-    def _clip_norm(self, given: Any) -> float | None:
-        if given is None:
-            return None
-        if given != defaults.AUTO:
-            return require_number("clip_norm", given, 0.0, above=True)
-        squared_errors = type(self.loss) is MSELoss and self.schema.target_scaling_kind != "none"
-        leaves = [layer for layer in self.network.walk() if not isinstance(layer, Sequential)]
-        return defaults.clip_norm(squared_errors, sum(bool(layer.parameters()) for layer in leaves))
-
-    def _set_aside(
-        self, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float
-    ) -> tuple[Sequence[Row], Any, Any, tuple[Sequence[Row], Any]]:
-        """Rows, labels and weights to learn from, and the rows and labels that are held out to validate with."""
-        from .datasets.dataset import train_test_split
-
-        if not require_number("validation_split", fraction, 0.0, 1.0) > 0.0:
-            raise ArgumentError("validation_split must be above 0; leave it out to learn from all rows")
-        if self.task == "classification":
-            y = as_labels(y, "y", len(rows), self.classes)
-            groups = [str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in y]
-        else:
-            y = as_targets(y, self.output_size, "y", len(rows))
-            groups = ["all"] * len(rows)
-        if 1 < len(rows) == len(set(groups)):
-            raise DataError(f"validation_split: none of {len(rows)} rows can be held out, every label occurs only once")
-        learned, held_out, _, _ = train_test_split(
-            range(len(rows)), groups, test_fraction=fraction, seed=self.seed or 0, stratify=True
-        )
-        if sample_weight is not None:
-            sample_weight = as_targets(sample_weight, 1, "sample_weight", len(rows))
-            sample_weight = [sample_weight[i][0] for i in learned]
-        validation = taken(rows, held_out), [y[i] for i in held_out]
-        return taken(rows, learned), [y[i] for i in learned], sample_weight, validation
-
-    @staticmethod
-    def _progress(wanted: bool, verbose: Any, every: int | None) -> list[Any]:
-        """What shows how the run goes, if anything is to."""
-        every = None if every is None else require_size("eval", every)
-        verbose = require_size("verbose", int(verbose) if isinstance(verbose, bool) else verbose, 0)
-        if not wanted and not verbose:
-            return []
-        from .progress import TrainingProgress
-
-        return [TrainingProgress(every=every, live=False if verbose == 2 else None)]
-
-    @staticmethod
-    def _checkpointing(
-        path: Any, every: int | None, resume: bool, callbacks: Sequence[Any], schedule: Any, asked_schedule: Any
-    ) -> Checkpointing | None:
-        if path is None:
-            if every is not None or resume:
-                raise ArgumentError("checkpoint_every and resume need a checkpoint: the path of its file")
-            return None
-        from .training.checkpoint import Checkpoint
-        from .training.checkpointing import Checkpointing
-
-        return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked_schedule)
-
-    @staticmethod
-    def _interruption(checkpoint: Any, sigterm: bool) -> Any:
-        if checkpoint is None and not sigterm:
-            return None
-        from .training.interruption import Interruption
-
-        return Interruption(sigterm=sigterm)
-
-    def _settings(
-        self, trainer: Trainer, held_out: TrainingData | None, schedule: Schedule | None, batch_size: Any
-    ) -> dict[str, Any]:
-        """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
-        from .optim import described
-        from .training.checkpoint import fingerprint
-
-        data = trainer.data
-        return {
-            "training data": fingerprint(data.raw, data.targets, data.weights),
-            "validation data": "" if held_out is None else fingerprint(held_out.raw, held_out.targets, None),
-            "network": repr(self.network),
-            "frozen layers": self._frozen(),
-            "loss": repr(self.loss),
-            "scaling": self.schema.scaling_kind,
-            "target scaling": self.schema.target_scaling_kind,
-            "seed": self.seed,
-            "engine": f"{self.ops.name} {getattr(self.ops, 'width', '')}".strip(),
-            "epochs": trainer.epochs,
-            "batch_size": batch_size,
-            "optimizer": described(trainer.optimizer),
-            "schedule": described(schedule),
-            "clip_norm": trainer.clip_norm,
-            "shuffle": bool(trainer.shuffled),
-        }
 
     def _use(self, ops: Any) -> None:
         self.network.use(ops)
@@ -846,7 +716,7 @@ class Model(Computing):
             assert accuracy is not None
             return accuracy
         outputs = self.schema.values(self._answer(self._outputs, data.prepared))
-        return linalg.mean([_r_squared(*columns) for columns in zip(zip(*outputs), zip(*data.targets))])
+        return linalg.mean([linalg.r_squared(*columns) for columns in zip(zip(*outputs), zip(*data.targets))])
 
     @staticmethod
     def get_accuracy(predictions: Any, y: Any) -> float:
@@ -872,7 +742,7 @@ class Model(Computing):
             **self.schema.to_plain(),
             "weights": [records.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
             "seed": self.seed,
-            "frozen": self._frozen(),
+            "frozen": frozen_layers(self.network),
         }
         # What could not be read again is not written, least of all over what can.
         try:
@@ -923,7 +793,7 @@ class Model(Computing):
         check_work(network, description, max_work)
         shape = tuple(description["input_shape"])
         loss, task = LOSSES[description["loss"]](), description["task"]
-        cls._check_loss(network, loss, task, width(network.output_shape(shape)))
+        check_loss(network, loss, task, width(network.output_shape(shape)))
         model = cls.__new__(cls)
         kinds = description["scaling_kind"], description["target_scaling_kind"]
         model._assemble(network, loss, task, shape, *kinds, engine, description["seed"], drawn=False)
@@ -936,24 +806,3 @@ class Model(Computing):
         model.schema = Schema.from_plain(description, model.output_size)
         network.eval()
         return model
-
-
-def _r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
-    """The coefficient of determination of one column; for targets that are all the same 1 if they are hit, else 0."""
-    unit = math.ldexp(0.5, math.frexp(max(map(abs, targets)))[1])  # in which no square of a target overflows
-    outputs, targets = [o / unit for o in outputs], [t / unit for t in targets]
-    mean = linalg.mean(targets)
-    residual = math.fsum((o - t) * (o - t) for o, t in zip(outputs, targets))
-    total = math.fsum((t - mean) * (t - mean) for t in targets)
-    if not total:
-        return 0.0 if residual else 1.0
-    return 1.0 - residual / total
-
-
-def _pair(pair: Any, what: str) -> tuple[Any, Any]:
-    """``pair`` as (X, y); ``DataError`` if it is not two things."""
-    try:
-        X, y = pair
-    except (TypeError, ValueError):
-        raise DataError(f"{what} must be a pair (X, y), got {type(pair).__name__}") from None
-    return X, y

@@ -27,7 +27,7 @@ FLOORS: dict[int, set[str]] = {
     2: {
         *("layers.base", "layers.linear", "layers.activations", "layers.convolution", "layers.architecture"),
         *("losses", "optim", "gradcheck", "saving.model_format"),
-        *("training.trainer", "training.divergence", "training.callbacks", "training.snapshot"),
+        *("training.trainer", "training.divergence", "training.callbacks", "training.fitting", "training.snapshot"),
         *("training.checkpoint", "training.checkpointing", "training.standing"),
     },
     1: {

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import defaults
-from ..checks import chosen, in_order, require_size, shown
+from ..checks import MOST_NUMBERS, chosen, in_order, require_size, shown
 from ..errors import ArgumentError
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Sequential, Shape, shape_text
@@ -199,3 +199,25 @@ def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") 
             rows.append((f"{indent}{type(layer).__name__}{frozen}", shape_text(output), f"{count:,}"))
         shape = output
     return rows
+
+
+def input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
+    if given is None:
+        first = next((layer for layer in network.walk() if isinstance(layer, Linear)), None)
+        if first is None:
+            raise ArgumentError("input_shape is needed: there is no Linear layer to read it off")
+        return (first.inputs,)
+    numbers = in_order(given)
+    if numbers is None and hasattr(given, "__index__"):
+        numbers = [given]
+    if numbers is None:
+        raise ArgumentError(f"input_shape must be a whole number or (channels, height, width), got {shown(given)}")
+    if not 1 <= len(numbers) <= 3:
+        raise ArgumentError(f"input_shape must be one to three sizes, got {len(numbers)}")
+    return tuple(require_size("input_shape", number, most=MOST_NUMBERS) for number in numbers)
+
+
+def frozen_layers(network: Sequential) -> list[int]:
+    """Where in ``network.walk()`` the layers are that do not learn."""
+    layers = enumerate(network.walk())
+    return [place for place, layer in layers if not layer.trainable and not isinstance(layer, Sequential)]

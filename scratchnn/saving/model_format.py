@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from .. import checks
-from ..checks import MOST_NUMBERS, require, require_known
+from ..checks import MOST_NUMBERS, MOST_SEEDS, require, require_known
 from ..errors import ArgumentError
 from ..layers.architecture import ARGUMENTS
 from ..layers.base import MOST_LAYERS, Sequential, Shape, width
@@ -20,8 +20,6 @@ from ..preprocessing.scaling import Scaling
 from .records import packed_shape
 
 TASKS = ("classification", "regression", "multilabel")
-
-MOST_SEEDS = 1 << 128
 
 # What a row may cost on its way through a network from a file, in multiply-adds, unless the caller allows more: what
 # takes a fraction of a second, and so much for each byte of weights as convolutions over large images need.
