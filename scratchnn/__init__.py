@@ -73,13 +73,16 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES and name not in _MODULES:
-        raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
     from importlib import import_module
 
     if name in _MODULES:
         return import_module(f"scratchnn.{name}")
-    return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
+    layers = import_module("scratchnn.layers")
+    if name[:1] == "_" or name not in layers.__all__:
+        raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
+    return getattr(layers, name)
 
 
 def __dir__() -> list[str]:

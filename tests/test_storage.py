@@ -34,8 +34,8 @@ from scratchnn import (
     Tanh,
 )
 from scratchnn import layers as scratchnn_layers
-from scratchnn.layers import Parameter
-from scratchnn.layers.architecture import ARGUMENTS, layer_from_plain, layer_to_plain
+from scratchnn.layers import ARGUMENTS, Parameter
+from scratchnn.layers.architecture import layer_from_plain, layer_to_plain
 from scratchnn.layers.convolution import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.saving import model_format, records
 from scratchnn.saving.safe_pickle import dumps

@@ -1,35 +1,6 @@
 """Layers: what a network is stacked of, each with forward and backward."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .activations import LeakyReLU as LeakyReLU
-    from .activations import LogSoftmax as LogSoftmax
-    from .activations import ReLU as ReLU
-    from .activations import Sigmoid as Sigmoid
-    from .activations import Softmax as Softmax
-    from .activations import Tanh as Tanh
-    from .base import MOST_LAYERS as MOST_LAYERS
-    from .base import MOST_WEIGHTS as MOST_WEIGHTS
-    from .base import NUMBER_BY_NUMBER as NUMBER_BY_NUMBER
-    from .base import Layer as Layer
-    from .base import Matrix as Matrix
-    from .base import Parameter as Parameter
-    from .base import Rows as Rows
-    from .base import Sequential as Sequential
-    from .base import Shape as Shape
-    from .base import shape_text as shape_text
-    from .base import width as width
-    from .convolution import AvgPool2D as AvgPool2D
-    from .convolution import Conv2D as Conv2D
-    from .convolution import Flatten as Flatten
-    from .convolution import MaxPool2D as MaxPool2D
-    from .linear import INITIALISATIONS as INITIALISATIONS
-    from .linear import Dropout as Dropout
-    from .linear import Linear as Linear
-    from .linear import WeightedLayer as WeightedLayer
-    from .linear import initial_bound as initial_bound
-    from .linear import uniform_matrix as uniform_matrix
+from typing import Any
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -60,6 +31,27 @@ _HOMES = {
     "MaxPool2D": "convolution",
     "AvgPool2D": "convolution",
     "Flatten": "convolution",
+}
+
+# The kinds of arguments, as a file writes them; the constructors check the values, whoever hands them over.
+_SIZE, _SIZES, _NUMBER, _RULE = (int,), (int, list), (int, float), (str, int, float)
+_WINDOW: dict[str, tuple[type, ...]] = {"kernel": _SIZES, "stride": _SIZES, "padding": _SIZES}
+
+# The layers that a model file may name, and their arguments: a file has all of them and no others.
+ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
+    "Linear": {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
+    "ReLU": {},
+    "LeakyReLU": {"slope": _NUMBER},
+    "Tanh": {},
+    "Sigmoid": {},
+    "Softmax": {},
+    "LogSoftmax": {},
+    "Dropout": {"rate": _NUMBER},
+    "Sequential": {"layers": (list,)},
+    "Conv2D": {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
+    "MaxPool2D": _WINDOW,
+    "AvgPool2D": _WINDOW,
+    "Flatten": {},
 }
 
 __all__ = [*_HOMES]

@@ -13,6 +13,7 @@ from typing import Any
 from .. import defaults
 from ..checks import MOST_NUMBERS, chosen, in_order, require_size, shown
 from ..errors import ArgumentError
+from . import ARGUMENTS
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Sequential, Shape, shape_text
 from .linear import Dropout, Linear
@@ -26,27 +27,6 @@ _FUNCTIONS = {
     "scratchnn.elementary.tanh": "tanh",
     "scratchnn.linalg.relu": "relu",
     "scratchnn.linalg.sigmoid": "sigmoid",
-}
-
-# The kinds of arguments, as a file writes them; the constructors check the values, whoever hands them over.
-_SIZE, _SIZES, _NUMBER, _RULE = (int,), (int, list), (int, float), (str, int, float)
-_WINDOW: dict[str, tuple[type, ...]] = {"kernel": _SIZES, "stride": _SIZES, "padding": _SIZES}
-
-# The layers that a model file may name, and their arguments: a file has all of them and no others.
-ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
-    "Linear": {"inputs": _SIZE, "outputs": _SIZE, "init": _RULE},
-    "ReLU": {},
-    "LeakyReLU": {"slope": _NUMBER},
-    "Tanh": {},
-    "Sigmoid": {},
-    "Softmax": {},
-    "LogSoftmax": {},
-    "Dropout": {"rate": _NUMBER},
-    "Sequential": {"layers": (list,)},
-    "Conv2D": {"in_channels": _SIZE, "out_channels": _SIZE, **_WINDOW, "init": _RULE},
-    "MaxPool2D": _WINDOW,
-    "AvgPool2D": _WINDOW,
-    "Flatten": {},
 }
 
 

@@ -1,22 +1,6 @@
 """Preprocessing: what is known of the data, and what becomes of raw rows and labels before a network sees them."""
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .labels import Label as Label
-    from .labels import as_answers as as_answers
-    from .labels import as_flags as as_flags
-    from .labels import as_labels as as_labels
-    from .labels import as_targets as as_targets
-    from .labels import class_numbers as class_numbers
-    from .labels import find_classes as find_classes
-    from .labels import one_hot as one_hot
-    from .labels import outputs_for as outputs_for
-    from .rows import Row as Row
-    from .rows import as_rows as as_rows
-    from .scaling import PIXEL_FACTOR as PIXEL_FACTOR
-    from .scaling import Scaling as Scaling
-    from .schema import Schema as Schema
+from typing import Any
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {

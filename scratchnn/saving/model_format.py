@@ -13,7 +13,7 @@ from typing import Any
 from .. import checks
 from ..checks import MOST_NUMBERS, MOST_SEEDS, require, require_known
 from ..errors import ArgumentError
-from ..layers.architecture import ARGUMENTS
+from ..layers import ARGUMENTS
 from ..layers.base import MOST_LAYERS, Sequential, Shape, width
 from ..losses import LOSSES
 from ..preprocessing.scaling import Scaling

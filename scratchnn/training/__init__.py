@@ -4,16 +4,7 @@
 what there was before it.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .callbacks import BestWeights as BestWeights
-    from .callbacks import Callback as Callback
-    from .callbacks import EarlyStopping as EarlyStopping
-    from .callbacks import History as History
-    from .callbacks import Run as Run
-    from .trainer import Trainer as Trainer
-    from .trainer import TrainingData as TrainingData
+from typing import Any
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
