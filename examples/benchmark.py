@@ -44,12 +44,12 @@ from scratchnn import (  # noqa: E402
     DataError,
     Dataset,
     Model,
-    linalg,
     load_csv,
     load_digits,
     load_idx,
 )
 from scratchnn.engines.lanes.engine import Lanes  # noqa: E402
+from scratchnn.engines.lists import LISTS  # noqa: E402
 from scratchnn.layers.convolution import Conv2D  # noqa: E402
 
 Floats = list[list[float]]
@@ -514,7 +514,7 @@ def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Name
         report.note(f"rows of {data.inputs} pixels are no square images")
         return
     runs: dict[str, tuple[int, Callable[[], Any], Callable[[], Any]]] = {}
-    for engine, count in ((Lanes(), min(sizes.images, BATCH)), (linalg, 2)):
+    for engine, count in ((Lanes(), min(sizes.images, BATCH)), (LISTS, 2)):
         rows = data.X[:count]
         prepared = engine.prepare(rows, 1 / 255)
         ops = engine.tuned_for(prepared, BATCH)

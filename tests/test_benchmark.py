@@ -173,3 +173,8 @@ def test_rows_that_are_not_pixels_are_refused(tmp_path: Path) -> None:
     result = benchmark("--quick", str(path))
     assert result.returncode == 2
     assert result.stderr == "error: flowers.csv: the benchmark needs rows of pixels, 0 to 255, with class labels\n"
+
+
+def test_convolution_is_measured_on_both_engines() -> None:
+    text = output("--quick", "--only", "convolution")
+    assert line_of(text, "`Conv2D(1, 8, 3)`")
