@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-from .commands import Result, Runner
+from tests.commands import Result, Runner
 
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
 settings.register_profile("repeatable", max_examples=25, derandomize=True, deadline=None, database=None)

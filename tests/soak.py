@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import company, misuse, mutations, ordeals
+from tests.adversarial import company, misuse, mutations, ordeals
 
 
 class Check:

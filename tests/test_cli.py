@@ -15,8 +15,7 @@ from scratchnn.__main__ import main
 from scratchnn.datasets import download
 from scratchnn.engines.lanes import matrix
 from scratchnn.saving import safe_pickle
-
-from . import ordeals
+from tests.adversarial import ordeals
 
 
 def failing(error: BaseException) -> Callable[[object], int]:

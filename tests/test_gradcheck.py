@@ -14,8 +14,7 @@ from scratchnn.gradcheck import GradientReport, check_layer, check_loss, check_m
 from scratchnn.layers import Dropout, Layer, Linear, ReLU, Sequential, Softmax, Tanh
 from scratchnn.losses import CrossEntropyLoss, Loss, MSELoss
 from scratchnn.model import Model
-
-from .rows import Rows, random_rows
+from tests.rows import Rows, random_rows
 
 
 class WrongInOnePlace(Linear):

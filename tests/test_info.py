@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info
 from scratchnn.saving import records
 from scratchnn.training import checkpoint as checkpoints
-
-from .commands import Runner
+from tests.commands import Runner
 
 ROOT = Path(__file__).resolve().parent.parent
 X = [[k % 3 + 0.1 * (k % 7), k % 2 - 0.3] for k in range(40)]

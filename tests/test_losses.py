@@ -12,8 +12,7 @@ import pytest
 from scratchnn import linalg, losses
 from scratchnn.gradcheck import check_loss
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
-
-from .rows import Rows, random_rows
+from tests.rows import Rows, random_rows
 
 
 def probability_rows(samples: int, width: int, seed: int) -> Rows:

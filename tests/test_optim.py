@@ -20,8 +20,7 @@ from scratchnn.optim import (
     StepSchedule,
     clip_gradient_norm,
 )
-
-from .rows import Rows, random_rows
+from tests.rows import Rows, random_rows
 
 STEPS = 7
 

@@ -19,8 +19,7 @@ import pytest
 
 from scratchnn import AvgPool2D, DataError, Model, __version__, load_csv, predict
 from scratchnn.datasets import Dataset
-
-from .commands import Runner, refused
+from tests.commands import Runner, refused
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.predict"]

@@ -37,7 +37,7 @@ from scratchnn import (
 from scratchnn import turns as turns_module
 from scratchnn.layers import Layer
 from scratchnn.turns import Turns
-from tests.test_reproducibility import ROOT, find_pythons
+from tests.engines.test_reproducibility import ROOT, find_pythons
 
 RNG = Random(1)
 X = [[RNG.gauss(0.0, 1.0) for _ in range(16)] for _ in range(60)]

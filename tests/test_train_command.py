@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 
 from scratchnn import Model, __version__, defaults, train
-
-from . import commands
-from .commands import Result, Runner
+from tests import commands
+from tests.commands import Result, Runner
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "scratchnn.train"]

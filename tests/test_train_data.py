@@ -15,9 +15,8 @@ from random import Random
 import pytest
 
 from scratchnn import Model, predict, train
-
-from .commands import Result, Runner
-from .files import idx
+from tests.commands import Result, Runner
+from tests.files import idx
 
 ROOT = Path(__file__).resolve().parent.parent
 

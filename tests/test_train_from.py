@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from scratchnn import Conv2D, Flatten, Linear, Model, ReLU, Sigmoid, Tanh, load_csv, train
-
-from .commands import Runner
+from tests.commands import Runner
 
 Command = Callable[..., "tuple[int, Any, str]"]
 KINDS = ("daisy", "rose", "tulip")

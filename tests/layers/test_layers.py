@@ -36,8 +36,7 @@ from scratchnn.layers import (
 )
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
 from scratchnn.model import Model
-
-from .rows import Rows, random_rows
+from tests.rows import Rows, random_rows
 
 TOLERANCE = 1e-6
 

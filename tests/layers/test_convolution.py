@@ -23,9 +23,8 @@ from scratchnn.layers.architecture import layer_from_plain, layer_to_plain
 from scratchnn.layers.convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.losses import CrossEntropyLoss
 from scratchnn.model import Model
-
-from .images import CONVOLUTIONS, POOLINGS
-from .rows import Rows, random_rows
+from tests.images import CONVOLUTIONS, POOLINGS
+from tests.rows import Rows, random_rows
 
 TOLERANCE = 1e-10
 

@@ -22,11 +22,10 @@ from hypothesis import strategies as st
 from scratchnn import Model, predict
 from scratchnn.datasets import Dataset, csv_reader, iter_csv, load_csv
 from scratchnn.errors import DataError
+from tests.commands import Result, Runner
+from tests.files import Arriving
 
-from .commands import Result, Runner
-from .files import Arriving
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 PATIENCE = 60  # seconds after which a process that does not answer is taken for one that never will

@@ -24,10 +24,9 @@ from scratchnn.datasets import Dataset, data_file, dataset, load_csv, load_digit
 from scratchnn.datasets.csv_dialect import CsvOptions
 from scratchnn.datasets.pixel_text import PixelText
 from scratchnn.errors import ArgumentError, DataError
+from tests.files import idx
 
-from .files import idx
-
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 FLOWERS = "long,wide,species\n5.1,3.5,setosa\n6.2,2.9,virginica\n4.7,3.2,setosa\n"
 
 

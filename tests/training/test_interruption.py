@@ -17,7 +17,7 @@ import pytest
 from scratchnn import Callback, CosineSchedule, EarlyStopping, Model, load_digits, optim
 from scratchnn.saving import records
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TRAIN, TEST = load_digits()
 X, Y = TRAIN.X[:160], TRAIN.y[:160]
 EPOCHS = 3

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scratchnn.saving import safe_pickle
-
-from . import hostile_pickles, misuse, mutations, ordeals, soak
+from tests import soak
+from tests.adversarial import hostile_pickles, misuse, mutations, ordeals
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="limits and kills as POSIX has them")
 

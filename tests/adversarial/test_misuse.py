@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 import scratchnn
 from scratchnn import Model
-
-from . import misuse
+from tests.adversarial import misuse
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="an alarm as POSIX has it")
 

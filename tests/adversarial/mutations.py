@@ -42,8 +42,7 @@ from scratchnn import (
 from scratchnn.saving import records
 from scratchnn.saving.safe_pickle import NotPlainData, dumps, loads
 from scratchnn.training import checkpoint
-
-from .ordeals import bounded_time
+from tests.adversarial.ordeals import bounded_time
 
 Place = tuple[Any, ...]
 

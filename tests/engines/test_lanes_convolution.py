@@ -24,9 +24,8 @@ from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
 from scratchnn.layers.convolution import AvgPool2D, Conv2D, Flatten, MaxPool2D
 from scratchnn.model import Model
-
-from .images import CONVOLUTIONS, POOLINGS
-from .rows import Rows, random_rows
+from tests.images import CONVOLUTIONS, POOLINGS
+from tests.rows import Rows, random_rows
 
 Ints = list[list[int]]
 

@@ -35,7 +35,7 @@ from scratchnn.optim import Schedule
 from scratchnn.saving import records
 from scratchnn.saving.safe_pickle import dumps, loads
 from scratchnn.training import checkpoint
-from tests import ordeals
+from tests.adversarial import ordeals
 
 TRAIN, TEST = load_digits()
 X, Y = TRAIN.X[:160], TRAIN.y[:160]

@@ -26,11 +26,10 @@ from scratchnn import DataError, Dropout, Linear, Model, ModelFileError, ReLU, l
 from scratchnn.datasets import Dataset, iter_csv
 from scratchnn.saving import atomic, records
 from scratchnn.training import callbacks, checkpoint, checkpointing, divergence, interruption, trainer
+from tests.adversarial import hostile_pickles
+from tests.files import Arriving, idx
 
-from . import hostile_pickles
-from .files import Arriving, idx
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MEMORY = 64 << 20  # what reading a file may take beyond the file itself
 SECONDS = 1.0  # of the processor's time: what else the machine does is not the file's fault
 

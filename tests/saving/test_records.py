@@ -40,7 +40,7 @@ from scratchnn.layers.convolution import AvgPool2D, Conv2D, MaxPool2D
 from scratchnn.saving import model_format, records
 from scratchnn.saving.safe_pickle import dumps
 
-GOLDEN = Path(__file__).resolve().parent / "golden"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DESCRIPTION: dict[str, Any] = {"layers": [1, 2.5, "three", None, True], "weights": {"a": b"\0\1"}}
 
 

@@ -18,7 +18,7 @@ import pytest
 from scratchnn.saving import atomic
 from scratchnn.saving.atomic import Lock, check_writable, write_atomically
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, links and locks as POSIX has them")
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
 

@@ -16,8 +16,13 @@ from hypothesis import strategies as st
 
 from scratchnn import Model
 from scratchnn.engines.finding import ENGINES
-
-from .company import all_that_is_said, check_rows_alone, random_model, rows_in_company, rows_of_every_kind
+from tests.adversarial.company import (
+    all_that_is_said,
+    check_rows_alone,
+    random_model,
+    rows_in_company,
+    rows_of_every_kind,
+)
 
 engines = st.sampled_from(ENGINES)
 

@@ -1,0 +1,1 @@
+"""Tests of the engines: what all offer, and lanes in particular."""

@@ -1,0 +1,1 @@
+"""Tests of files: whole or not there, and read without trust."""

@@ -1,0 +1,1 @@
+"""Tests of the trainer, callbacks, checkpoints and what ends a run."""
