@@ -305,7 +305,9 @@ def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
     name = chosen("schedule", schedule, SCHEDULES, ", or a Schedule such as StepSchedule(30)")
     if name == "step":
         return StepSchedule(math.ceil(epochs / 3))
-    return CosineSchedule(epochs) if name == "cosine" else ReduceOnPlateau(patience=3)
+    if name == "plateau":
+        return ReduceOnPlateau(patience=3)
+    return CosineSchedule(epochs) if name == "cosine" else SCHEDULES[name]()
 
 
 def make_optimizer(
