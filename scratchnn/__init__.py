@@ -80,7 +80,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
     layers = import_module("scratchnn.layers")
-    if name[:1] == "_" or name not in layers.__all__:
+    if name not in layers.ARGUMENTS:
         raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
     return getattr(layers, name)
 
