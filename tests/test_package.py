@@ -293,13 +293,13 @@ def test_only_seed_none_is_seeded_by_the_clock(path: Path) -> None:
 
 @every_file
 def test_nothing_unpickles(path: Path) -> None:
-    """Model files are read by plain_pickle, which can run nothing."""
+    """Model files are read by ``safe_pickle``, which can run nothing."""
     unpicklers = {"pickle", "_pickle", "cPickle", "pickletools", "dill", "copyreg", "marshal", "shelve"}
     assert not {name.split(".")[0] for name in imports(path)} & unpicklers
 
 
 @every_file
-def test_only_storage_reads_and_writes_records(path: Path) -> None:
+def test_only_saving_reads_and_writes_records(path: Path) -> None:
     assert name_of(path) == "saving.records" or "scratchnn.saving.safe_pickle" not in set(imports(path))
 
 

@@ -2,7 +2,7 @@
 
 Which character separates fields, is there a header line, which column holds the label. What the caller told is
 believed; the rest is decided on the first records only, by a few plain rules that each stand in a function of their
-own. One of the rooms behind datasets.py.
+own. One of the files behind ``load_csv``.
 """
 
 from __future__ import annotations

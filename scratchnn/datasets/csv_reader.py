@@ -5,7 +5,7 @@ pixel_text.py); or, once a field was no pixel, as floats. Only a row that fails 
 field? one field too many?), and either read after all or refused with the file, the line and the column. The file is
 read once and in pieces, so a pipe will do, and memory goes to the rows alone: pixels take a byte each, other numbers
 the eight bytes of a float in an ``array`` (or four, if whole and small), where a list would take 32. A stream can also
-be read a piece at a time, as its rows arrive. One of the rooms behind datasets.py.
+be read a piece at a time, as its rows arrive. One of the files behind ``load_csv``.
 """
 
 from __future__ import annotations
