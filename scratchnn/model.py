@@ -474,7 +474,8 @@ class Model(Computing):
             interruption = fitting.interruption(checkpoint is not None, stop_on_sigterm)
 
             y = self._settle_outputs(y)
-            usual = self.ops  # its own engine, or that of the run whose callback calls this
+            # Its own engine, or that of the run whose callback calls this; which also goes on as it was.
+            usual, around, stopped = self.ops, self._turns.running, self.stop_training
             schema = self.schema.with_columns(X, columns)
             rows = schema.rows(X)
             if validation_split is not None:
@@ -494,6 +495,7 @@ class Model(Computing):
                     *fitting.as_pair(validation_data, "validation_data"), "validation_data"
                 )
             try:
+                self._turns.running = True
                 self._use(self.ops.tuned_for(prepared, size))
                 data = TrainingData(prepared, targets, weights, rows)
                 trainer = Trainer(
@@ -528,8 +530,14 @@ class Model(Computing):
                     self._history = trainer.run.history
                     before.forget()
                     trainer.train()
+                    self._history = trainer.run.history  # also after a callback has called ``fit``
             finally:
-                self.network.eval()
+                self._turns.running = around
+                if around:
+                    self.network.train()
+                    self.stop_training = stopped
+                else:
+                    self.network.eval()
                 # What suited the training rows is not kept: a model predicts the same before and after it was saved.
                 self._use(usual)
         if interruption is not None:

@@ -30,6 +30,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._process = os.getpid()
+        self.running = False  # whether a run is under way, whose callbacks may begin another
         self._lock = allocate_lock()  # held for moments only, while what follows changes
         self._asking: dict[object, int] = {}  # the thread of each turn
         self._changing: dict[object, int] = {}  # all of one thread

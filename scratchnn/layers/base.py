@@ -184,12 +184,19 @@ class Layer(Computing):
 
     def use(self, ops: Any) -> None:
         """Move this layer, its parameters and all layers inside it to another number engine."""
-        for layer in self.walk():
-            if layer.ops is not ops:
-                for parameter in layer.parameters():
-                    parameter.value = ops.from_rows(layer.ops.to_rows(parameter.value))
-                    parameter.gradient = None
-                layer.ops = ops
+        layers = [layer for layer in self.walk() if layer.ops is not ops]
+        # All that takes time comes first, and what was is only let go of at the end, which takes time as well: Ctrl-C
+        # is not to leave layers on two engines.
+        moved = [
+            (parameter, ops.from_rows(layer.ops.to_rows(parameter.value)), parameter.value, parameter.gradient)
+            for layer in layers
+            if not isinstance(layer, Sequential)  # its parameters are those of its layers
+            for parameter in layer.parameters()
+        ]
+        for parameter, value, *_before in moved:
+            parameter.value, parameter.gradient = value, None
+        for layer in layers:
+            layer.ops = ops
 
     def config(self) -> dict[str, Any]:
         """The arguments that make this layer again, as plain data: what a saved model holds."""
@@ -320,11 +327,6 @@ class Sequential(Layer):
     def initialise(self, rng: Random | None) -> None:
         for layer in self.layers:
             layer.initialise(rng)
-
-    def use(self, ops: Any) -> None:
-        for layer in self.layers:
-            layer.use(ops)
-        self.ops = ops
 
     def config(self) -> dict[str, Any]:
         return {"layers": self.layers}

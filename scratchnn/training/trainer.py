@@ -95,7 +95,7 @@ class Trainer:
         self.divergence = Divergence(network, loss, data, ops, self.parameters, rows_at_once)
         self.run = Run(epochs, len(data), -(-len(data) // self.batch_size), optimizer.lr, count_correct is not None)
         self._listening: list[Callback] = []  # those that know that the run has begun
-        self._begun = False
+        self._begun = self._taken = False
         self._leaves = list(network.in_line())
         self._trainable = [layer.trainable for layer in self._leaves]
         self._step_share = step_share(data.weights, self.batch_size)
@@ -107,10 +107,14 @@ class Trainer:
         return self.run.history
 
     def steps(self) -> Iterator[Run]:
-        """The run, one batch at a time: yields where it stands after each. Who goes no further ends it."""
+        """The run, one batch at a time: yields where it stands after each. Who goes no further ends it, and a run
+        can be taken up once: ``ArgumentError`` after that."""
         run = self.run
+        if self._taken:
+            raise ArgumentError("this trainer's run has been taken up already: make another one")
         if not self._begun:
             self.begin()
+        self._taken = True
         try:
             while run.epoch < self.epochs or self.order:
                 self._begin_epoch()
@@ -151,6 +155,8 @@ class Trainer:
     def begin(self) -> None:
         """Before the first batch; ``steps`` does it otherwise. Every callback may refuse the run; those that have heard
         of its beginning will hear of its end."""
+        if self._begun:
+            raise ArgumentError("this trainer's run has begun already: make another one")
         self._begun = True
         try:
             self.optimizer.begin(self.ops)
@@ -160,6 +166,7 @@ class Trainer:
                 self._listening.append(callback)
             self.divergence.begin()
         except BaseException:
+            self._taken = True
             self._end()
             raise
 
@@ -193,16 +200,24 @@ class Trainer:
             self.require_usable_weights()
 
     def _end(self) -> None:
-        self.optimizer.lr = self.run.first_lr  # what a schedule did to it ends with the run
-        self._tell("on_train_end")
+        """What a schedule did to the rate ends with the run. Every callback hears of it, also after one that fails."""
+        self.optimizer.lr = self.run.first_lr
+        first: BaseException | None = None
+        for callback in self._listening:
+            try:
+                self._tell("on_train_end", [callback])
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     def require_usable_weights(self, rows: int | None = None) -> None:
         """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used; so
         many rows of its batch are looked at, or all."""
         self.divergence.require_usable_weights(self.run, rows)
 
-    def _tell(self, event: str) -> None:
-        for callback in self._listening:
+    def _tell(self, event: str, callbacks: Sequence[Any] | None = None) -> None:
+        for callback in self._listening if callbacks is None else callbacks:
             try:
                 getattr(callback, event, _nothing)(self.subject, self.run)
             except KeyboardInterrupt as interrupt:

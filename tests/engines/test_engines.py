@@ -571,3 +571,26 @@ def test_what_has_no_engine_of_its_own_computes_with_linalg() -> None:
     layer = Linear(2, 3)
     layer.use(Lanes())
     assert isinstance(layer.ops, Lanes)
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_a_network_that_is_broken_off_on_its_way_to_another_engine_stays_where_it_was(calls: int) -> None:
+    class Breaking(Lanes):
+        left = calls
+
+        def from_rows(self, rows: Any) -> Any:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return super().from_rows(rows)
+
+    network = Sequential([Linear(2, 3, rng=Random(1)), ReLU(), Sequential([Linear(3, 2, rng=Random(2))])])
+    before, engine = LISTS.to_rows(network.forward([[1.0, 2.0]])), Breaking()
+    try:
+        network.use(engine)
+    except KeyboardInterrupt:
+        assert {layer.ops for layer in network.walk()} == {LISTS}
+        assert LISTS.to_rows(network.forward([[1.0, 2.0]])) == before
+    else:
+        assert {layer.ops for layer in network.walk()} == {engine}
+        assert calls >= 4

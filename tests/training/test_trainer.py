@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import SGD, CrossEntropyLoss, Linear, Model, ReLU, Sequential
+from scratchnn import SGD, ArgumentError, CrossEntropyLoss, Linear, Model, ReLU, Sequential
 from scratchnn.engines.lists import LISTS
 from scratchnn.optim import StepSchedule
 from scratchnn.training.callbacks import Callback, RateSchedule, Run, Validation
@@ -124,3 +124,65 @@ def test_correct_rows_are_counted_by_whoever_knows_how() -> None:
     trainer = make(count_correct=lambda outputs, targets: len(targets))
     assert trainer.train().accuracy == [1.0, 1.0]
     assert make().train().accuracy == []
+
+
+def test_a_run_is_taken_up_once() -> None:
+    for use in (lambda trainer: trainer.train(), lambda trainer: next(trainer.steps())):
+        watching = Watching()
+        trainer = make([watching])
+        use(trainer)
+        with pytest.raises(ArgumentError, match="has been taken up already"):
+            trainer.train()
+        with pytest.raises(ArgumentError, match="has begun already"):
+            trainer.begin()
+        assert watching.heard.count("begin") == watching.heard.count("end") == 1
+
+
+def test_every_callback_hears_of_the_end_also_after_one_that_fails() -> None:
+    class Failing(Callback):
+        def __init__(self, what: str) -> None:
+            self.what = what
+
+        def on_train_end(self, model: Any, run: Run) -> None:
+            raise ValueError(self.what)
+
+    first, last = Watching(), Watching()
+    with pytest.raises(ValueError, match="no end"):
+        make([first, Failing("no end"), Failing("another"), last]).train()
+    assert first.heard[-1] == last.heard[-1] == "end"
+
+
+@pytest.mark.parametrize("engine", ["linalg", "lanes"])
+def test_a_fit_in_a_callback_leaves_the_run_around_it_as_it_was(engine: str) -> None:
+    class Nesting(Callback):
+        def __init__(self) -> None:
+            self.training: list[bool] = []
+
+        def on_batch_end(self, model: Any, run: Run) -> None:
+            if (run.epoch, run.batch) == (1, 1):
+                model.stop_training = False
+                model.fit(ROWS, TARGETS, epochs=1)
+            self.training += [layer.training for layer in model.network.walk()]
+
+    class Stopping(Callback):
+        def on_batch_end(self, model: Any, run: Run) -> None:
+            model.stop_training = True
+
+    nesting, model = Nesting(), Model(2, 4, 2, engine=engine, dropout=0.5)
+    history = model.fit(ROWS, TARGETS, epochs=2, batch_size=4, callbacks=[nesting])
+    assert all(nesting.training)
+    assert model.history is history
+    stopped = Model(2, 4, 2, engine=engine).fit(ROWS, TARGETS, epochs=2, batch_size=4, callbacks=[Stopping(), Again()])
+    assert len(stopped) == 0
+
+
+class Again(Callback):
+    """Fits the model once more in the middle of a run."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def on_batch_end(self, model: Any, run: Run) -> None:
+        if not self.done:
+            self.done = True
+            model.fit(ROWS, TARGETS, epochs=1, batch_size=10)
