@@ -40,7 +40,8 @@ FLOORS: dict[int, set[str]] = {
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns"),
         *("engines.base", "engines.finding", "engines.lists", "engines.sliding_window"),
-        *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.convolution"),
+        *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout"),
+        *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },
 }
@@ -228,6 +229,7 @@ LEARNING = {
     "training.standing",
     "training.interruption",
 }
+IMAGES = {f"engines.lanes.{name}" for name in ("convolution", "pooling", "images")}
 
 
 def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> None:
@@ -239,7 +241,7 @@ def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> No
         "from scratchnn import Model",
         f"from scratchnn import Model; Model.load({str(path)!r}).predict([[0.5, 0.5]])",
     ):
-        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in {*LEARNING, "engines.lanes.convolution"}}
+        assert not loaded_by(statement) & {f"scratchnn.{name}" for name in LEARNING | IMAGES}
 
 
 # --- state -------------------------------------------------------------------------------------------------------

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn.engines.lanes import convolution
-from scratchnn.engines.lanes.convolution import MovedSums
+from scratchnn.engines.lanes import convolution, images
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
+from scratchnn.engines.lanes.images import MovedSums
 from scratchnn.engines.lanes.matrix import Block, LaneMatrix
 from scratchnn.engines.lists import LISTS
 from scratchnn.engines.sliding_window import Window
@@ -540,7 +540,7 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
     plain = Window(2, 6, 5, 3)
     results = []
     for at_once in (1, 100, 10000):
-        monkeypatch.setattr(convolution, "LANES_AT_ONCE", at_once)
+        monkeypatch.setattr(images, "LANES_AT_ONCE", at_once)
         monkeypatch.setattr(convolution, "PATCHES_AT_ONCE", at_once)
         ops = Lanes(48)
         m, g, w = ops.from_rows(x), ops.from_rows(gradient), ops.from_rows(weight)

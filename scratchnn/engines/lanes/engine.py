@@ -87,15 +87,15 @@ SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether
 
 
 class ImageOperation:
-    """A method of the engine that is in ``convolution``, a file that only those load who need it."""
+    """A method of the engine that is in ``convolution`` or ``pooling``, files that only those load who need them."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
     def __get__(self, engine: Any, owner: Any = None) -> Callable[..., Any]:
-        from . import convolution
+        from . import convolution, pooling
 
-        operation: Callable[..., Any] = getattr(convolution, self.name)
+        operation: Callable[..., Any] = getattr(pooling if "pool" in self.name else convolution, self.name)
         return operation if engine is None else MethodType(operation, engine)
 
 
