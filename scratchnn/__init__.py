@@ -7,7 +7,10 @@ that only predicts never loads what only training needs.
 """
 
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # An older Python can read this file, if no other, and tell its user. The name makes `python -m` show a line, no trace.
 if sys.version_info < (3, 9):  # noqa: UP036
@@ -72,7 +75,7 @@ _MODULES = ("elementary", "gradcheck", "linalg", "search", "toys", "tsne")
 __all__ = [*_HOMES, "__version__"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     if name in _MODULES:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Collection, Iterable, Mapping, Set
-from typing import Any
+from _collections_abc import Iterable, Mapping, Set
 
 from .errors import ArgumentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
 
 MOST_SEEDS = 1 << 128
 MOST_NUMBERS = 1 << 24  # in one sample, anywhere in a network

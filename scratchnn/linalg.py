@@ -12,14 +12,18 @@ from __future__ import annotations
 import math
 import sys
 from builtins import map as map_each
-from collections.abc import Callable, Iterable, Sequence
 from operator import mul
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up
 
 Vector = list[float]
 Matrix = list[list[float]]
 Shape = tuple[int, int]
-Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up
 
 LARGEST = sys.float_info.max
 SMALLEST = 5e-324  # the smallest positive double: the floor of ``log``

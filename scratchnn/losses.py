@@ -8,8 +8,6 @@ share of the loss; the sum is still divided by the number of samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Union
 
 from . import linalg
 from .errors import ArgumentError
@@ -18,9 +16,15 @@ from .layers.base import Sequential
 from .layers.linear import Dropout
 from .preprocessing.scaling import Scaling
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Union
+
+    # One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).
+    Targets = Sequence[Union[int, float, Sequence[float]]]
+
 Rows = list[list[float]]
-# One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).
-Targets = Sequence[Union[int, float, Sequence[float]]]
 
 
 class Loss:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from functools import partial
+from _collections_abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING, Any
 
 from . import defaults, linalg
 from .checks import (
@@ -54,8 +51,8 @@ from .losses import (
     check_loss,
     fitted_loss,
 )
-from .preprocessing.labels import Label, as_answers, as_labels, outputs_for
-from .preprocessing.rows import Row, as_rows
+from .preprocessing.labels import as_answers, as_labels, outputs_for
+from .preprocessing.rows import as_rows
 from .preprocessing.scaling import Scaling
 from .preprocessing.schema import Rows, Schema
 from .saving import records
@@ -69,8 +66,14 @@ from .saving.model_format import (
 )
 from .turns import Turns, asking, changing
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting starts the sooner
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
     from .optim import Optimizer, Schedule
+    from .preprocessing.labels import Label
+    from .preprocessing.rows import Row
     from .training.callbacks import History
     from .training.trainer import TrainingData
 
@@ -454,6 +457,9 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
+        from contextlib import nullcontext
+        from functools import partial
+
         from .optim import make_optimizer, make_schedule
         from .training import fitting
         from .training.callbacks import RateSchedule, Validation, checked_callbacks

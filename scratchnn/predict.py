@@ -28,11 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _predict(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
     from .model import Model
-    from .saving import records
+    from .saving.atomic import check_writable, write_atomically
 
     if options.output is not None:
         cli.spare_inputs(options.output, options.model, *cli.input_files(options.rows))
-        records.check_writable(options.output)
+        check_writable(options.output)
     model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:
         raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
@@ -47,7 +47,7 @@ def _predict(arguments: Sequence[str] | None) -> int:
     else:
         text = io.StringIO()
         _write(text, options, model, pieces, score)
-        records.write_atomically(options.output, text.getvalue().encode("utf-8"))
+        write_atomically(options.output, text.getvalue().encode("utf-8"))
     if score is not None:
         cli.complain(str(score))
     return 0

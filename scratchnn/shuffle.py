@@ -5,9 +5,11 @@ The generator is handed in, so that the same seed gives the same order; the glob
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableSequence
-from random import Random
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableSequence
+    from random import Random
+    from typing import Any
 
 
 def shuffle(*sequences: MutableSequence[Any], rng: Random) -> None:

@@ -21,7 +21,7 @@ from .checks import shown_path
 from .errors import ArgumentError, DataError
 from .escapes import printable
 from .progress import TrainingProgress
-from .saving.atomic import same_file
+from .saving.atomic import check_writable, same_file
 from .training.interruption import Interruption
 
 TEST_FRACTION = 0.2
@@ -39,14 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(arguments: Sequence[str] | None) -> int:
     options = _parse(arguments)
     _check_names(options)
-    from .saving import records
 
     inputs = [*cli.input_files(options.csv), *cli.input_files(options.test)]
     cli.spare_inputs(options.save, *inputs)
-    records.check_writable(options.save)
+    check_writable(options.save)
     if options.checkpoint:
         cli.spare_inputs(options.checkpoint, *inputs)
-        records.check_writable(options.checkpoint)
+        check_writable(options.checkpoint)
     begun = _begun_model(options)
     training, validation, test = _read(options, begun)
     for note in _notes(options, training):

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock, get_ident  # threading would take a millisecond to import
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
 
 from .errors import ModelBusyError
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    Method = TypeVar("Method", bound=Callable[..., Any])
 
 PATIENCE = 1.0  # seconds after which somebody who waits looks for threads that have died
 
@@ -98,29 +100,24 @@ class Turns:
 
 def asking(method: Method) -> Method:
     """A method that leaves the object as it is; its ``_turns`` are asked for a turn."""
-
-    @wraps(method)
-    def guarded(self: Any, *arguments: Any, **settings: Any) -> Any:
-        turns, token = self._turns, object()
-        try:
-            turns.ask(token)
-            return method(self, *arguments, **settings)
-        finally:
-            turns.end(token)
-
-    return cast(Method, guarded)
+    return _in_turn(method, Turns.ask)
 
 
 def changing(method: Method) -> Method:
     """A method that changes the object."""
+    return _in_turn(method, Turns.change)
 
-    @wraps(method)
+
+def _in_turn(method: Method, begin: Callable[[Turns, object], None]) -> Method:
     def guarded(self: Any, *arguments: Any, **settings: Any) -> Any:
         turns, token = self._turns, object()
         try:
-            turns.change(token)
+            begin(turns, token)
             return method(self, *arguments, **settings)
         finally:
             turns.end(token)
 
-    return cast(Method, guarded)
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__"):
+        setattr(guarded, name, getattr(method, name))
+    vars(guarded)["__wrapped__"] = method  # where ``inspect`` finds the arguments
+    return guarded  # type: ignore[return-value]

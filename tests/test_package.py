@@ -9,13 +9,16 @@ import ast
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import scratchnn
+from scratchnn import AvgPool2D, Conv2D, Dropout, Flatten, LeakyReLU, Linear, MaxPool2D, ReLU, Sigmoid, Tanh
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "scratchnn"
@@ -242,6 +245,38 @@ def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> No
         f"from scratchnn import Model; Model.load({str(path)!r}).predict([[0.5, 0.5]])",
     ):
         assert not loaded_by(statement) & {f"scratchnn.{name}" for name in LEARNING | IMAGES}
+
+
+# What takes longer to load than the package itself: it waits for those who ask for what needs it.
+SLOW = {"typing", "re", "enum", "functools", "contextlib", "dataclasses", "collections", "inspect", "types", "array"}
+
+STACKS: dict[str, Callable[[], list[Any]]] = {
+    "rows": lambda: [
+        Linear(16, 3),
+        LeakyReLU(),
+        Linear(3, 3),
+        Tanh(),
+        Dropout(0.5),
+        Linear(3, 3),
+        Sigmoid(),
+        Linear(3, 2),
+    ],
+    "images": lambda: [Conv2D(1, 2, 3), ReLU(), MaxPool2D(2), AvgPool2D(1), Flatten(), Linear(2, 2)],
+}
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+@pytest.mark.parametrize("scaling", ["none", "pixels", "standard"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_predicting_loads_no_module_that_is_slow_to_load(stack: str, scaling: str, engine: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = scratchnn.Model.from_layers(STACKS[stack](), input_shape=(1, 4, 4), scaling=scaling)
+    model.fit([[k % 3 + 2 * i for k in range(16)] for i in range(4)], ["no", "yes", "yes", "no"], epochs=1)
+    model.save(path)
+    rows = "[[0.5] * 15 + [0], [0] * 16, [7] * 16, bytes(16)]"
+    loaded = loaded_by(f"from scratchnn import Model; Model.load({str(path)!r}, engine={engine!r}).predict({rows})")
+    of_importlib = {"types"} if sys.version_info < (3, 10) else set()
+    assert loaded & SLOW <= of_importlib
 
 
 # --- state -------------------------------------------------------------------------------------------------------

@@ -695,7 +695,7 @@ def test_ctrl_c_without_a_checkpoint_in_place_does_not_promise_one(
     def full(path: Any, data: bytes) -> None:
         raise OSError(28, "cannot be written: No space left on device", str(path))
 
-    monkeypatch.setattr("scratchnn.saving.records.write_atomically", full)
+    monkeypatch.setattr("scratchnn.saving.atomic.write_atomically", full)
     monkeypatch.setattr(Model, "save", lambda *_: None)
     _, _, err = command(flowers, "--checkpoint", "run")
     assert err.startswith("warning: run: cannot be written: No space left on device")

@@ -7,13 +7,15 @@ engine of one's own derives from ``Engine`` and offers them all; tests/engines h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
     from .sliding_window import Window
 
-Matrix = Any  # of the engine's own type
+    Matrix = Any  # of the engine's own type
+
 Rows = list[list[float]]
 Shape = tuple[int, int]
 

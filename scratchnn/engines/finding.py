@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from .. import linalg
 from ..checks import unknown
 from .base import Engine
 from .lists import LISTS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ENGINES = ("lanes", "linalg")
 DEFAULT_ENGINE = "lanes"

@@ -6,23 +6,17 @@ Images and their windows are written out here: what convolution and pooling are,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from .. import linalg
-from ..linalg import (
-    Dot,
-    Matrix,
-    Vector,
-    column_sums,
-    inner_product,
-    rows_times_columns,
-    shape,
-    total,
-)
+from ..linalg import Vector, column_sums, inner_product, rows_times_columns, shape, total
 from .base import Engine
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from ..linalg import Dot, Matrix
     from .sliding_window import Window
 
 

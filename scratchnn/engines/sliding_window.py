@@ -9,15 +9,28 @@ an image, of what slides over it and of what comes out, and which numbers of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any, Union
-
 from ..checks import MOST_NUMBERS, in_order, require_size, shown
 from ..errors import ArgumentError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from functools import cached_property
+    from typing import Any, Union
+
+    Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
+else:
+
+    class cached_property:  # as that of functools, which takes longer to load than all of this file
+        def __init__(self, make: Callable[[Any], Any]) -> None:
+            self.make = make
+            self.__doc__ = make.__doc__
+
+        def __get__(self, owner: Any, kind: Any = None) -> Any:
+            value = vars(owner)[self.make.__name__] = self.make(owner)
+            return value
+
 Pair = tuple[int, int]
-Sizes = Union[int, Iterable[int]]  # one number for height and width, or a pair of them
 
 # What things cost, in multiply-adds of the fast engine (about 3 ns): measured, and rounded to powers of two.
 _MOVE = 512  # moving all of an image once, however small it is

@@ -1,6 +1,8 @@
 """Layers: what a network is stacked of, each with forward and backward."""
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -57,7 +59,7 @@ ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
 __all__ = [*_HOMES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

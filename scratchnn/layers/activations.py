@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from .. import linalg
 from ..checks import require_number
-from .base import Layer, Matrix
+from .base import Layer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .base import Matrix
 
 
 class ReLU(Layer):

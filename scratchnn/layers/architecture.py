@@ -7,8 +7,7 @@ and those that the reader hands over, are ever made from a file.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from _collections_abc import Sequence
 
 from .. import defaults
 from ..checks import MOST_NUMBERS, chosen, in_order, require_size, shown
@@ -17,6 +16,11 @@ from . import ARGUMENTS
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Sequential, Shape, shape_text
 from .linear import Dropout, Linear
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
 

@@ -9,17 +9,24 @@ written against the operations of ``self.ops``, a number engine such as ``linalg
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from random import Random
-from typing import Any
+from _collections_abc import Iterable
 
 from ..checks import shown
 from ..engines.finding import Computing
 from ..errors import ArgumentError
 from ..preprocessing.rows import as_rows
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from random import Random
+    from typing import Any
+
+    Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
+else:
+    Matrix = object
+
 Rows = list[list[float]]
-Matrix = Any  # a matrix of whichever engine ``ops`` is: for ``linalg`` a list of rows
 Shape = tuple[int, ...]  # the shape of one sample: (features,) or (channels, height, width)
 
 MOST_LAYERS = 4096  # in one network, with those inside others

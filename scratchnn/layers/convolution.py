@@ -7,15 +7,20 @@ does that, and so does ``build`` of a ``Sequential`` or of the layer itself, or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from random import Random
-from typing import Any
-
 from ..checks import MOST_NUMBERS, in_order, require_size, shown
-from ..engines.sliding_window import Pair, Sizes, Window, pair
+from ..engines.sliding_window import Pair, Window, pair
 from ..errors import ArgumentError
-from .base import NUMBER_BY_NUMBER, Layer, Matrix, Shape, shape_text, width
+from .base import NUMBER_BY_NUMBER, Layer, Shape, shape_text, width
 from .linear import WeightedLayer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+    from typing import Any
+
+    from ..engines.sliding_window import Sizes
+    from .base import Matrix
 
 
 def _short(sizes: Pair) -> int | list[int]:

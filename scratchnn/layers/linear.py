@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from ..checks import MOST_NUMBERS, finite_number, require_known, require_number, require_size, shown
 from ..errors import ArgumentError
-from .base import MOST_WEIGHTS, NUMBER_BY_NUMBER, Layer, Matrix, Parameter, Shape, width
+from .base import MOST_WEIGHTS, NUMBER_BY_NUMBER, Layer, Parameter, Shape, width
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from .base import Matrix
 
 
 def _he(inputs: int, outputs: int) -> float:

@@ -1,6 +1,8 @@
 """Preprocessing: what is known of the data, and what becomes of raw rows and labels before a network sees them."""
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -23,7 +25,7 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

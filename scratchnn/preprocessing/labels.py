@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Union
 
 from ..checks import shortened, shown
 from ..errors import DataError
 from .rows import NUMBERS, as_rows, kind, listed_values
 
-Label = Union[int, str, float, bool]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Union
+
+    Label = Union[int, str, float, bool]
+else:
+    Label = object
+
 _LABEL_TYPES = {int, str, float, bool}
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from _collections_abc import Iterable
 
 from ..checks import shown
 from ..errors import DataError
-from .tables import SparseRows, buffer_of, rows_of_buffer, sizes_of
+from .tables import SparseRows, buffer_of, is_array, rows_of_buffer, sizes_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Sequence
+    from typing import Any, Union
+
     Row = Union[bytes, list[float], array[float]]
 else:
-    Row = Any  # to make the union takes longer than to read this file
+    Row = object
 
 NUMBERS = {float, int, bool}
 _ARRAYS = "dfbhilqHILQ"  # type codes of arrays that are rows as they are
@@ -101,7 +104,7 @@ def _flat_image(row: Any, number: int, name: str, image: Sequence[int]) -> Any:
 
 def _is_nested(row: Any) -> bool:
     """Whether this is a list (or the like) of lists."""
-    if isinstance(row, (bytes, bytearray, array, str)) or not (hasattr(row, "__len__") and hasattr(row, "__getitem__")):
+    if isinstance(row, (bytes, bytearray, str)) or not (hasattr(row, "__len__") and hasattr(row, "__getitem__")):
         return False
     return len(row) > 0 and not isinstance(row, dict) and hasattr(row[0], "__len__") and not isinstance(row[0], str)
 
@@ -133,10 +136,10 @@ def kind(value: object) -> str:
 
 
 def _as_row(row: Any, number: int, name: str) -> Row:
-    if isinstance(row, bytearray) or (isinstance(row, array) and row.typecode == "B"):
+    if isinstance(row, bytearray) or (is_array(row) and row.typecode == "B"):
         return bytes(row)
-    if type(row) is array and row.typecode in _ARRAYS and math.isfinite(sum(row)):
-        return row
+    if is_array(row) and row.typecode in _ARRAYS and math.isfinite(sum(row)):
+        return row  # type: ignore[no-any-return]
     if hasattr(row, "tolist"):
         row = row.tolist()
     if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):

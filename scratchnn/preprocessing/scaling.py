@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import sys
-from array import array
-from collections.abc import Sequence
-from typing import Any
 
 from .. import linalg
 from ..checks import require_known
 from ..errors import DataError
-from .rows import Row
-from .tables import SparseRows, columns_of
+from .tables import SparseRows, columns_of, is_array
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .rows import Row
 
 PIXEL_FACTOR = 1.0 / 255.0
 _PIXEL_COLUMNS = 16  # fewer columns than this are no picture, ...
@@ -79,8 +82,10 @@ class Scaling:
         if isinstance(rows, SparseRows):
             return rows.changed(lambda row: [(v - m) / d for v, m, d in zip(row, means, deviations)]), 1.0
         scaled = ([(v - m) / d for v, m, d in zip(row, means, deviations)] for row in rows)
-        # What came as arrays, to take a quarter of the memory, is not made lists of.
-        return ([array("d", row) for row in scaled] if type(rows[0]) is array else list(scaled)), 1.0
+        if is_array(rows[0]):  # what came as arrays, to take a quarter of the memory, is not made lists of
+            array: Any = type(rows[0])
+            return [array("d", row) for row in scaled], 1.0
+        return list(scaled), 1.0
 
     def transform(self, rows: Sequence[Row]) -> list[list[float]]:
         """Scaled rows as lists of floats."""
@@ -165,12 +170,12 @@ def _like_pictures(rows: Sequence[Row]) -> bool:
     return any(max(max(column) - mean, mean - min(column)) > _PICTURE_RARE * d for column, mean, d in changing)
 
 
-def _pixels(row: Row) -> bool:
+def _pixels(row: Any) -> bool:
     """Whether every entry is a whole number from 0 to 255."""
     if type(row) is bytes:
         return True
     if not (min(row) >= 0 and max(row) <= 255):
         return False
-    if type(row) is array:
+    if is_array(row):
         return row.typecode not in "fd" or all(map(float.is_integer, row))
     return all(v == int(v) for v in row)

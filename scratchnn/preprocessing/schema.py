@@ -8,22 +8,29 @@ file all ask this one object.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from operator import eq as _equal
-from typing import Any, NamedTuple, Union
 
 from ..checks import in_order, require_size, shown
 from ..errors import ArgumentError, DataError, NotFittedError
-from .labels import Label, as_flags, as_labels, as_targets, class_numbers, find_classes
-from .rows import Row, as_rows
+from .labels import as_flags, as_labels, as_targets, class_numbers, find_classes
+from .rows import as_rows
 from .scaling import Scaling
 from .tables import column_names, in_column_order
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Union
+
+    from .labels import Label
+    from .rows import Row
+
+    Target = Union[int, list[float]]  # a class number, or the numbers that the outputs are to be
+
 Rows = list[list[float]]
-Target = Union[int, list[float]]  # a class number, or the numbers that the outputs are to be
 
 
-class Schema(NamedTuple):
+class Schema:
     """The task, the shape of a sample, and what was learned of the data: classes, scalings, columns.
 
     ``scaling_kind`` and ``target_scaling_kind`` are what was asked for, ``scaling`` and ``target_scaling`` what it came
@@ -34,14 +41,50 @@ class Schema(NamedTuple):
     task: str
     input_shape: tuple[int, ...]
     output_size: int
-    scaling_kind: str = "auto"
-    target_scaling_kind: str = "auto"
-    classes: tuple[Label, ...] = ()
-    scaling: Scaling | None = None
-    target_scaling: Scaling | None = None
-    feature_names: tuple[str, ...] = ()
-    label_name: str | None = None
-    label_position: int | None = None
+    scaling_kind: str
+    target_scaling_kind: str
+    classes: tuple[Label, ...]
+    scaling: Scaling | None
+    target_scaling: Scaling | None
+    feature_names: tuple[str, ...]
+    label_name: str | None
+    label_position: int | None
+
+    def __init__(
+        self,
+        task: str,
+        input_shape: tuple[int, ...],
+        output_size: int,
+        scaling_kind: str = "auto",
+        target_scaling_kind: str = "auto",
+        classes: tuple[Label, ...] = (),
+        scaling: Scaling | None = None,
+        target_scaling: Scaling | None = None,
+        feature_names: tuple[str, ...] = (),
+        label_name: str | None = None,
+        label_position: int | None = None,
+    ) -> None:
+        known = locals()
+        del known["self"]
+        vars(self).update(known)
+
+    def _replace(self, **changes: Any) -> Schema:
+        """Another one that differs in these."""
+        return Schema(**{**vars(self), **changes})
+
+    def __setattr__(self, name: str, *value: Any) -> None:
+        raise AttributeError(f"a Schema never changes: model.schema = model.schema._replace({name}=...) is another")
+
+    __delattr__ = __setattr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"Schema({', '.join([f'{name}={value!r}' for name, value in vars(self).items()])})"
 
     # --- what it says ----------------------------------------------------------------------------------------
 

@@ -8,15 +8,32 @@ sparse matrix stays sparse; its rows are filled in when they are asked for.
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import sys
+from _collections_abc import Sequence
 
 from ..checks import listed, shown
 from ..errors import DataError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
 _CODES = frozenset("bhilqHILQfd")  # formats of a buffer that are type codes of arrays, too
 _CHUNK = 1 << 18  # bytes that are copied at once
+
+
+def is_array(values: Any) -> bool:
+    """Whether this is an ``array``. Where nobody has loaded that module, there is none: it takes its time to load."""
+    module = sys.modules.get("array")
+    return module is not None and isinstance(values, module.array)
+
+
+def _zeros(count: int) -> array[float]:
+    from array import array
+
+    return array("d", bytes(8 * count))
 
 
 def buffer_of(values: Any) -> memoryview | None:
@@ -41,6 +58,8 @@ def sizes_of(view: memoryview) -> list[int]:
 
 def rows_of_buffer(view: memoryview) -> list[Any]:
     """One row for each entry of the first dimension; ``bytes`` where numbers are of one byte and not negative."""
+    from array import array
+
     count = sizes_of(view)[0]
     size = view.nbytes // count
     code: Any = "b" if view.format == "?" else view.format  # what is true or false is no pixel
@@ -53,7 +72,7 @@ def rows_of_buffer(view: memoryview) -> list[Any]:
     return rows
 
 
-class SparseRows(Sequence[Any]):
+class SparseRows(Sequence["Any"]):
     """The rows of a sparse matrix: each is an array of floats, made when it is asked for."""
 
     def __init__(self, data: Any, columns: Any, starts: Any, width: int) -> None:
@@ -67,6 +86,8 @@ class SparseRows(Sequence[Any]):
     @classmethod
     def of(cls, matrix: Any) -> SparseRows:
         """From a matrix of SciPy's kinds, all of which know ``tocsr()``."""
+        from array import array
+
         matrix = matrix.tocsr()
         data, columns = array("d", matrix.data.tolist()), array("q", matrix.indices.tolist())
         return cls(data, columns, matrix.indptr.tolist(), int(matrix.shape[1]))
@@ -101,7 +122,7 @@ class SparseRows(Sequence[Any]):
             for k in range(*span):
                 entries.setdefault(self._columns[k], []).append((number, self._data[k]))
         for column in range(self.width):
-            values = array("d", bytes(8 * len(self._spans)))
+            values = _zeros(len(self._spans))
             for number, value in entries.get(column, ()):
                 values[number] += value
             yield values
@@ -112,7 +133,7 @@ class SparseRows(Sequence[Any]):
     def __getitem__(self, i: Any) -> Any:
         if isinstance(i, slice):
             return self.at(range(len(self))[i])
-        row = array("d", bytes(8 * self.width))
+        row = _zeros(self.width)
         for k in range(*self._spans[i]):
             row[self._columns[k]] += self._data[k]  # an entry may come in parts
         return row if self._change is None else self._change(row)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from _collections_abc import Mapping
 
 from ..checks import listed, require_number, shown
 from ..errors import ArgumentError
-from .labels import Label, as_targets
+from .labels import as_targets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from .labels import Label
 
 
 def sample_weights(

@@ -12,10 +12,13 @@ import os
 import stat
 from contextlib import suppress
 from itertools import count
-from typing import Any
 
 from ..checks import shown_path
 from ..errors import ArgumentError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # For messages and for the names of helping files: the longest that fits beside most names.
 _NAME_CHARACTERS = 50

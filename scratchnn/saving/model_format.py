@@ -7,9 +7,6 @@ may be missing or left over. Every error is a ``ValueError`` of one line.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
-
 from .. import checks
 from ..checks import MOST_NUMBERS, MOST_SEEDS, require, require_known
 from ..errors import ArgumentError
@@ -18,6 +15,11 @@ from ..layers.base import MOST_LAYERS, Sequential, Shape, width
 from ..losses import LOSSES
 from ..preprocessing.scaling import Scaling
 from .records import packed_shape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any
 
 TASKS = ("classification", "regression", "multilabel")
 

@@ -8,16 +8,17 @@ Nothing in the package reads a pickle but through this file.
 from __future__ import annotations
 
 import os
-import sys
-from array import array
-from collections.abc import Sequence
 from math import isfinite
-from typing import Any, BinaryIO
+from struct import iter_unpack, pack
 
 from ..checks import shown_path
 from ..errors import ArgumentError, ModelFileError
 from . import safe_pickle
-from .atomic import Lock, check_writable, write_atomically
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, BinaryIO
 
 # hashlib loads all of OpenSSL: three megabytes and three milliseconds, for a sum that these modules have built in.
 try:
@@ -29,9 +30,7 @@ except ImportError:
         from hashlib import sha256
 
 __all__ = [
-    "Lock",
     "begins_like",
-    "check_writable",
     "digest",
     "load",
     "load_record",
@@ -43,7 +42,6 @@ __all__ = [
     "save_record",
     "sha256",
     "unpack_matrix",
-    "write_atomically",
 ]
 
 FORMAT = "scratchnn model"
@@ -65,24 +63,14 @@ def pack_matrix(rows: Sequence[Sequence[float]]) -> dict[str, Any]:
     Raises ``ModelFileError`` for numbers that are not finite: nobody could read them again.
     """
     _require_finite(rows)
-    values = array("d")
-    for row in rows:
-        values.extend(row)
-    if sys.byteorder == "big":
-        values.byteswap()
-    return {"shape": [len(rows), len(rows[0]) if rows else 0], "doubles": values.tobytes()}
+    doubles = b"".join([pack(f"<{len(row)}d", *row) for row in rows])
+    return {"shape": [len(rows), len(rows[0]) if rows else 0], "doubles": doubles}
 
 
 def unpack_matrix(packed: dict[str, Any]) -> list[list[float]]:
     """The rows of a packed matrix; ``ModelFileError`` if shape and length do not fit, or a number is not finite."""
-    rows, columns = packed_shape(packed)
-    data = packed["doubles"]
-    if sys.byteorder == "big":
-        swapped = array("d", data)
-        swapped.byteswap()
-        data = swapped.tobytes()
-    values: Any = memoryview(data).cast("d")
-    matrix: list[list[float]] = [values[i * columns : (i + 1) * columns].tolist() for i in range(rows)]
+    _, columns = packed_shape(packed)
+    matrix: list[list[float]] = list(map(list, iter_unpack(f"<{columns}d", packed["doubles"])))
     _require_finite(matrix)
     return matrix
 
@@ -155,6 +143,8 @@ def save_record(path: str | os.PathLike[str], format_name: str, version: int, re
         payload = safe_pickle.dumps(record)
     except safe_pickle.NotPlainData as error:
         raise ModelFileError(f"{shown_path(path)}: cannot be saved: {error}") from None
+    from .atomic import write_atomically  # which whoever reads need not load
+
     write_atomically(path, _file_of(format_name, version, payload))
 
 

@@ -13,9 +13,12 @@ instructions are described in the standard library's pickletools module.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import pack, unpack
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 MAX_DEPTH = 32  # lists in lists in lists ...
 MAX_INSTRUCTIONS = 500_000  # half a second's work; numbers in bulk travel as one bytes object

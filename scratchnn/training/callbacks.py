@@ -16,7 +16,8 @@ from typing import Any
 from ..checks import require, require_known, require_number, require_size, shown
 from ..errors import ArgumentError
 from ..optim import Optimizer, Schedule
-from ..saving.records import check_writable, pack_matrix, unpack_matrix
+from ..saving.atomic import check_writable
+from ..saving.records import pack_matrix, unpack_matrix
 
 _SHORT_NAMES: dict[Any, str] = {"val_loss": "validation_loss", "val_accuracy": "validation_accuracy"}
 

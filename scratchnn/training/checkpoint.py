@@ -21,7 +21,7 @@ from ..checks import MESSAGE, require_size, shortened, shown, shown_path
 from ..errors import ArgumentError, ModelFileError
 from ..escapes import printable
 from ..saving import records
-from ..saving.atomic import same_file
+from ..saving.atomic import Lock, check_writable, same_file
 from ..saving.records import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
@@ -35,8 +35,8 @@ class Checkpoint:
         self.path = os.fspath(path)
         self.every = None if every is None else require_size("checkpoint_every", every)
         self.resume = resume
-        records.check_writable(path)
-        self._lock = records.Lock(path)
+        check_writable(path)
+        self._lock = Lock(path)
         self._overtaken = False  # another run has written to it
         self._ours: Any = None  # which file this run has read or written last
         self._together = False  # what ``load`` gave was written as one

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scratchnn import Callback, CosineSchedule, EarlyStopping, Model, load_digits, optim
-from scratchnn.saving import records
+from scratchnn.saving import atomic, records
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN, TEST = load_digits()
@@ -249,7 +249,7 @@ def test_sigterm_ends_a_script_that_asked_for_it_with_a_checkpoint(asked: bool, 
 
 def test_a_full_disk_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = {"now": False}
-    write = records.write_atomically
+    write = atomic.write_atomically
 
     def write_if_there_is_room(path: Any, data: bytes) -> None:
         if full["now"]:
@@ -260,7 +260,7 @@ def test_a_full_disk_does_not_end_the_run(tmp_path: Path, monkeypatch: pytest.Mo
         def on_epoch_end(self, model: Any, run: Any) -> None:
             full["now"] = run.epoch == 2
 
-    monkeypatch.setattr(records, "write_atomically", write_if_there_is_room)
+    monkeypatch.setattr(atomic, "write_atomically", write_if_there_is_room)
     with pytest.warns(RuntimeWarning, match=r"run: .*No space left on device; training goes on without ") as caught:
         model = fit(Filling(), checkpoint=tmp_path / "run", checkpoint_every=1)
     assert len(caught) == 1  # once, though every batch of an epoch was tried
@@ -276,7 +276,7 @@ def test_an_interrupt_does_not_promise_a_checkpoint_that_could_not_be_written(
     def full(path: Any, data: bytes) -> None:
         raise OSError(28, "cannot be written: No space left on device", str(path))
 
-    monkeypatch.setattr(records, "write_atomically", full)
+    monkeypatch.setattr(atomic, "write_atomically", full)
     stopped = pytest.raises(KeyboardInterrupt, match=r"stopped after epoch 1, batch 2$")
     with stopped, pytest.warns(RuntimeWarning, match="No space left"):
         fit(Spy(ctrl_c, second_batch), checkpoint=tmp_path / "run")
@@ -285,7 +285,7 @@ def test_an_interrupt_does_not_promise_a_checkpoint_that_could_not_be_written(
 @pytest.mark.skipif(os.name == "nt", reason="an open file cannot be removed there")
 def test_a_run_that_lost_its_lock_leaves_the_file_to_the_other(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    other = records.Lock(path)
+    other = atomic.Lock(path)
 
     class OtherRun(Callback):
         """Somebody removes the lock file, and starts a second run."""

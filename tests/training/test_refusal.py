@@ -24,6 +24,7 @@ from scratchnn import (
     Sequential,
 )
 from scratchnn.saving import records
+from scratchnn.saving.atomic import Lock
 from scratchnn.training import checkpoint
 from scratchnn.training.snapshot import Snapshot
 
@@ -101,7 +102,7 @@ def memory_not_wanted(folder: Path, model: Model) -> dict[str, Any]:
 
 
 def held_by_another(folder: Path, model: Model) -> dict[str, Any]:
-    lock = records.Lock(folder / "run.ckpt")
+    lock = Lock(folder / "run.ckpt")
     lock.__enter__()  # until it is collected with the arguments
     return {"checkpoint": folder / "run.ckpt", "callbacks": [Callback(), lock_holder(lock)]}
 

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
 from itertools import chain, compress
 from operator import add, mul
-from typing import Any
 
 from .. import lists
 from ..sliding_window import Window
@@ -44,7 +42,6 @@ from .matrix import (
     Forms,
     Inputs,
     LaneMatrix,
-    Operand,
     Rows,
     Samples,
     Size,
@@ -55,6 +52,13 @@ from .matrix import (
     longest_sum,
     size_in_range,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from .matrix import Operand
 
 PATCHES_AT_ONCE = 4096  # so many patches are kept in memory at once
 ENOUGH_BITS = 11  # with fewer bits on either side of a product it is computed with floats

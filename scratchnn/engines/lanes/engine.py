@@ -30,11 +30,8 @@ does to training is far less: the loss of every epoch agrees with that of ``lina
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
 from itertools import compress, repeat
 from operator import is_not, mul
-from types import MethodType
-from typing import Any
 
 from ... import linalg
 from ..base import Engine
@@ -52,7 +49,6 @@ from .matrix import (
     Forms,
     Inputs,
     LaneMatrix,
-    Operand,
     Rows,
     Samples,
     Scalars,
@@ -77,6 +73,13 @@ from .matrix import (
     unit_for,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from .matrix import Operand
+
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
 TABLE_BITS = 20  # the least that a weight should have where it is multiplied
 STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its relative error is below 1/65536
@@ -96,7 +99,7 @@ class ImageOperation:
         from . import convolution, pooling
 
         operation: Callable[..., Any] = getattr(pooling if "pool" in self.name else convolution, self.name)
-        return operation if engine is None else MethodType(operation, engine)
+        return operation if engine is None else operation.__get__(engine)
 
 
 class Lanes(Forms, Engine):

@@ -14,15 +14,19 @@ together and taking them apart is done on bytes, by slices.
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import mul
-from typing import Any
 
 from ..sliding_window import Window
 from .layout import Layout
-from .matrix import NOTHING, SCALAR_BITS, Entry, FloatRows, Forms, Inputs, LaneMatrix, Operand, Samples, Size, alike
+from .matrix import NOTHING, SCALAR_BITS, Entry, FloatRows, Forms, Inputs, LaneMatrix, Samples, Size, alike
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    from .matrix import Operand
 
 LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
 
@@ -252,7 +256,7 @@ def _dense(entry: Entry, width: int) -> Any:
     ints = entry.ints
     if entry.positions is None:
         return bytearray(ints) if isinstance(ints, bytes) else ints
-    row: Any = bytearray(width) if isinstance(ints, bytes) else array("i", bytes(4 * width))
+    row: Any = bytearray(width) if isinstance(ints, bytes) else [0] * width
     for k, v in zip(entry.positions, ints):
         row[k] = v
     return row

@@ -19,8 +19,11 @@ keeps a bound on them (see ``lanes``).
 from __future__ import annotations
 
 import sys
-from array import array
-from collections.abc import Iterable, Sequence
+from struct import calcsize, pack, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 # Adding it to a double below 2**51 rounds that to a whole number and leaves it in the low bits (two's complement).
 ROUNDING = 1.5 * 2.0**52
@@ -31,18 +34,14 @@ _BIG_ENDIAN = sys.byteorder == "big"
 
 def _numbers(raw: bytes | bytearray, typecode: str) -> list[int]:
     """Little-endian machine words as Python ints."""
-    words = array(typecode, bytes(raw))
-    if _BIG_ENDIAN:
-        words.byteswap()
-    return words.tolist()
+    if _BIG_ENDIAN or not raw:
+        return list(unpack(f"<{len(raw) // calcsize(typecode)}{typecode}", raw))
+    return memoryview(raw).cast(typecode).tolist()  # type: ignore[call-overload, no-any-return]
 
 
-def _words(values: Iterable[float], typecode: str) -> bytes:
+def _words(values: Sequence[float], typecode: str) -> bytes:
     """Numbers as little-endian machine words."""
-    words = array(typecode, values)
-    if _BIG_ENDIAN:
-        words.byteswap()
-    return words.tobytes()
+    return pack(f"<{len(values)}{typecode}", *values)
 
 
 class Layout:

@@ -19,15 +19,18 @@ builds) when an operation first asks for it:
 from __future__ import annotations
 
 import math
-from array import array
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from itertools import compress
 from operator import itemgetter, mul
-from typing import Any, Union
 
 from ... import linalg
 from .layout import Layout, round_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Union
+
+    Operand = Union["LaneMatrix", "Inputs"]  # what operations take
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
@@ -284,7 +287,7 @@ class Inputs:
         try:
             return self._lists
         except AttributeError:
-            self._lists = [row.tolist() if type(row) is array else row for row in [e.ints for e in self.entries]]
+            self._lists = [row.tolist() if hasattr(row, "tolist") else row for row in [e.ints for e in self.entries]]
             return self._lists
 
     @property
@@ -320,9 +323,6 @@ class Inputs:
                 row[k] = v * unit
             rows.append(row)
         return rows
-
-
-Operand = Union[LaneMatrix, Inputs]  # what operations take
 
 
 class Scalars:
@@ -378,6 +378,8 @@ class FloatRows(Inputs):
     def as_ints(self) -> Inputs:
         """The rows as the nearest small ints."""
         if self._ints is None:
+            from array import array  # which would make a model that predicts wait
+
             entries, width = [], len(self.everywhere)
             for first in range(0, len(self.rows), ROWS_AT_ONCE):
                 rows = self.rows[first : first + ROWS_AT_ONCE]
@@ -457,17 +459,19 @@ def _entry(row: Any, exponent: int, everywhere: Sequence[int]) -> Entry:
     positions = tuple(compress(everywhere, row))
     if len(positions) > SPARSE * len(row):
         return Entry(None, None, row, exponent)
-    ints = row.translate(None, b"\0") if type(row) is bytes else array("i", filter(None, row))
+    if type(row) is bytes:
+        ints: Any = row.translate(None, b"\0")
+    else:
+        ints = list(filter(None, row)) if type(row) is list else type(row)(row.typecode, filter(None, row))
     return Entry(_gather(positions), positions, ints, exponent)
 
 
 def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[int]]:
-    """What picks these positions out of a list; itemgetter gives a tuple for two or more only."""
-    return itemgetter(*positions) if len(positions) > 1 else partial(_picked, positions)
-
-
-def _picked(positions: tuple[int, ...], table: Sequence[int]) -> list[int]:
-    return [table[k] for k in positions]
+    """What picks these positions out of a list; of a single one itemgetter would give no sequence."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    first = positions[0] if positions else 0
+    return itemgetter(slice(first, first + len(positions)))
 
 
 def _own_exponent(row: Sequence[float]) -> int:

@@ -7,11 +7,16 @@ How images are moved is said in ``images``. Lanes are in range, always: they are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from ..sliding_window import Window
 from .images import Frames, MovedSums, blank_lane, frames_of, lanes_of, unread
-from .matrix import SCALAR_BITS, Forms, LaneMatrix, Operand, Samples, size_in_range
+from .matrix import SCALAR_BITS, Forms, LaneMatrix, Samples, size_in_range
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .matrix import Operand
 
 
 def average_pool(ops: Forms, x: Operand, window: Window) -> LaneMatrix:
