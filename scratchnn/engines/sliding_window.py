@@ -30,6 +30,7 @@ else:
             value = vars(owner)[self.make.__name__] = self.make(owner)
             return value
 
+
 Pair = tuple[int, int]
 
 # What things cost, in multiply-adds of the fast engine (about 3 ns): measured, and rounded to powers of two.

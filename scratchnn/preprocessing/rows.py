@@ -136,15 +136,16 @@ def kind(value: object) -> str:
 
 
 def _as_row(row: Any, number: int, name: str) -> Row:
-    if isinstance(row, bytearray) or (is_array(row) and row.typecode == "B"):
-        return bytes(row)
-    if is_array(row) and row.typecode in _ARRAYS and math.isfinite(sum(row)):
-        return row  # type: ignore[no-any-return]
-    if hasattr(row, "tolist"):
-        row = row.tolist()
-    if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
-        single = "; a single row is handed over as [row]" if number == 0 and hasattr(row, "__float__") else ""
-        raise DataError(f"{name}: row {number} must be a sequence of numbers, got {kind(row)}{single}")
+    if type(row) is not list:
+        if isinstance(row, bytearray) or getattr(row, "typecode", "") == "B":
+            return bytes(row)
+        if is_array(row) and row.typecode in _ARRAYS and math.isfinite(sum(row)):
+            return row  # type: ignore[no-any-return]
+        if hasattr(row, "tolist"):
+            row = row.tolist()
+        if isinstance(row, _UNORDERED_OR_TEXT) or not isinstance(row, Iterable):
+            single = "; a single row is handed over as [row]" if number == 0 and hasattr(row, "__float__") else ""
+            raise DataError(f"{name}: row {number} must be a sequence of numbers, got {kind(row)}{single}")
     values = row if type(row) is list else list(row)
     if not NUMBERS.issuperset(map(type, values)):
         values = [_as_number(v, number, column, name) for column, v in enumerate(values)]

@@ -73,7 +73,7 @@ class Schema:
         return Schema(**{**vars(self), **changes})
 
     def __setattr__(self, name: str, *value: Any) -> None:
-        raise AttributeError(f"a Schema never changes: model.schema = model.schema._replace({name}=...) is another")
+        raise AttributeError(f"a Schema never changes: _replace({name}=...) makes another")
 
     __delattr__ = __setattr__
 

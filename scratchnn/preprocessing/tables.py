@@ -27,7 +27,7 @@ _CHUNK = 1 << 18  # bytes that are copied at once
 def is_array(values: Any) -> bool:
     """Whether this is an ``array``. Where nobody has loaded that module, there is none: it takes its time to load."""
     module = sys.modules.get("array")
-    return module is not None and isinstance(values, module.array)
+    return module is not None and type(values) is module.array
 
 
 def _zeros(count: int) -> array[float]:

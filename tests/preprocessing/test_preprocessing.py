@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
+import pickle
 from array import array
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import DataError, Dataset, Model, one_hot
-from scratchnn.preprocessing import Scaling, as_labels, as_rows, as_targets, class_numbers, find_classes
+from scratchnn.preprocessing import Scaling, Schema, as_labels, as_rows, as_targets, class_numbers, find_classes
 
 NUMBERS = st.floats(-1e6, 1e6)
 
@@ -482,3 +484,26 @@ def test_columns_called_X_and_y_are_no_dataset() -> None:
     numpy = pytest.importorskip("numpy")
     table = numpy.rec.fromrecords([(1.0, 2.0), (3.0, 4.0)], names="X,y")
     assert as_rows(table) == [[1.0, 2.0], [3.0, 4.0]]
+
+
+# --- schemas ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_schema_is_what_it_holds_and_never_changes() -> None:
+    schema = Schema("classification", (2,), 3, classes=("a", "b", "c"))
+    assert schema.scaling_kind == "auto"
+    assert schema.label_position is None
+    for twin in (copy.deepcopy(schema), pickle.loads(pickle.dumps(schema)), schema._replace(task="classification")):
+        assert twin == schema
+        assert hash(twin) == hash(schema)
+        assert repr(twin) == repr(schema)
+    other = schema._replace(output_size=4)
+    assert (other.output_size, schema.output_size) == (4, 3)
+    assert other != schema
+    assert "output_size=4, " in repr(other)
+    with pytest.raises(AttributeError, match=r"a Schema never changes: _replace\(task=\.\.\.\) makes another"):
+        schema.task = "regression"
+    with pytest.raises(AttributeError, match="never changes"):
+        del schema.task
+    with pytest.raises(TypeError, match="colour"):
+        schema._replace(colour="red")
