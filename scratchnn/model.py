@@ -6,41 +6,27 @@ and ``losses`` the mathematics, ``records`` files.
 
 from __future__ import annotations
 
-import math
 import os
-from _collections_abc import Iterable
 from random import Random
 
 from . import defaults, linalg
-from .checks import (
-    MESSAGE,
-    chosen,
-    require_known,
-    require_seed,
-    require_size,
-    shortened,
-    shown,
-    shown_path,
-)
-from .engines.finding import DEFAULT_ENGINE, Computing, find_engine
-from .engines.lists import LISTS
+from .checks import MESSAGE, chosen, require_known, require_seed, require_size, shortened, shown, shown_path
+from .engines.finding import DEFAULT_ENGINE, find_engine
 from .errors import ArgumentError, DataError, ModelFileError
+from .inference import Inference, Labelled
 from .layers.architecture import (
     find_activation,
+    find_input_shape,
     frozen_layers,
     gives_any_number,
     hidden_sizes,
-    layer_from_plain,
-    layer_to_plain,
     own_layers,
     perceptron,
-    summary_rows,
+    summary,
 )
-from .layers.architecture import (
-    input_shape as input_shape_of,
-)
-from .layers.base import Layer, Parameter, Sequential, Shape, shape_text, width
+from .layers.base import Layer, Sequential, Shape, width
 from .layers.linear import Dropout
+from .layers.weights import parameter_count, set_weights, weights_of
 from .losses import (
     LOSSES,
     BCELoss,
@@ -52,18 +38,9 @@ from .losses import (
     fitted_loss,
 )
 from .preprocessing.labels import as_answers, as_labels, outputs_for
-from .preprocessing.rows import as_rows
 from .preprocessing.scaling import Scaling
 from .preprocessing.schema import Rows, Schema
-from .saving import records
-from .saving.model_format import (
-    TASKS,
-    brought_up_to_date,
-    check_description,
-    check_fit,
-    check_sizes,
-    check_work,
-)
+from .saving import model_format, records
 from .turns import Turns, asking, changing
 
 TYPE_CHECKING = False
@@ -73,25 +50,19 @@ if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting
 
     from .optim import Optimizer, Schedule
     from .preprocessing.labels import Label
-    from .preprocessing.rows import Row
     from .training.callbacks import History
-    from .training.trainer import TrainingData
+    from .training.fitting import Part
 
-_OF_OPTIMIZER = ("optimizer", "lr", "momentum", "nesterov", "weight_decay")  # the arguments of fit that make it
-
-
-CHUNK = 256  # rows that go through the network at once where it does not learn from them; fewer, if it is large
-WORK_AT_ONCE = 1 << 29  # multiply-adds for as many rows as go through a network at once: bounds memory at no cost
 # What a model keeps when its network is made anew for the number of outputs that the first labels need.
-_KEPT = ("_history", "stop_training", "_turns", "_parts")
+_KEPT = ("_history", "stop_training", "turns", "_part")
 
 
-def _known(name: str, text: str) -> Any:
+def _known(name: str, text: str, as_type: Callable[[Any], Any] = lambda value: value) -> Any:
     """What the schema says, as something that a model says."""
-    return property(lambda model: getattr(model.schema, name), doc=text)
+    return property(lambda model: as_type(getattr(model.schema, name)), doc=text)
 
 
-class Model(Computing):
+class Model:
     """A multilayer perceptron, or with ``from_layers`` any stack of layers.
 
     ``input_size`` features go through one hidden layer of ``hidden_size`` units, or several if it is a list (none if
@@ -128,9 +99,11 @@ class Model(Computing):
     target_scaling = _known("target_scaling", "What became of regression targets; None before there were data.")
     label_name = _known("label_name", "The name of the label's column in the file that was learned from, or None.")
     label_position = _known("label_position", "Its position there, from 0 (or from -1 at the end), or None.")
+    classes = _known("classes", "The classes in the order of the outputs; [] before data, and for other tasks.", list)
+    feature_names = _known("feature_names", "The names of the columns that were learned from; [] if none.", list)
 
+    _part: Part | None = None  # the last one that ``partial_fit`` was given
     _open: dict[str, Any] | None = None  # what it was made with, until the first labels tell how many outputs there are
-    _own_engine: Any = LISTS  # the one it was made with; while it learns, ``ops`` may be one that suits its data
 
     def __init__(
         self,
@@ -145,11 +118,11 @@ class Model(Computing):
         scaling: str = "auto",
         target_scaling: str = "auto",
         engine: Any = DEFAULT_ENGINE,
-        seed: int = 0,
+        seed: int | None = 0,
     ) -> None:
         given = {"activation": activation, "dropout": dropout, "init": init, "engine": engine}
         pattern = find_activation(activation)
-        require_known("task", task, TASKS)
+        require_known("task", task, model_format.TASKS)
         Dropout(dropout)  # checks the rate
         outputs = 1 if task == "regression" else 10
         if output_size is not None:
@@ -165,31 +138,37 @@ class Model(Computing):
         self._assemble(network, loss, task, (sizes[0],), scaling, target_scaling, engine, seed)
         self._open = {**given, "input_size": sizes[0], "hidden_size": sizes[1:-1]} if output_size is None else None
 
-    def _settle_outputs(self, y: Any) -> Any:
-        """``y``, after the network has as many outputs as it needs, if nobody has said how many there are."""
-        if self._open is None or self.schema.scaling is not None or not isinstance(y, Iterable):
-            return y
-        y = y if hasattr(y, "__len__") else list(y)
-        count = outputs_for(y, self.task == "classification")
-        if count not in (0, self.output_size):
+    def _settled(self, labels: Any) -> tuple[Model, Any]:
+        """(this model, or one with as many outputs as the labels need if nobody has said how many; the labels)."""
+        if self._open is None or self.schema.scaling is not None or not hasattr(labels, "__iter__"):
+            return self, labels
+        labels = labels if hasattr(labels, "__len__") else list(labels)
+        count = outputs_for(labels, self.task == "classification")
+        if count in (0, self.output_size):
+            return self, labels
+        before = self.schema
+        engine = self._open["engine"] if isinstance(self._open["engine"], str) else self.inference.engine
+        model = Model(
+            **{**self._open, "engine": engine},
+            output_size=count,
+            task=self.task,
+            scaling=before.scaling_kind,
+            target_scaling=before.target_scaling_kind,
+            seed=self.seed,
+        )
+        model.schema = before._replace(output_size=count)
+        layers = list(model.network.walk())
+        for place in frozen_layers(self.network):
+            layers[place].trainable = False
+        return model, labels
+
+    def become(self, settled: Model, schema: Schema, part: Part | None) -> None:
+        """What a run begins with: the network of ``settled``, which may be this model, and what its data are like."""
+        if settled is not self:
             kept = {name: vars(self)[name] for name in _KEPT}
-            frozen, before = frozen_layers(self.network), self.schema
-            engine = self._open["engine"] if isinstance(self._open["engine"], str) else self._own_engine
-            self.__init__(  # type: ignore[misc]
-                **{**self._open, "engine": engine},
-                output_size=count,
-                task=self.task,
-                scaling=before.scaling_kind,
-                target_scaling=before.target_scaling_kind,
-                seed=self.seed,
-            )
-            vars(self).update(kept)
-            self.schema = before._replace(output_size=count)
-            layers = list(self.network.walk())
-            for place in frozen:
-                layers[place].trainable = False
+            vars(self).update({**vars(settled), **kept})
         self._open = None
-        return y
+        self.schema, self._part = schema, part
 
     @classmethod
     def from_layers(
@@ -222,14 +201,14 @@ class Model(Computing):
         network = Sequential(layers)
         if not network.layers:
             raise ArgumentError("a model needs at least one layer")
-        shape = input_shape_of(network, input_shape)
+        shape = find_input_shape(network, input_shape)
         outputs = width(network.output_shape(shape))
         if task is None:
             binary = isinstance(loss, (BCELoss, BCEWithLogitsLoss)) and outputs == 1
             task = "classification" if binary else loss.task
             if isinstance(loss, BCEWithLogitsLoss) and outputs > 1:
                 task = "multilabel"
-        require_known("task", task, TASKS)
+        require_known("task", task, model_format.TASKS)
         check_loss(network, loss, task, outputs)
         model = cls.__new__(cls)
         model._assemble(network, loss, task, shape, scaling, target_scaling, engine, seed)
@@ -256,9 +235,9 @@ class Model(Computing):
         self.network = network
         self.loss = loss
         outputs = width(network.output_shape(shape))
-        check_sizes(network, shape)
-        self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
-        self._own_engine = self.ops = find_engine(engine, network.longest_row(shape))
+        model_format.check_sizes(network, shape)
+        # While it learns, its network may be on an engine that suits the data.
+        self.inference = Inference(network, find_engine(engine, network.longest_row(shape)), shape)
         require_known("scaling", scaling, Scaling.KINDS)
         require_known("target_scaling", target_scaling, Scaling.TARGET_KINDS)
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
@@ -267,13 +246,13 @@ class Model(Computing):
         self.schema = Schema(task, shape, outputs, scaling, target_scaling)
         self._history: History | None = None  # of the last fit
         self.stop_training = False
-        self._turns = Turns()
-        self._parts: tuple[Any, Optimizer] | None = None  # of the last partial_fit: settings and optimizer
+        self.turns = Turns()
+        self._part = None
         # Weights have a generator of their own, so that they do not depend on how often rows were shuffled.
         self._weight_rng = Random() if seed is None else Random(f"weights {seed}")
         network.build(shape)
         network.initialise(self._weight_rng if drawn else None)
-        network.use(self.ops)
+        network.use(self.inference.engine)
         for layer in network.walk():
             layer.in_model = True
         self.reseed(seed)
@@ -282,7 +261,7 @@ class Model(Computing):
     def reseed(self, seed: int | None) -> None:
         """From here on draw the order of rows, and what Dropout layers drop, from this seed; weights stay."""
         self.seed = seed = require_seed(seed)
-        self._order_rng = Random() if seed is None else Random(f"order {seed}")
+        self.order_rng = Random() if seed is None else Random(f"order {seed}")
         for position, layer in enumerate(self.network.walk()):
             # A stream for each place: what one layer draws depends neither on the others nor on weights being drawn.
             layer.draw_from(Random() if seed is None else Random(f"layer {position} {seed}"))
@@ -303,81 +282,40 @@ class Model(Computing):
     # --- what it is ----------------------------------------------------------------------------------------
 
     @property
-    def classes(self) -> list[Label]:
-        """The classes in the order of the outputs; [] before there were data, and for other tasks."""
-        return list(self.schema.classes)
-
-    @property
-    def feature_names(self) -> list[str]:
-        """The names of the columns that were learned from; [] if they had none."""
-        return list(self.schema.feature_names)
-
-    @property
     def engine(self) -> str:
         """The name of the number engine that computes."""
         return str(self.ops.name)
 
     @property
+    def ops(self) -> Any:
+        """That engine."""
+        return self.network.ops
+
+    @property
     def parameter_count(self) -> int:
         """How many numbers there are in all weights, those of frozen layers too."""
-        return self._count(self.network.parameters())
-
-    def _count(self, parameters: Sequence[Parameter]) -> int:
-        return sum(math.prod(self.ops.shape(p.value)) for p in parameters)
-
-    def _is_vector(self, parameter: Parameter) -> bool:
-        """Whether its numbers are shown as one list. Others may call a whole matrix bias, too."""
-        return parameter.name == "bias" and self.ops.shape(parameter.value)[0] == 1
+        return parameter_count(self.network)
 
     @property
     def weights(self) -> list[Any]:
         """A copy of all parameters in the order of the layers: weights as lists of rows, biases as lists of numbers."""
-        values = []
-        for parameter in self.network.parameters():
-            rows = [list(row) for row in self.ops.to_rows(parameter.value)]
-            values.append(rows[0] if self._is_vector(parameter) else rows)
-        return values
+        return weights_of(self.network)
 
     @weights.setter
     @changing
     def weights(self, values: Sequence[Any]) -> None:
-        parameters = self.network.parameters()
-        if not isinstance(values, (list, tuple)):
-            raise ArgumentError(f"weights must be a list of matrices and vectors, got {type(values).__name__}")
-        if len(values) != len(parameters):
-            raise ArgumentError(f"weights needs {len(parameters)} matrices and vectors, got {len(values)}")
-        matrices = []
-        for number, (parameter, value) in enumerate(zip(parameters, values)):
-            rows = as_rows([value] if self._is_vector(parameter) else value, f"weights[{number}]")
-            came, expected = (len(rows), len(rows[0])), self.ops.shape(parameter.value)
-            if came != expected:
-                raise ArgumentError(f"weights[{number}] must be {expected[0]}x{expected[1]}, got {came[0]}x{came[1]}")
-            matrices.append(self.ops.from_rows([[float(v) for v in row] for row in rows]))
-        for parameter, matrix in zip(parameters, matrices):
-            parameter.value = matrix
+        set_weights(self.network, values)
         self._open = None
 
     def summary(self) -> str:
         """A table as text: each layer, its output shape and its number of parameters."""
-        table = [("layer", "output shape", "parameters"), ("input", shape_text(self.input_shape), "")]
-        table += summary_rows(self.network, self.input_shape, self.ops)
-        totals = [("total", "", f"{self.parameter_count:,}")]
-        learning = self._count(self.network.trainable_parameters())
-        if learning < self.parameter_count:
-            totals.append(("trainable", "", f"{learning:,}"))
-        widths = [max(len(row[column]) for row in [*table, *totals]) for column in range(3)]
-        rule = "-" * (sum(widths) + 4)
-        text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in [*table, *totals]]
-        return "\n".join([text[0], rule, *text[1 : len(table)], rule, *text[len(table) :]])
+        return summary(self.network, self.input_shape)
 
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
 
-    def _standardised(self) -> bool:
-        """Whether the loss is the squared error of standardised targets."""
-        return type(self.loss) is MSELoss and self.schema.target_scaling_kind != "none"
-
-    def _standardises(self) -> bool:
+    @property
+    def standardises(self) -> bool:
         """Whether outputs may stand for standardised targets."""
         return self.task == "regression" and type(self.loss) is MSELoss and gives_any_number(self.network)
 
@@ -388,7 +326,7 @@ class Model(Computing):
 
     def training_batch(self, X: Any, y: Any) -> tuple[Rows, list[Any]]:
         """(inputs, targets) as the network and the loss see them when they are fitted to raw rows and labels."""
-        return self.schema.training_batch(X, y, self._standardises())
+        return self.schema.training_batch(X, y, self.standardises)
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -457,100 +395,11 @@ class Model(Computing):
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
         """
-        from contextlib import nullcontext
-        from functools import partial
+        given = {name: value for name, value in locals().items() if name != "self"}
+        from .training.fitting import Fitting
 
-        from .optim import make_optimizer, make_schedule
-        from .training import fitting
-        from .training.callbacks import RateSchedule, Validation, checked_callbacks
-        from .training.snapshot import Snapshot
-        from .training.trainer import Trainer, TrainingData
-
-        with Snapshot(self, optimizer, schedule) as before:
-            epochs, asked_schedule = require_size("epochs", epochs), schedule
-            schedule = make_schedule(asked_schedule, epochs)
-            clip_norm = fitting.clip_norm(clip_norm, self._standardised(), self.network)
-            if batch_size not in (None, defaults.AUTO):
-                batch_size = require_size("batch_size", batch_size)
-            rule = make_optimizer(optimizer, lr, {"momentum": momentum, "nesterov": nesterov}, weight_decay)
-            if not rule.going_on:
-                self._parts = None
-            looking_on = [*fitting.progress_shown(show_training_info, verbose, eval), *checked_callbacks(callbacks)]
-            keeping = fitting.checkpointing(checkpoint, checkpoint_every, resume, looking_on, schedule, asked_schedule)
-            interruption = fitting.interruption(checkpoint is not None, stop_on_sigterm)
-
-            y = self._settle_outputs(y)
-            # Its own engine, or that of the run whose callback calls this; which also goes on as it was.
-            usual, around, stopped = self.ops, self._turns.running, self.stop_training
-            schema = self.schema.with_columns(X, columns)
-            rows = schema.rows(X)
-            if validation_split is not None:
-                if validation_data is not None:
-                    raise ArgumentError("validation_data and validation_split: only one of them can be given")
-                rows, y, sample_weight, validation_data = fitting.set_aside(
-                    schema, rows, y, sample_weight, validation_split, self.seed or 0
-                )
-            self.schema, targets, weights = schema.learned(rows, y, self._standardises(), sample_weight, class_weight)
-            wanted = defaults.batch_size(len(rows)) if batch_size == defaults.AUTO else batch_size
-            size = len(rows) if wanted is None else min(int(wanted), len(rows))
-            ready, factor = self.schema.inputs(rows)
-            prepared = self._prepared(ready, factor, "X")
-            held_out = None
-            if validation_data is not None:
-                held_out = self._evaluation_data(
-                    *fitting.as_pair(validation_data, "validation_data"), "validation_data"
-                )
-            try:
-                self._turns.running = True
-                self._use(self.ops.tuned_for(prepared, size))
-                data = TrainingData(prepared, targets, weights, rows)
-                trainer = Trainer(
-                    self.network,
-                    self.fitted_loss,
-                    rule,
-                    data,
-                    self.ops,
-                    epochs=epochs,
-                    batch_size=size,
-                    clip_norm=clip_norm,
-                    shuffled=shuffle,
-                    rng=self._order_rng,
-                    callbacks=[
-                        *([] if held_out is None else [Validation(partial(self._evaluate, held_out))]),
-                        *([] if schedule is None else [RateSchedule(schedule, rule)]),
-                        *looking_on,
-                        *([] if interruption is None else [interruption]),
-                    ],
-                    count_correct=None if self.task == "regression" else self.count_correct,
-                    rows_at_once=self.rows_at_once,
-                    subject=self,
-                    interruption=interruption,
-                )
-                if keeping is not None:
-                    keeping.attach(
-                        trainer,
-                        fitting.run_settings(trainer, self.schema, self.loss, self.seed, held_out, schedule, wanted),
-                    )
-                with interruption or nullcontext(), nullcontext() if keeping is None else keeping.checkpoint:
-                    trainer.begin()
-                    self._history = trainer.run.history
-                    before.forget()
-                    trainer.train()
-                    self._history = trainer.run.history  # also after a callback has called ``fit``
-            finally:
-                self._turns.running = around
-                if around:
-                    self.network.train()
-                    self.stop_training = stopped
-                else:
-                    self.network.eval()
-                # What suited the training rows is not kept: a model predicts the same before and after it was saved.
-                self._use(usual)
-        if interruption is not None:
-            run = trainer.run
-            kept = "" if keeping is None else keeping.kept()
-            interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
-        return trainer.run.history
+        settled, given["y"] = self._settled(y)
+        return Fitting(self, settled, settled.schema, given).run()
 
     @changing
     def partial_fit(self, X: Any, y: Any, classes: Any = None, **settings: Any) -> History:
@@ -565,172 +414,80 @@ class Model(Computing):
         odd = [name for name in whole if name in settings]
         if odd:
             raise ArgumentError(f"{' and '.join(odd)}: partial_fit trains one epoch on a part of the rows, use fit")
-        known, parts = self.schema, self._parts
-        opened = dict(vars(self)) if self._open else {}
-        try:
-            if classes is not None:
-                classes = self._settle_outputs(classes)
-            told = self._told_classes(classes)
-            rule = self._optimizer_of_parts(settings)
-        except BaseException:
-            vars(self).update(opened)
-            raise
-        settings = {**settings, **dict.fromkeys(_OF_OPTIMIZER), "optimizer": rule}
-        try:
-            self.schema, rule.going_on = told, True
-            return self.fit(X, y, epochs=1, schedule=None, **settings)
-        except BaseException:
-            if not self.schema.scaling:  # it was refused
-                vars(self).update({"schema": known, **opened})
-            self._parts = parts
-            raise
-        finally:
-            rule.going_on = False
+        usual: Mapping[str, Any] = Model.fit.__wrapped__.__kwdefaults__  # type: ignore[attr-defined]
+        unknown = [name for name in settings if name not in usual]
+        if unknown:
+            raise TypeError(f"partial_fit() got an unexpected keyword argument {unknown[0]!r}")
+        from .training.fitting import Fitting, Part
 
-    def _told_classes(self, classes: Any) -> Schema:
-        """The schema of a model that is told its classes, or knows them, or neither."""
+        settled, counted = self._settled(y if classes is None else classes)
+        schema = settled.schema
         if classes is None:
-            return self.schema
-        if self.task != "classification":
+            y = counted
+        elif self.task != "classification":
             raise ArgumentError(f"classes are for a classifier, this model does {self.task}")
-        told = self.schema.with_classes(as_labels(classes, "classes"), "classes")
-        if self.classes and told.classes != self.schema.classes:
-            raise ArgumentError(f"classes are {shown(self.classes)} since the first rows, got {shown([*told.classes])}")
-        return told
-
-    def _optimizer_of_parts(self, settings: Mapping[str, Any]) -> Optimizer:
-        """The optimizer of the last part, or a new one if these settings are other ones, or other layers learn."""
-        from .optim import make_optimizer
-
-        usual: Any = Model.fit
-        chosen = {name: settings.get(name, usual.__wrapped__.__kwdefaults__[name]) for name in _OF_OPTIMIZER}
-        described = chosen, frozen_layers(self.network)
-        if self._parts is None or self._parts[0] != described:
-            sgd_settings = {name: chosen[name] for name in ("momentum", "nesterov")}
-            rule = make_optimizer(chosen["optimizer"], chosen["lr"], sgd_settings, chosen["weight_decay"])
-            rule.reset()
-            self._parts = described, rule
-        return self._parts[1]
-
-    def _use(self, ops: Any) -> None:
-        self.network.use(ops)
-        self.ops = ops
-
-    def _prepared(self, rows: Sequence[Row], factor: float, name: str) -> Any:
-        try:
-            return self.ops.prepare(rows, factor)
-        except OverflowError as error:
-            raise DataError(f"{name}: {error}") from None
-
-    def _questions(self, rows: Sequence[Row], name: str = "X") -> list[tuple[Sequence[int], Any]]:
-        """(numbers of rows, what the engine makes of them): pixels apart from rows of numbers, because an engine may
-        read all rows of a kind alike, and an answer does not depend on the rows beside it."""
-        ready, factor = self.schema.inputs(rows)
-        pixels = [type(row) is bytes for row in ready]
-        if all(pixels) or not any(pixels):
-            return [(range(len(ready)), self._prepared(ready, factor, name))]
-        kinds = [[number for number, is_pixels in enumerate(pixels) if is_pixels is kind] for kind in (True, False)]
-        return [(numbers, self._prepared([ready[i] for i in numbers], factor, name)) for numbers in kinds]
-
-    def count_correct(self, outputs: Rows, targets: Sequence[Any]) -> int | None:
-        """How many rows of outputs name the right class, or all labels rightly; None for regression."""
-        return self.schema.count_correct(outputs, targets, self.loss)
+        else:
+            schema = schema.told_classes(as_labels(counted, "classes"))
+        given = {**usual, **settings, "X": X, "y": y, "epochs": 1, "schedule": None}
+        return Fitting(self, settled, schema, given, Part(self._part, given, settled.network)).run()
 
     # --- using it ------------------------------------------------------------------------------------------
 
-    def _outputs(self, questions: Sequence[tuple[Sequence[int], Any]]) -> Rows:
-        """What the network gives for each row; also in the middle of an epoch the same, to the last bit, as it would
-        with these weights after training."""
-        if self.ops is self._own_engine:
-            return self._computed(questions)
-        # A callback asks in the middle of an epoch.
-        learning, parameters = self.ops, self.network.parameters()
-        values = [parameter.value for parameter in parameters]
+    def _outputs(self, questions: Any) -> Rows:
+        """What the network gives for rows that somebody asks about; ``DataError`` if numbers run away on the way."""
         try:
-            self._use(self._own_engine)
-            return self._computed(questions)
-        finally:
-            self._use(learning)
-            for parameter, value in zip(parameters, values):
-                parameter.value = value
-
-    def _computed(self, questions: Sequence[tuple[Sequence[int], Any]]) -> Rows:
-        training = self._turns.mine() and self.network.training
-        self.network.eval()
-        ops, forward, at_once = self.ops, self.network.forward, self.rows_at_once
-        outputs: Rows = [[]] * sum(len(numbers) for numbers, _ in questions)
-        try:
-            for numbers, prepared in questions:
-                for first in range(0, len(numbers), at_once):
-                    indices = range(first, min(first + at_once, len(numbers)))
-                    found = ops.to_rows(forward(ops.take_rows(prepared, indices)))
-                    for number, row in zip(numbers[first:], found):
-                        outputs[number] = row
-        finally:
-            if training:
-                self.network.train()
-        return outputs
-
-    def _raw_outputs(self, X: Any) -> Rows:
-        self.schema.require_learned()
-        outputs: Rows = self._answer(self._outputs, self._questions(self.schema.rows(X)))
-        return outputs
-
-    def _answer(self, compute: Callable[[Any], Any], data: Any) -> Any:
-        """What is computed from rows that somebody asked about; ``DataError`` if numbers run away on the way."""
-        try:
-            return compute(data)
+            return self.inference.outputs(questions, self.turns.mine())
         except OverflowError as error:
             raise DataError(f"X cannot be computed with: {error}") from None
+
+    def _outputs_for(self, X: Any) -> Rows:
+        self.schema.require_learned()
+        return self._outputs(self.inference.questions(*self.schema.inputs(self.schema.rows(X))))
 
     @asking
     def predict(self, X: Any) -> list[Any]:
         """For each row of ``X`` (samples x features, raw) its class as given in training; for regression its value (a
         number, or a list where the model has several outputs). ``NotFittedError`` before ``fit``."""
-        return self.schema.answers(self._raw_outputs(X), self.loss)
+        return self.schema.answers(self._outputs_for(X), self.loss)
 
     @asking
     def predict_proba(self, X: Any) -> Rows:
         """For each row of ``X`` the probability of every class, in the order of ``classes``; of a multi-label model
         that of every label, each by itself."""
-        return self.schema.probabilities(self._raw_outputs(X), self.loss)
+        return self.schema.probabilities(self._outputs_for(X), self.loss)
 
     @asking
     def predict_with_proba(self, X: Any) -> tuple[list[Any], Rows]:
         """What ``predict`` and ``predict_proba`` give, with the network run once."""
-        outputs = self._raw_outputs(X)
+        outputs = self._outputs_for(X)
         return self.schema.answers(outputs, self.loss), self.schema.probabilities(outputs, self.loss)
 
-    def _evaluation_data(self, X: Any, y: Any, name: str) -> TrainingData:
-        rows = self.schema.rows(X, f"X of {name}" if name else "X")
-        self.schema.require_learned()
-        targets = self.schema.targets(y, f"y of {name}" if name else "y", len(rows))
-        from .training.trainer import TrainingData
-
-        return TrainingData(self._questions(rows, f"X of {name}" if name else "X"), targets, raw=rows)
-
-    def _evaluate(self, data: TrainingData) -> tuple[float, float | None]:
-        outputs = self._outputs(data.prepared)
-        correct = self.count_correct(outputs, data.targets)
-        return self.fitted_loss.forward(outputs, data.targets), None if correct is None else correct / len(data)
+    def measured(self, data: Labelled) -> tuple[float, float | None]:
+        """(mean loss, accuracy or None) on rows that were checked; ``OverflowError`` if numbers run away."""
+        outputs = self.inference.outputs(data.questions, self.turns.mine())
+        correct = self.schema.count_correct(outputs, data.targets, self.loss)
+        return self.fitted_loss.forward(outputs, data.targets), None if correct is None else correct / len(outputs)
 
     @asking
     def evaluate(self, X: Any, y: Any) -> tuple[float, float | None]:
         """(mean loss, accuracy as a fraction) on rows and labels; the accuracy is None for regression, and the mean
         squared error is that of what ``predict`` gives."""
-        return self._answer(self._evaluate, self._evaluation_data(X, y, ""))  # type: ignore[no-any-return]
+        try:
+            return self.measured(self.inference.labelled(self.schema, X, y))
+        except OverflowError as error:
+            raise DataError(f"X cannot be computed with: {error}") from None
 
     @asking
     def score(self, X: Any, y: Any) -> float:
         """The fraction of rows classified rightly (all labels of a row, of a multi-label model); for regression
         R² = 1 - residual / total sum of squares, of several outputs the mean of their R²."""
-        data = self._evaluation_data(X, y, "")
-        if self.task != "regression":
-            accuracy: float | None = self._answer(self._evaluate, data)[1]
-            assert accuracy is not None
-            return accuracy
-        outputs = self.schema.values(self._answer(self._outputs, data.prepared))
-        return linalg.mean([linalg.r_squared(*columns) for columns in zip(zip(*outputs), zip(*data.targets))])
+        data = self.inference.labelled(self.schema, X, y)
+        outputs = self._outputs(data.questions)
+        correct = self.schema.count_correct(outputs, data.targets, self.loss)
+        if correct is not None:
+            return correct / len(outputs)
+        values = self.schema.values(outputs)
+        return linalg.mean([linalg.r_squared(*columns) for columns in zip(zip(*values), zip(*data.targets))])
 
     @staticmethod
     def get_accuracy(predictions: Any, y: Any) -> float:
@@ -747,24 +504,8 @@ class Model(Computing):
     @asking
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, whole or not at all. Raises ``OSError`` if the place cannot be written."""
-        loss_name = next((name for name, kind in LOSSES.items() if type(self.loss) is kind), None)
-        if loss_name is None:
-            raise ArgumentError(f"only a model with a loss of scratchnn can be saved, this one has {self.loss!r}")
-        description = {
-            "layers": [layer_to_plain(layer) for layer in self.network],
-            "loss": loss_name,
-            **self.schema.to_plain(),
-            "weights": [records.pack_matrix(self.ops.to_rows(p.value)) for p in self.network.parameters()],
-            "seed": self.seed,
-            "frozen": frozen_layers(self.network),
-        }
         # What could not be read again is not written, least of all over what can.
-        try:
-            check_description(description, own_layers([type(layer) for layer in self.network.in_line()]))
-            check_fit(self.network, description)
-        except ValueError as error:
-            raise ArgumentError(f"this model cannot be saved: {error}") from None
-        records.save(path, description)
+        records.save(path, model_format.described(self.network, self.loss, self.schema, self.seed))
 
     @classmethod
     def load(
@@ -789,7 +530,7 @@ class Model(Computing):
             max_work = require_size("max_work", max_work)
         version, description = records.load_with_version(path)
         try:
-            return cls._from_description(brought_up_to_date(description, version), engine, max_work, own)
+            return cls._from_description(model_format.brought_up_to_date(description, version), engine, max_work, own)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             start = f"{shown_path(path)}: the parts of this model do not fit together: "
             raise ModelFileError(start + shortened(" ".join(str(error).split()), MESSAGE - len(start))) from None
@@ -798,25 +539,12 @@ class Model(Computing):
     def _from_description(
         cls, description: Any, engine: Any, max_work: int | None, own: Mapping[str, type[Layer]]
     ) -> Model:
-        check_description(description, own)
-        plain = description["layers"]
-        network = Sequential([layer_from_plain(layer, own) for layer in plain])
-        if [layer_to_plain(layer) for layer in network] != plain:
-            raise ValueError("the arguments of the layers are not written as save writes them")
-        check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
-        check_work(network, description, max_work)
-        shape = tuple(description["input_shape"])
-        loss, task = LOSSES[description["loss"]](), description["task"]
-        check_loss(network, loss, task, width(network.output_shape(shape)))
+        network, loss = model_format.network_of(description, own, max_work)
+        task, shape = description["task"], tuple(description["input_shape"])
         model = cls.__new__(cls)
         kinds = description["scaling_kind"], description["target_scaling_kind"]
         model._assemble(network, loss, task, shape, *kinds, engine, description["seed"], drawn=False)
-        layers = list(network.walk())
-        for position in description["frozen"]:
-            layers[position].trainable = False
-        packed = description.pop("weights")[::-1]
-        for parameter in network.parameters():
-            parameter.value = model.ops.from_rows(records.unpack_matrix(packed.pop()))  # one at a time: less memory
+        model_format.fill(network, description)
         model.schema = Schema.from_plain(description, model.output_size)
         network.eval()
         return model

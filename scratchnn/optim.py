@@ -49,7 +49,6 @@ class Optimizer(Computing):
 
     steps = 0  # taken so far, where a rule counts them
     weight_decay = 0.0
-    going_on = False  # whether it remembers what it learned in the last run
 
     def __init__(self, lr: float) -> None:
         self.lr = require_number("lr", lr, 0.0, above=True)
@@ -61,10 +60,10 @@ class Optimizer(Computing):
         """Change every parameter's value by its gradient, which ``backward`` has left in it."""
         raise NotImplementedError
 
-    def begin(self, ops: Any) -> None:
+    def begin(self, ops: Any, going_on: bool = False) -> None:
         """Get ready for a run on an engine. Momentum belongs to one run (it may even come from another network), unless
-        it is said to be ``going_on``."""
-        if self.going_on:
+        this one is said to be ``going_on`` where the last one ended."""
+        if going_on:
             matrices = [ops.from_rows(self.ops.to_rows(matrix)) for matrix in self.matrices()]
             self.restore(matrices, self.floats(), self.steps)
         else:
@@ -315,29 +314,28 @@ def make_optimizer(
     lr: float | None,
     sgd_settings: Mapping[str, Any],
     weight_decay: float,
-) -> Optimizer:
-    """The optimizer that ``fit``'s arguments describe; ``ValueError`` names what is wrong.
+) -> tuple[Optimizer, float]:
+    """The optimizer that ``fit``'s arguments describe, and its first rate; ``ValueError`` names what is wrong.
 
-    Without a rate (None) it gets the recommended one; so does SGD without a ``momentum``.
+    Without a rate (None) it is the recommended one, or the optimizer object's own; SGD without a ``momentum`` gets the
+    recommended one. An object that was handed over stays as it is.
     """
     if isinstance(optimizer, Optimizer):
         given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
         if given:
             raise ArgumentError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
-        if lr is not None:
-            optimizer.lr = require_number("lr", lr, 0.0, above=True)
-        return optimizer
+        return optimizer, optimizer.lr if lr is None else require_number("lr", lr, 0.0, above=True)
     optimizer = chosen("optimizer", optimizer, OPTIMIZERS, ", or an Optimizer object")
     rate = defaults.LEARNING_RATES[optimizer] if lr is None else lr
     if optimizer == "sgd":
         settings = dict(sgd_settings)
         if settings.get("momentum") is None:
             settings["momentum"] = defaults.MOMENTUM
-        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **settings)  # type: ignore[call-arg]
+        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **settings), rate  # type: ignore[call-arg]
     odd = [name for name, value in sgd_settings.items() if value]
     if odd:
         raise ArgumentError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
-    return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay)  # type: ignore[call-arg]
+    return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay), rate  # type: ignore[call-arg]
 
 
 def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = LISTS) -> float:

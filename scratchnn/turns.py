@@ -99,7 +99,7 @@ class Turns:
 
 
 def asking(method: Method) -> Method:
-    """A method that leaves the object as it is; its ``_turns`` are asked for a turn."""
+    """A method that leaves the object as it is; its ``turns`` are asked for a turn."""
     return _in_turn(method, Turns.ask)
 
 
@@ -110,7 +110,7 @@ def changing(method: Method) -> Method:
 
 def _in_turn(method: Method, begin: Callable[[Turns, object], None]) -> Method:
     def guarded(self: Any, *arguments: Any, **settings: Any) -> Any:
-        turns, token = self._turns, object()
+        turns, token = self.turns, object()
         try:
             begin(turns, token)
             return method(self, *arguments, **settings)

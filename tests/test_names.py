@@ -31,6 +31,7 @@ from scratchnn import (
     elementary,
     linalg,
 )
+from scratchnn.inference import Inference
 
 _rng = Random(3)
 X = [[_rng.gauss(k % 3, 0.5), _rng.gauss(k % 2, 1.0)] for k in range(40)]
@@ -133,7 +134,7 @@ def test_steps_after_each_third_by_their_name(given: Any) -> None:
 
 @pytest.mark.parametrize("given", ["plateau", ReduceOnPlateau])
 def test_a_plateau_by_its_name(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Model, "_evaluate", lambda self, data: (1.0, 0.5))
+    monkeypatch.setattr(Model, "measured", lambda self, data: (1.0, 0.5))
     noted = Rates()
     Model(2, 4, 3).fit(X, Y, epochs=6, lr=0.1, schedule=given, validation_data=(X, Y), callbacks=[noted])
     assert noted.seen == [0.1] * 4 + [pytest.approx(0.01)] * 2
@@ -168,9 +169,13 @@ def test_a_part_of_the_rows_is_set_aside_to_validate_with() -> None:
 
 def test_the_split_has_every_class_in_proportion_and_comes_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr(
-        Model, "_evaluation_data", lambda self, X, y, name: seen.append((X, y)) or _ORIGINAL(self, X, y, name)
-    )
+    labelled = Inference.labelled
+
+    def watched(self: Inference, schema: Any, X: Any, y: Any, name: str) -> Any:
+        seen.append((X, y))
+        return labelled(self, schema, X, y, name)
+
+    monkeypatch.setattr(Inference, "labelled", watched)
     y = [k % 2 for k in range(40)]
     for seed in (1, 1, 2):
         Model(2, 4, 2, seed=seed).fit(X, y, epochs=1, validation_split=0.25)
@@ -178,9 +183,6 @@ def test_the_split_has_every_class_in_proportion_and_comes_from_the_seed(monkeyp
     assert seen[0] == seen[1] != seen[2]
     pairs = list(zip(X, y))
     assert all(pair in pairs for pair in zip(*seen[0]))
-
-
-_ORIGINAL = Model._evaluation_data
 
 
 def test_rows_that_are_set_aside_are_not_learned_from() -> None:

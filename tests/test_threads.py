@@ -247,7 +247,7 @@ def test_fit_waits_for_those_who_ask() -> None:
     assert inside.wait(30)
     learner = threading.Thread(target=model.fit, args=(X, Y), kwargs={"epochs": 1, "lr": 0.5})
     learner.start()
-    while not model._turns.begun():  # it has said that it wants to
+    while not model.turns.begun():  # it has said that it wants to
         assert learner.is_alive()
     assert model.weights == model_of("relu", "linalg").weights
     go_on.set()
@@ -284,7 +284,7 @@ def test_copies_begin_with_nobody() -> None:
     model.fit(X, Y, epochs=1, callbacks=[Copies()])
     with ThreadPoolExecutor(1) as pool:
         for twin in copies:
-            assert twin._turns is not model._turns
+            assert twin.turns is not model.turns
             assert len(pool.submit(twin.predict, X).result(30)) == len(X)
 
 
@@ -314,7 +314,7 @@ def test_a_turn_that_was_not_ended_keeps_nobody_waiting(monkeypatch: pytest.Monk
 
 def test_ctrl_c_while_fit_waits_leaves_everything_as_it_was() -> None:
     model = model_of("relu", "linalg")
-    turns = model._turns
+    turns = model.turns
     with ThreadPoolExecutor(1) as pool:
         pool.submit(turns.ask, "somebody").result(30)
         before = model.weights

@@ -6,7 +6,6 @@ and those that the reader hands over, are ever made from a file.
 
 from __future__ import annotations
 
-import math
 from _collections_abc import Sequence
 
 from .. import defaults
@@ -16,6 +15,7 @@ from . import ARGUMENTS
 from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from .base import Layer, Sequential, Shape, shape_text
 from .linear import Dropout, Linear
+from .weights import parameter_count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,23 +169,38 @@ def gives_any_number(network: Sequential) -> bool:
     return type(last) in (Linear, Conv2D)
 
 
-def summary_rows(network: Sequential, shape: Shape, ops: Any, indent: str = "") -> list[tuple[str, str, str]]:
+def summary(network: Sequential, shape: Shape) -> str:
+    """A table as text: each layer, its output shape and its number of parameters."""
+    table = [("layer", "output shape", "parameters"), ("input", shape_text(shape), "")]
+    table += _summary_rows(network, shape)
+    count, learning = parameter_count(network), parameter_count(network, network.trainable_parameters())
+    totals = [("total", "", f"{count:,}")]
+    if learning < count:
+        totals.append(("trainable", "", f"{learning:,}"))
+    widths = [max(len(row[column]) for row in [*table, *totals]) for column in range(3)]
+    rule = "-" * (sum(widths) + 4)
+    text = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in [*table, *totals]]
+    return "\n".join([text[0], rule, *text[1 : len(table)], rule, *text[len(table) :]])
+
+
+def _summary_rows(network: Sequential, shape: Shape, indent: str = "") -> list[tuple[str, str, str]]:
     """(layer, output shape, parameters) for every layer of a network whose input samples have this shape."""
     rows = []
     for layer in network:
         output = layer.output_shape(shape)
         if isinstance(layer, Sequential):
             rows.append((f"{indent}Sequential", shape_text(output), ""))
-            rows += summary_rows(layer, shape, ops, indent + "  ")
+            rows += _summary_rows(layer, shape, indent + "  ")
         else:
-            count = sum(math.prod(ops.shape(p.value)) for p in layer.parameters())
+            count = parameter_count(layer)
             frozen = " (frozen)" if count and not layer.trainable else ""
             rows.append((f"{indent}{type(layer).__name__}{frozen}", shape_text(output), f"{count:,}"))
         shape = output
     return rows
 
 
-def input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
+def find_input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
+    """The shape of a sample, as it is given or read off the first Linear; ``ArgumentError`` if there is neither."""
     if given is None:
         first = next((layer for layer in network.walk() if isinstance(layer, Linear)), None)
         if first is None:

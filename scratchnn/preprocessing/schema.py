@@ -129,13 +129,13 @@ class Schema:
             position = require_size("the label's position", position, -1 - self.width, self.width)
         return self._replace(feature_names=tuple(map(str, names)), label_name=label, label_position=position)
 
-    def with_classes(self, labels: Sequence[Label], name: str = "y") -> Schema:
+    def with_classes(self, labels: Sequence[Label], name: str = "y", complete: bool = False) -> Schema:
         """With the classes of these labels. Labels that are numbers from 0 on may leave some of the outputs' classes
-        out."""
+        out, unless they are said to be ``complete``."""
         found, expected = find_classes(labels), max(self.output_size, 2)
         if len(found) < 2:
             raise DataError(f"{name} has a single class, {shown(found[0])}: at least two are needed to learn from")
-        if len(found) < expected and all(isinstance(c, int) and 0 <= c < expected for c in found):
+        if len(found) < expected and not complete and all(isinstance(c, int) and 0 <= c < expected for c in found):
             found = list(range(expected))
         if len(found) != expected:
             raise DataError(
@@ -143,6 +143,15 @@ class Schema:
                 f"set output_size={len(found)}"
             )
         return self._replace(classes=tuple(found))
+
+    def told_classes(self, classes: Sequence[Label]) -> Schema:
+        """With all the classes that there will be, told before there are rows of each."""
+        told = self.with_classes(classes, "classes", complete=True)
+        if self.classes and told.classes != self.classes:
+            raise ArgumentError(
+                f"classes are {shown([*self.classes])} since the first rows, got {shown([*told.classes])}"
+            )
+        return told
 
     def learned(
         self, rows: Sequence[Row], y: Any, standardises: bool, sample_weight: Any = None, class_weight: Any = None

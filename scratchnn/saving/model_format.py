@@ -1,4 +1,4 @@
-"""Checking what a model file says, before anything is made of it.
+"""A model as plain data, and checking what a model file says before anything is made of it.
 
 A saved model is described by plain data: its layers, loss, classes, scaling, weights. Whoever wrote the file may have
 written anything, so every part is checked here for its type, its range, and whether it fits the others, and nothing
@@ -11,15 +11,20 @@ from .. import checks
 from ..checks import MOST_NUMBERS, MOST_SEEDS, require, require_known
 from ..errors import ArgumentError
 from ..layers import ARGUMENTS
-from ..layers.base import MOST_LAYERS, Sequential, Shape, width
-from ..losses import LOSSES
+from ..layers.architecture import frozen_layers, layer_from_plain, layer_to_plain, own_layers
+from ..layers.base import MOST_LAYERS, Sequential, width
+from ..losses import LOSSES, check_loss
 from ..preprocessing.scaling import Scaling
-from .records import packed_shape
+from .records import pack_matrix, packed_shape, unpack_matrix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from typing import Any
+
+    from ..layers.base import Layer, Shape
+    from ..losses import Loss
+    from ..preprocessing.schema import Schema
 
 TASKS = ("classification", "regression", "multilabel")
 
@@ -56,6 +61,51 @@ def shown(value: Any) -> str:
     """A value from a file as it may stand in a message: of what holds others only how many."""
     inside = type(value) in (list, tuple, dict, bytes)
     return f"a {type(value).__name__} of {len(value)}" if inside else checks.shown(value)
+
+
+def described(network: Sequential, loss: Loss, schema: Schema, seed: int | None) -> dict[str, Any]:
+    """A model as plain data; ``ArgumentError`` for one that could not be read again."""
+    loss_name = next((name for name, kind in LOSSES.items() if type(loss) is kind), None)
+    if loss_name is None:
+        raise ArgumentError(f"only a model with a loss of scratchnn can be saved, this one has {loss!r}")
+    description = {
+        "layers": [layer_to_plain(layer) for layer in network],
+        "loss": loss_name,
+        **schema.to_plain(),
+        "weights": [pack_matrix(network.ops.to_rows(p.value)) for p in network.parameters()],
+        "seed": seed,
+        "frozen": frozen_layers(network),
+    }
+    try:
+        check_description(description, own_layers([type(layer) for layer in network.in_line()]))
+        check_fit(network, description)
+    except ValueError as error:
+        raise ArgumentError(f"this model cannot be saved: {error}") from None
+    return description
+
+
+def network_of(description: Any, own: Mapping[str, type[Layer]], max_work: int | None) -> tuple[Sequential, Loss]:
+    """The network, without weights, and the loss that a file describes, after all of it has been checked."""
+    check_description(description, own)
+    plain = description["layers"]
+    network = Sequential([layer_from_plain(layer, own) for layer in plain])
+    if [layer_to_plain(layer) for layer in network] != plain:
+        raise ValueError("the arguments of the layers are not written as save writes them")
+    check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
+    check_work(network, description, max_work)
+    loss, shape = LOSSES[description["loss"]](), tuple(description["input_shape"])
+    check_loss(network, loss, description["task"], width(network.output_shape(shape)))
+    return network, loss
+
+
+def fill(network: Sequential, description: dict[str, Any]) -> None:
+    """Give a built network the weights that a file describes, and freeze the layers that were frozen."""
+    layers = list(network.walk())
+    for position in description["frozen"]:
+        layers[position].trainable = False
+    packed = description.pop("weights")[::-1]
+    for parameter in network.parameters():
+        parameter.value = network.ops.from_rows(unpack_matrix(packed.pop()))  # one at a time: less memory
 
 
 def brought_up_to_date(description: Any, version: int) -> Any:

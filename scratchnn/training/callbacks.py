@@ -182,8 +182,11 @@ class Callback:
 
     reads_weights = True  # whether it may look at the weights, or save them: they are then looked over before
 
+    def check(self, model: Any, run: Run) -> None:
+        """Before anything changes. An error that is raised here refuses the run, and leaves no trace of it."""
+
     def on_train_begin(self, model: Any, run: Run) -> None:
-        """Before the first epoch. An error that is raised here refuses the run, and leaves no trace of it."""
+        """Before the first epoch. An error that is raised here refuses the run, too: the model is put back."""
 
     def on_batch_end(self, model: Any, run: Run) -> None:
         """After every batch."""
@@ -229,7 +232,7 @@ class Validation(Callback):
     def __init__(self, measure: Callable[[], tuple[float, float | None]]) -> None:
         self._measure = measure
 
-    def on_train_begin(self, subject: Any, run: Run) -> None:
+    def check(self, subject: Any, run: Run) -> None:
         run.validates = True
 
     def before_epoch_end(self, subject: Any, run: Run) -> None:
@@ -271,11 +274,13 @@ class _Watching(Callback):
         self.monitor = monitor
         self.min_delta = require_number("min_delta", min_delta, 0.0)
 
-    def on_train_begin(self, model: Any, run: Run) -> None:
+    def check(self, model: Any, run: Run) -> None:
         missing = "validation data" if self.monitor.startswith("validation") and not run.validates else ""
         missing = "a classification model" if "accuracy" in self.monitor and not run.classifies else missing
         if missing:
             raise ArgumentError(f"{type(self).__name__} watches {self.monitor}, which needs {missing}")
+
+    def on_train_begin(self, model: Any, run: Run) -> None:
         self.best: float | None = None
         self.best_epoch = 0
 
@@ -384,8 +389,8 @@ class BestWeights(_Watching):
         super().__init__(monitor)
         self.path = path
 
-    def on_train_begin(self, model: Any, run: Run) -> None:
-        super().on_train_begin(model, run)
+    def check(self, model: Any, run: Run) -> None:
+        super().check(model, run)
         check_writable(self.path)
 
     def on_epoch_end(self, model: Any, run: Run) -> None:

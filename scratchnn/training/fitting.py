@@ -1,20 +1,30 @@
-"""What the arguments of ``Model.fit`` stand for: rows that are set aside, who looks on, where a run is kept."""
+"""One call of ``Model.fit``: what its arguments stand for, a trainer made of them, and the run.
+
+``Fitting`` first reads and checks everything, which changes nothing, so that a call that is refused leaves no trace.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import defaults
 from ..checks import require_number, require_size
 from ..errors import ArgumentError, DataError
+from ..inference import Labelled
 from ..layers.architecture import frozen_layers
 from ..layers.base import Sequential
-from ..optim import Schedule, described
+from ..losses import MSELoss, fitted_loss
+from ..optim import Optimizer, Schedule, described, make_optimizer, make_schedule
 from ..preprocessing.labels import as_labels, as_targets
 from ..preprocessing.rows import Row
 from ..preprocessing.schema import Schema
 from ..preprocessing.tables import taken
+from .callbacks import History, RateSchedule, Validation, checked_callbacks
+from .snapshot import Snapshot
 from .trainer import Trainer, TrainingData
 
 if TYPE_CHECKING:  # they are only loaded where they are asked for
@@ -22,14 +32,176 @@ if TYPE_CHECKING:  # they are only loaded where they are asked for
     from .interruption import Interruption
 
 
-def clip_norm(given: Any, standardised: bool, network: Any) -> float | None:
+class Part:
+    """What ``partial_fit`` knows from part to part: its settings, the layers that are frozen, and the optimizer."""
+
+    def __init__(self, before: Part | None, settings: Mapping[str, Any], network: Sequential) -> None:
+        chosen = {name: settings[name] for name in ("optimizer", "lr", "momentum", "nesterov", "weight_decay")}
+        self.described = chosen, frozen_layers(network)
+        self.going_on = before is not None and before.described == self.described
+        self.optimizer: Optimizer
+        if before is not None and self.going_on:
+            self.optimizer, self.lr = before.optimizer, before.optimizer.lr
+        else:  # other settings, or other layers learn
+            sgd_settings = {name: chosen[name] for name in ("momentum", "nesterov")}
+            self.optimizer, self.lr = make_optimizer(
+                chosen["optimizer"], chosen["lr"], sgd_settings, chosen["weight_decay"]
+            )
+
+
+class Fitting:
+    """A run of a model, checked and ready: ``run`` is what changes the model.
+
+    ``given`` are the arguments of ``fit`` by their names. ``settled`` is the model itself, or one with as many outputs
+    as the labels need, which it is to become; ``schema`` is what is known of the data before. ``part`` is a ``Part``
+    where the rows are one part of all.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        settled: Any,
+        schema: Schema,
+        given: Mapping[str, Any],
+        part: Part | None = None,
+    ) -> None:
+        asked = SimpleNamespace(**given)
+        self.model = model
+        self.settled = settled
+        epochs = require_size("epochs", asked.epochs)
+        self.schedule = make_schedule(asked.schedule, epochs)
+        largest_norm = clip_norm(asked.clip_norm, settled)
+        if asked.batch_size not in (None, defaults.AUTO):
+            require_size("batch_size", asked.batch_size)
+        sgd_settings = {"momentum": asked.momentum, "nesterov": asked.nesterov}
+        self.part = part
+        if part is None:
+            self.optimizer, lr = make_optimizer(asked.optimizer, asked.lr, sgd_settings, asked.weight_decay)
+        else:
+            self.optimizer, lr = part.optimizer, part.lr
+        looking_on = [
+            *progress_shown(asked.show_training_info, asked.verbose, asked.eval),
+            *checked_callbacks(asked.callbacks),
+        ]
+        self.keeping = checkpointing(asked, looking_on, self.schedule)
+        self.interruption = interruption(asked.checkpoint is not None, asked.stop_on_sigterm)
+
+        schema = schema.with_columns(asked.X, asked.columns)
+        rows, y, sample_weight, validation_data = (
+            schema.rows(asked.X),
+            asked.y,
+            asked.sample_weight,
+            asked.validation_data,
+        )
+        if asked.validation_split is not None:
+            if validation_data is not None:
+                raise ArgumentError("validation_data and validation_split: only one of them can be given")
+            rows, y, sample_weight, validation_data = set_aside(
+                schema, rows, y, sample_weight, asked.validation_split, settled.seed or 0
+            )
+        self.schema, targets, weights = schema.learned(rows, y, settled.standardises, sample_weight, asked.class_weight)
+        wanted = defaults.batch_size(len(rows)) if asked.batch_size == defaults.AUTO else asked.batch_size
+        size = len(rows) if wanted is None else min(int(wanted), len(rows))
+        inference = settled.inference
+        data = TrainingData(inference.prepared(*self.schema.inputs(rows)), targets, weights, rows)
+        held_out = None
+        if validation_data is not None:
+            held_out = inference.labelled(self.schema, *as_pair(validation_data, "validation_data"), "validation_data")
+        self.trainer = Trainer(
+            settled.network,
+            fitted_loss(settled.loss, self.schema.target_scaling),
+            self.optimizer,
+            data,
+            settled.ops.tuned_for(data.prepared, size),
+            epochs=epochs,
+            batch_size=size,
+            lr=lr,
+            going_on=part is not None and part.going_on,
+            clip_norm=largest_norm,
+            shuffled=asked.shuffle,
+            rng=settled.order_rng,
+            callbacks=[
+                *([] if held_out is None else [Validation(partial(model.measured, held_out))]),
+                *([] if self.schedule is None else [RateSchedule(self.schedule, self.optimizer)]),
+                *looking_on,
+                *([] if self.interruption is None else [self.interruption]),
+            ],
+            count_correct=None if self.schema.regression else self._count_correct,
+            rows_at_once=inference.rows_at_once,
+            subject=model,
+            interruption=self.interruption,
+        )
+        if self.keeping is not None:
+            self.keeping.attach(self.trainer, self._settings(held_out, wanted))
+
+    def run(self) -> History:
+        """Learn. What on the way refuses to begin still leaves the model as it was."""
+        model, trainer, keeping, interruption = self.model, self.trainer, self.keeping, self.interruption
+        # Its own engine, or that of the run whose callback calls this; which also goes on as it was.
+        usual, around, stopped = self.settled.ops, model.turns.running, model.stop_training
+        with interruption or nullcontext(), nullcontext() if keeping is None else keeping.checkpoint:
+            trainer.check()
+            with Snapshot(model, self.optimizer, self.schedule) as before:
+                try:
+                    model.turns.running = True
+                    model.become(self.settled, self.schema, self.part)
+                    trainer.begin()
+                    model.history = trainer.run.history
+                    before.forget()
+                    trainer.train()
+                    model.history = trainer.run.history  # also after a callback has called ``fit``
+                finally:
+                    model.turns.running = around
+                    if around:
+                        model.network.train()
+                        model.stop_training = stopped
+                    else:
+                        model.network.eval()
+                    # What suited the training rows is not kept: a model predicts the same before and after it is saved.
+                    model.network.use(usual)
+        if interruption is not None:
+            run = trainer.run
+            kept = "" if keeping is None else keeping.kept()
+            interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
+        return trainer.run.history
+
+    def _count_correct(self, outputs: Any, targets: Sequence[Any]) -> int | None:
+        return self.schema.count_correct(outputs, targets, self.settled.loss)
+
+    def _settings(self, held_out: Labelled | None, batch_size: Any) -> dict[str, Any]:
+        """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
+        from .checkpoint import fingerprint
+
+        trainer, data, schema = self.trainer, self.trainer.data, self.schema
+        name, arguments = described(trainer.optimizer)
+        return {
+            "training data": fingerprint(data.raw, data.targets, data.weights),
+            "validation data": "" if held_out is None else fingerprint(held_out.rows, held_out.targets, None),
+            "network": repr(trainer.network),
+            "frozen layers": frozen_layers(trainer.network),
+            "loss": repr(self.settled.loss),
+            "scaling": schema.scaling_kind,
+            "target scaling": schema.target_scaling_kind,
+            "seed": self.settled.seed,
+            "engine": f"{trainer.ops.name} {getattr(trainer.ops, 'width', '')}".strip(),
+            "epochs": trainer.epochs,
+            "batch_size": batch_size,
+            "optimizer": [name, {**arguments, "lr": trainer.run.first_lr}],
+            "schedule": described(self.schedule),
+            "clip_norm": trainer.clip_norm,
+            "shuffle": bool(trainer.shuffled),
+        }
+
+
+def clip_norm(given: Any, model: Any) -> float | None:
     """The largest norm of a gradient. What is recommended depends on whether the loss is the squared error of
-    ``standardised`` targets, and on how deep the network is."""
+    standardised targets, and on how deep the network is."""
     if given is None:
         return None
     if given != defaults.AUTO:
         return require_number("clip_norm", given, 0.0, above=True)
-    leaves = [layer for layer in network.walk() if not isinstance(layer, Sequential)]
+    leaves = [layer for layer in model.network.walk() if not isinstance(layer, Sequential)]
+    standardised = type(model.loss) is MSELoss and model.schema.target_scaling_kind != "none"
     return defaults.clip_norm(standardised, sum(bool(layer.parameters()) for layer in leaves))
 
 
@@ -70,10 +242,9 @@ def progress_shown(wanted: bool, verbose: Any, every: int | None) -> list[Any]:
     return [TrainingProgress(every=every, live=False if verbose == 2 else None)]
 
 
-def checkpointing(
-    path: Any, every: int | None, resume: bool, callbacks: Sequence[Any], schedule: Any, asked_schedule: Any
-) -> Checkpointing | None:
+def checkpointing(asked: Any, callbacks: Sequence[Any], schedule: Schedule | None) -> Checkpointing | None:
     """What keeps the run in a file, if there is a path."""
+    path, every, resume = asked.checkpoint, asked.checkpoint_every, asked.resume
     if path is None:
         if every is not None or resume:
             raise ArgumentError("checkpoint_every and resume need a checkpoint: the path of its file")
@@ -81,7 +252,7 @@ def checkpointing(
     from .checkpoint import Checkpoint
     from .checkpointing import Checkpointing
 
-    return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked_schedule)
+    return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked.schedule)
 
 
 def interruption(kept: bool, sigterm: bool) -> Interruption | None:
@@ -91,38 +262,6 @@ def interruption(kept: bool, sigterm: bool) -> Interruption | None:
     from .interruption import Interruption
 
     return Interruption(sigterm=sigterm)
-
-
-def run_settings(
-    trainer: Trainer,
-    schema: Schema,
-    loss: Any,
-    seed: int | None,
-    held_out: TrainingData | None,
-    schedule: Schedule | None,
-    batch_size: Any,
-) -> dict[str, Any]:
-    """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
-    from .checkpoint import fingerprint
-
-    data = trainer.data
-    return {
-        "training data": fingerprint(data.raw, data.targets, data.weights),
-        "validation data": "" if held_out is None else fingerprint(held_out.raw, held_out.targets, None),
-        "network": repr(trainer.network),
-        "frozen layers": frozen_layers(trainer.network),
-        "loss": repr(loss),
-        "scaling": schema.scaling_kind,
-        "target scaling": schema.target_scaling_kind,
-        "seed": seed,
-        "engine": f"{trainer.ops.name} {getattr(trainer.ops, 'width', '')}".strip(),
-        "epochs": trainer.epochs,
-        "batch_size": batch_size,
-        "optimizer": described(trainer.optimizer),
-        "schedule": described(schedule),
-        "clip_norm": trainer.clip_norm,
-        "shuffle": bool(trainer.shuffled),
-    }
 
 
 def as_pair(pair: Any, what: str) -> tuple[Any, Any]:

@@ -18,7 +18,7 @@ class Snapshot:
         things = [model, *layers, *(other for other in others if isinstance(other, (Optimizer, Schedule)))]
         self._things = [(thing, dict(vars(thing))) for thing in things]
         self._parameters = [(parameter, dict(vars(parameter))) for parameter in model.network.parameters()]
-        self._generators = [(rng, rng.getstate()) for rng in (model._order_rng, *generators_of(layers))]
+        self._generators = [(rng, rng.getstate()) for rng in (model.order_rng, *generators_of(layers))]
 
     def put_back(self) -> None:
         """Everything as it was when the snapshot was taken."""

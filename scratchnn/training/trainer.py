@@ -43,12 +43,13 @@ class TrainingData:
 
 
 class Trainer:
-    """Trains ``network`` on ``data``, whose rows were prepared by the engine ``ops`` that the network uses.
+    """Trains ``network`` on ``data``, whose rows the engine ``ops`` has prepared; the network learns on that engine.
 
-    ``callbacks`` are told what happens, in their order, with ``subject`` (the trainer itself, if it is None): one that
-    sets its ``stop_training`` ends the run. ``count_correct(outputs, targets)`` says how many rows are right, and None
-    where no row can be. ``interruption`` puts off a Ctrl-C that a callback lets through. Everything is random by
-    ``rng`` alone: the order of rows.
+    ``lr`` is the first rate (the optimizer's own, if it is None); ``going_on`` says that the optimizer remembers the
+    run before. ``callbacks`` are told what happens, in their order, with ``subject`` (the trainer itself, if it is
+    None): one that sets its ``stop_training`` ends the run. ``count_correct(outputs, targets)`` says how many rows are
+    right, and None where no row can be. ``interruption`` puts off a Ctrl-C that a callback lets through. Everything is
+    random by ``rng`` alone: the order of rows.
     """
 
     stop_training = False
@@ -64,6 +65,8 @@ class Trainer:
         epochs: int,
         batch_size: int,
         rng: Random,
+        lr: float | None = None,
+        going_on: bool = False,
         clip_norm: float | None = None,
         shuffled: bool = True,
         callbacks: Sequence[Any] = (),
@@ -75,6 +78,7 @@ class Trainer:
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
+        self.going_on = going_on
         self.data = data
         self.ops = ops
         self.epochs = epochs
@@ -93,7 +97,8 @@ class Trainer:
             )
         self.order: list[int] = []  # of the rows, as long as there is something left of the epoch
         self.divergence = Divergence(network, loss, data, ops, self.parameters, rows_at_once)
-        self.run = Run(epochs, len(data), -(-len(data) // self.batch_size), optimizer.lr, count_correct is not None)
+        first_lr = optimizer.lr if lr is None else lr
+        self.run = Run(epochs, len(data), -(-len(data) // self.batch_size), first_lr, count_correct is not None)
         self._listening: list[Callback] = []  # those that know that the run has begun
         self._begun = self._taken = False
         self._leaves = list(network.in_line())
@@ -113,22 +118,25 @@ class Trainer:
         if self._taken:
             raise ArgumentError("this trainer's run has been taken up already: make another one")
         if not self._begun:
+            self.check()
             self.begin()
         self._taken = True
         try:
-            while run.epoch < self.epochs or self.order:
+            while (run.epoch < self.epochs or self.order) and not self.subject.stop_training:
                 self._begin_epoch()
                 for first in range(run.batch * self.batch_size, len(self.order), self.batch_size):
                     self._learn(self.order[first : first + self.batch_size])
                     self._tell("on_batch_end")
                     yield run
                     if self.subject.stop_training and run.batch < run.batches:
-                        return self.require_usable_weights()
-                self._end_epoch()
-                if self.subject.stop_training:
-                    return None
-        finally:
-            self._end()
+                        self.require_usable_weights()
+                        break
+                else:
+                    self._end_epoch()
+        except BaseException as reason:
+            self._end(reason)
+            raise
+        self._end()
 
     def _learn(self, indices: Sequence[int]) -> None:
         """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
@@ -152,22 +160,29 @@ class Trainer:
         correct = None if self.count_correct is None else self.count_correct(outputs, targets)
         self.run.count(value, len(indices), correct)
 
+    def check(self) -> None:
+        """Ask every callback whether it refuses the run, before anything changes; ``steps`` does it otherwise."""
+        for callback in self.callbacks:
+            getattr(callback, "check", _nothing)(self.subject, self.run)
+
     def begin(self) -> None:
-        """Before the first batch; ``steps`` does it otherwise. Every callback may refuse the run; those that have heard
-        of its beginning will hear of its end."""
+        """Before the first batch; ``steps`` does it otherwise. A callback that fails here still refuses the run, and
+        those that have heard of its beginning will hear of its end."""
         if self._begun:
             raise ArgumentError("this trainer's run has begun already: make another one")
         self._begun = True
         try:
-            self.optimizer.begin(self.ops)
+            self.network.use(self.ops)
+            self.optimizer.lr = self.run.first_lr
+            self.optimizer.begin(self.ops, going_on=self.going_on)
             self.subject.stop_training = False
             for callback in self.callbacks:
                 callback.on_train_begin(self.subject, self.run)
                 self._listening.append(callback)
             self.divergence.begin()
-        except BaseException:
+        except BaseException as reason:
             self._taken = True
-            self._end()
+            self._end(reason)
             raise
 
     def _begin_epoch(self) -> None:
@@ -199,8 +214,9 @@ class Trainer:
         if self.subject.stop_training and run.epoch < self.epochs:
             self.require_usable_weights()
 
-    def _end(self) -> None:
-        """What a schedule did to the rate ends with the run. Every callback hears of it, also after one that fails."""
+    def _end(self, reason: BaseException | None = None) -> None:
+        """What a schedule did to the rate ends with the run. Every callback hears of it, also after one that fails;
+        what ended the run, if it was an error, is not hidden by what a callback makes of its end."""
         self.optimizer.lr = self.run.first_lr
         first: BaseException | None = None
         for callback in self._listening:
@@ -208,7 +224,7 @@ class Trainer:
                 self._tell("on_train_end", [callback])
             except BaseException as error:
                 first = first or error
-        if first is not None:
+        if first is not None and (reason is None or isinstance(reason, GeneratorExit)):
             raise first
 
     def require_usable_weights(self, rows: int | None = None) -> None:

@@ -182,8 +182,8 @@ def test_a_model_fitted_on_floats_without_scaling_predicts_the_same_on_lanes(siz
     model.weights = weights
     on_floats = model.score(X, y)
     assert on_floats > 0.98
-    model._use(Lanes.for_rows(20))
-    model._own_engine = model.ops
+    model.inference.engine = Lanes.for_rows(20)
+    model.network.use(model.inference.engine)
     assert model.score(X, y) == pytest.approx(on_floats, abs=1e-4)
 
 

@@ -46,7 +46,7 @@ def test_chunks_of_any_size_give_the_same_answers(engine: str, images: bool) -> 
     rows = [row for _ in range(3) for row in rows_of_every_kind(rng, width)]
     said = all_that_is_said(model, rows)
     for size in (1, 2, 7, 1000):
-        model.rows_at_once = size
+        model.inference.rows_at_once = size
         assert all_that_is_said(model, rows) == said
 
 

@@ -505,12 +505,12 @@ def test_many_numbers_go_through_a_network_a_few_rows_at_a_time() -> None:
     """Memory is bounded by what a row takes, and no row's result by how many come with it."""
     wide = Model.from_layers([AvgPool2D(300, 1)], loss="mse", input_shape=(1, 320, 320), engine="linalg")
     small = Model(4, 3, 2)
-    assert 1 <= wide.rows_at_once < 4
-    assert small.rows_at_once == 256
+    assert 1 <= wide.inference.rows_at_once < 4
+    assert small.inference.rows_at_once == 256
     small.fit([[float(i), 1.0, -float(i), 0.5] for i in range(300)], [i % 2 for i in range(300)], epochs=1)
     rows = [[i / 7, 1.0, -float(i), 0.5] for i in range(20)]
     expected = small.predict_proba(rows)
-    small.rows_at_once = 7
+    small.inference.rows_at_once = 7
     assert small.predict(rows) == [row.index(max(row)) for row in expected]
 
 

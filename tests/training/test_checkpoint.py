@@ -449,12 +449,12 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
     record["sha256"] = checkpoint._digest(record["settings"], record["state"])
     records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     model = settings("lanes")
-    before = model.weights, model._order_rng.getstate()
+    before = model.weights, model.order_rng.getstate()
     with pytest.raises(ModelFileError, match=rf"run: the parts of this checkpoint do not fit: .*{reason}") as caught:
         watched(model, path, resume=True)
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
-    assert (model.weights, model._order_rng.getstate()) == before
+    assert (model.weights, model.order_rng.getstate()) == before
     assert not model.stop_training
 
 

@@ -130,7 +130,7 @@ def test_everybody_is_told_before_the_interrupt_goes_on_up(tmp_path: Path) -> No
 def test_an_epoch_that_is_interrupted_while_it_is_validated_leaves_no_half_of_itself_in_the_history(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    evaluate, calls = Model._evaluate, []
+    evaluate, calls = Model.measured, []
 
     def interrupted(self: Model, *rows: Any) -> Any:
         calls.append(rows)
@@ -138,7 +138,7 @@ def test_an_epoch_that_is_interrupted_while_it_is_validated_leaves_no_half_of_it
             ctrl_c()
         return evaluate(self, *rows)
 
-    monkeypatch.setattr(Model, "_evaluate", interrupted)
+    monkeypatch.setattr(Model, "measured", interrupted)
     model = Model(64, 5, 10)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y, epochs=EPOCHS, validation_split=0.2)

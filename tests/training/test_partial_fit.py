@@ -58,10 +58,10 @@ def test_momentum_goes_on_while_the_settings_stay_the_same() -> None:
         return model.weights
 
     same, other = {"lr": 0.1}, {"lr": 0.2}
-    assert trained(same, same) != trained(same, same, then=lambda model: setattr(model, "_parts", None))
-    assert trained(same, other) == trained(same, other, then=lambda model: setattr(model, "_parts", None))
+    assert trained(same, same) != trained(same, same, then=lambda model: setattr(model, "_part", None))
+    assert trained(same, other) == trained(same, other, then=lambda model: setattr(model, "_part", None))
     fitted = trained(same, same, then=lambda model: model.fit(X, Y, epochs=1))
-    both = trained(same, same, then=lambda model: (model.fit(X, Y, epochs=1), setattr(model, "_parts", None)))
+    both = trained(same, same, then=lambda model: (model.fit(X, Y, epochs=1), setattr(model, "_part", None)))
     assert fitted == both  # a fit in between is a run of its own
 
 
@@ -109,10 +109,10 @@ def test_classes_of_the_first_rows_do_if_they_are_all() -> None:
 
 
 def refused(model: Model, error: Any, message: str, *arguments: Any, **settings: Any) -> None:
-    before = model.classes, model.scaling, model.weights, model._parts
+    before = model.classes, model.scaling, model.weights, model._part
     with pytest.raises(error, match=message):
         model.partial_fit(*arguments, **settings)
-    assert (model.classes, model.scaling, model.weights, model._parts) == before
+    assert (model.classes, model.scaling, model.weights, model._part) == before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_part_that_is_refused_leaves_no_trace(message: str, arguments: Any, se
         one.partial_fit(X, Y, momentum=0.9)
     if "class" not in message:
         refused(model, ValueError, message, *arguments, **settings)
-    assert model._parts is not None
+    assert model._part is not None
     for one in (model, twin):
         one.partial_fit(X, Y, momentum=0.9)
     assert model.weights == twin.weights
@@ -152,6 +152,13 @@ def test_classes_that_came_with_a_refused_setting_are_not_the_model_s(settings: 
         model.partial_fit(X, Y, ["a", "b", "c", "d"], **settings)
     model.partial_fit(X, Y)
     assert (model.classes, model.output_size) == (["a", "b", "c"], 3)
+
+
+def test_classes_that_are_told_are_all_there_are() -> None:
+    model = Model(2, 8, 10, engine="linalg")
+    refused(model, DataError, "classes has 2 classes, but the model has outputs for 10", X, [0, 1] * 30, [0, 1])
+    model.partial_fit(X, [0, 1] * 30, range(10))
+    assert model.classes == [*range(10)]
 
 
 def test_classes_stay_what_they_are() -> None:
@@ -210,4 +217,4 @@ def test_copies_go_on_by_themselves() -> None:
     for one in (model, *twins):
         one.partial_fit(X, Y, momentum=0.9)
         assert one.weights == model.weights
-    assert all(twin._parts[1] is not model._parts[1] for twin in twins)  # type: ignore[index]
+    assert all(twin._part.optimizer is not model._part.optimizer for twin in twins)  # type: ignore[index]

@@ -47,6 +47,17 @@ class Refuses(Callback):
         raise self.error
 
 
+class Fails(Callback):
+    """Raises an error when it is told of that event."""
+
+    def __init__(self, event: str) -> None:
+        setattr(self, event, self._fail)
+        self.event = event
+
+    def _fail(self, model: Any, run: Any) -> None:
+        raise RuntimeError(f"{self.event} on purpose")
+
+
 class Unwilling(Callback):
     """Takes part, but not in a run that goes on."""
 
@@ -164,7 +175,7 @@ def seen(model: Model) -> dict[str, Any]:
     """All that can be seen of a model, from outside and from inside."""
     layers = list(model.network.walk())
     parameters = model.network.parameters()
-    hidden = {"network", "_history", "_order_rng", "_weight_rng"}
+    hidden = {"network", "_history", "order_rng", "_weight_rng"}
     return {
         **{name: repr(value) for name, value in vars(model).items() if name not in hidden},
         "history": (id(model.history), model.history.to_dict()),
@@ -175,7 +186,7 @@ def seen(model: Model) -> dict[str, Any]:
         "attributes": [sorted(vars(layer)) for layer in layers],
         "training": [layer.training for layer in layers],
         "trainable": [layer.trainable for layer in layers],
-        "generators": [rng.getstate() for rng in (model._order_rng, model._weight_rng, *_dropouts(layers))],
+        "generators": [rng.getstate() for rng in (model.order_rng, model._weight_rng, *_dropouts(layers))],
     }
 
 
@@ -250,20 +261,55 @@ def test_callbacks_that_heard_of_the_beginning_hear_of_the_end() -> None:
             self.events.append("end")
 
     first, last = Diary(), Diary()
-    with pytest.raises(ValueError, match="needs validation data"):
-        Model(2, 5, 3).fit(X, Y, callbacks=[first, EarlyStopping(), last])
+    with pytest.raises(RuntimeError, match="on purpose"):
+        unfitted("lanes").fit(X, Y, callbacks=[first, Fails("on_train_begin"), last])
     assert (first.events, last.events) == (["begin", "end"], [])
 
 
-def test_a_run_that_has_begun_is_not_undone() -> None:
-    class Fails(Callback):
-        def on_batch_end(self, model: Any, run: Any) -> None:
-            raise RuntimeError("on purpose")
+@pytest.mark.parametrize("refuses", [EarlyStopping(), Fails("check")])
+def test_a_callback_that_says_so_beforehand_refuses_before_anybody_hears_of_the_run(refuses: Any) -> None:
+    watching = EarlyStopping("loss")
+    model = unfitted("lanes")
+    model.fit(X, Y, epochs=2, callbacks=[watching])
+    before = dict(vars(watching))
+    with pytest.raises((ValueError, RuntimeError), match=r"needs validation data|on purpose"):
+        model.fit(X, Y, callbacks=[watching, refuses])
+    assert vars(watching) == before
+
+
+def test_what_ended_a_run_is_not_hidden_by_what_a_callback_makes_of_its_end() -> None:
+    model = unfitted("lanes")
+    with pytest.raises(RuntimeError, match="on_batch_end on purpose"):
+        model.fit(X, Y, callbacks=[Fails("on_batch_end"), Fails("on_train_end")])
+    with pytest.raises(RuntimeError, match="on_train_end on purpose"):
+        model.fit(X, Y, callbacks=[Fails("on_train_end")])
+
+
+def test_a_run_that_is_stopped_as_it_begins_learns_nothing() -> None:
+    class Stops(Callback):
+        def on_train_begin(self, model: Any, run: Any) -> None:
+            model.stop_training = True
 
     model = unfitted("lanes")
     before = model.weights
+    assert len(model.fit(X, Y, callbacks=[Stops()])) == 0
+    assert model.weights == before
+
+
+def test_a_part_that_is_refused_leaves_the_optimizer_as_it_was() -> None:
+    optimizer, model = SGD(0.25, momentum=0.5), Model(2, 5, 3)
+    model.partial_fit(X, Y, optimizer=optimizer)
+    velocities = optimizer.velocities
+    with pytest.raises(ValueError, match="3"):
+        Model(2, 5, 3).partial_fit(X, Y[:3], optimizer=optimizer, lr=0.5)
+    assert (optimizer.lr, optimizer.velocities) == (0.25, velocities)
+
+
+def test_a_run_that_has_begun_is_not_undone() -> None:
+    model = unfitted("lanes")
+    before = model.weights
     with pytest.raises(RuntimeError, match="on purpose"):
-        model.fit(X, Y, callbacks=[Fails()])
+        model.fit(X, Y, callbacks=[Fails("on_batch_end")])
     assert model.weights != before
     assert model.classes == [0, 1, 2]
     assert not model.network[1].training
