@@ -77,7 +77,7 @@ class Checkpointing(Callback):
                 import warnings
 
                 text = f"{shown_path(self.checkpoint.path)}: {self._trouble}; training goes on without this checkpoint"
-                warnings.warn(text, RuntimeWarning, stacklevel=9)
+                warnings.warn(text, RuntimeWarning, stacklevel=10)
         else:
             self._trouble = ""
 
