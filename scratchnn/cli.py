@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, NoReturn
 
+from .checks import shortened
 from .errors import ArgumentError
 from .escapes import printable, printable_lines
 from .saving.atomic import same_file
@@ -174,9 +175,8 @@ def say(text: str) -> None:
 
 def few(names: Sequence[Any]) -> str:
     """Names in one line for people: of many the first ones and the last, of a long one its beginning."""
-    texts = [printable(str(name)) for name in (names if len(names) <= 12 else [*names[:10], names[-1]])]
-    texts = [text if len(text) <= 40 else text[:37] + "..." for text in texts]
-    return " ".join(texts if len(names) <= 12 else [*texts[:10], "...", texts[-1]])
+    names = names if len(names) <= 12 else [*names[:10], "...", names[-1]]
+    return " ".join([shortened(printable(str(name)), 40) for name in names])
 
 
 def complain(text: str) -> None:

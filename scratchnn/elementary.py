@@ -405,11 +405,8 @@ def pow(x: float, y: float) -> float:
             return NAN
         result = _positive_power(size, y, whole)
     odd = (exact_y if isinstance(exact_y, int) else y) % 2 == 1  # never of inf, whose remainder is nan
-    return -result if odd and (x < 0 or _is_negative_zero(x)) else result
-
-
-def _is_negative_zero(x: float) -> bool:
-    return repr(x) == "-0.0"  # -0.0 == 0.0, and Python does not divide by either: only the digits tell them apart
+    # -0.0 == 0.0, and Python does not divide by either: only the digits tell them apart.
+    return -result if odd and (x < 0 or repr(x) == "-0.0") else result
 
 
 def _positive_power(x: float, y: float, whole: int) -> float:

@@ -111,10 +111,6 @@ def _replay(layer: Layer) -> Callable[[], None]:
     return replay
 
 
-def _names(layer: Layer) -> list[str]:
-    return [f"parameter {number} ({p.name})" for number, p in enumerate(layer.parameters())]
-
-
 def _check(
     layer: Layer, x: Rows, value: Callable[[Rows], float], gradient: Callable[[], Rows], tolerance: float
 ) -> GradientReport:
@@ -131,9 +127,9 @@ def _check(
     report = GradientReport(tolerance)
     _compare_matrix(report, "input", f, x, input_gradient)
     learning = set(map(id, layer.trainable_parameters()))
-    for name, parameter, analytic in zip(_names(layer), layer.parameters(), gradients):
+    for number, (parameter, analytic) in enumerate(zip(layer.parameters(), gradients)):
         if id(parameter) in learning:
-            _compare_matrix(report, name, f, parameter.value, analytic)
+            _compare_matrix(report, f"parameter {number} ({parameter.name})", f, parameter.value, analytic)
     replay()
     return report
 

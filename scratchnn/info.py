@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import cli
+from .checks import shortened
 from .escapes import printable
 
 SCALINGS = {
@@ -196,8 +197,7 @@ def _setting(value: Any) -> str:
         value = f"{value[0]}({', '.join(f'{name}={number}' for name, number in value[1].items())})"
     elif type(value) is list:
         value = ", ".join(map(str, value))
-    text = "" if value is None else str(value)
-    return text if len(text) <= LONGEST_SETTING else text[: LONGEST_SETTING - 3] + "..."
+    return shortened("" if value is None else str(value), LONGEST_SETTING)
 
 
 if __name__ == "__main__":

@@ -62,11 +62,6 @@ def _same_shape(operation: str, a: Matrix, b: Matrix) -> None:
         raise ValueError(f"{operation} needs two matrices of the same shape, got {_say(first)} and {_say(second)}")
 
 
-def _same_length(operation: str, a: Sequence[float], b: Sequence[float]) -> None:
-    if len(a) != len(b):
-        raise ValueError(f"{operation} needs two vectors of the same length, got {len(a)} and {len(b)}")
-
-
 # --- products ----------------------------------------------------------------------------------------------
 
 
@@ -78,7 +73,8 @@ def transpose(m: Matrix) -> Matrix:
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:
     """The sum of the products of two vectors of the same length."""
-    _same_length("dot", a, b)
+    if len(a) != len(b):
+        raise ValueError(f"dot needs two vectors of the same length, got {len(a)} and {len(b)}")
     return inner_product(a, b)
 
 

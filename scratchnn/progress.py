@@ -171,17 +171,14 @@ class TrainingProgress:
         self.every = None if every is None else require_size("every", every)
         self.ending = ending
         self._line_arguments = (stream, live, colour, clock)
-        self._line = LiveLine(*self._line_arguments)
-        self._started = 0.0
-        self._before: int | None = None  # samples that a resumed run had seen before
-        self._unsaid: list[str] = []  # the last epoch's line, while it has not been written
+        self.on_train_begin(None, None)
 
     def on_train_begin(self, model: Any, run: Any) -> None:
         """Start the clock."""
         self._line = LiveLine(*self._line_arguments)
         self._started = self._line.clock()
-        self._before = None
-        self._unsaid = []
+        self._before: int | None = None  # samples that a resumed run had seen before
+        self._unsaid: list[str] = []  # the last epoch's line, while it has not been written
 
     def on_batch_end(self, model: Any, run: Any) -> None:
         """Draw the live line, unless it was drawn a moment ago."""
@@ -271,12 +268,8 @@ def describe_end(history: Any, epochs: int) -> list[str]:
 
 def _validation(history: Any, epoch: int) -> list[tuple[str, str]]:
     """(name, figure) of what was measured on validation data after an epoch; position -1 is the newest."""
-    figures = []
-    if history.validation_loss and history.validation_loss[epoch] is not None:
-        figures.append(("loss", _short(history.validation_loss[epoch])))
-    if history.validation_accuracy and history.validation_accuracy[epoch] is not None:
-        figures.append(("accuracy", f"{history.validation_accuracy[epoch]:.1%}"))
-    return figures
+    measures = ("loss", history.validation_loss, _short), ("accuracy", history.validation_accuracy, "{:.1%}".format)
+    return [(name, worded(found[epoch])) for name, found, worded in measures if found and found[epoch] is not None]
 
 
 def _room(words: list[str]) -> int:

@@ -27,12 +27,12 @@ from random import Random
 from typing import Any, Union
 
 from . import linalg
-from .checks import meant, require_known, require_number, require_size, shown
+from .checks import meant, require_known, require_number, require_size, shortened, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
 from .model import Model
-from .preprocessing.labels import as_labels, as_targets, find_classes
-from .preprocessing.rows import as_rows
+from .preprocessing.labels import as_labels, as_targets, find_classes, outputs_for
+from .preprocessing.rows import as_rows, listed_values
 from .shuffle import rows_by_label, shuffle
 
 Parameters = dict[str, Any]
@@ -123,8 +123,7 @@ class SearchResult:
         notes += [f"the best could not be fitted to all rows: {self.refit_error}"] * bool(self.refit_error)
         return "\n".join([table[0], "-" * len(table[0]), *table[1:], *notes])
 
-    def __str__(self) -> str:
-        return self.table()
+    __str__ = table
 
     def __repr__(self) -> str:
         return f"SearchResult({len(self.rows)} candidates, best: {self.best!r})"
@@ -135,8 +134,7 @@ def _number(value: float) -> str:
 
 
 def _text(value: Any) -> str:
-    text = f"{value:.5g}" if isinstance(value, float) else " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    return shortened(f"{value:.5g}" if isinstance(value, float) else " ".join(str(value).split()), _LONGEST)
 
 
 def _described(parameters: Parameters) -> str:
@@ -420,7 +418,8 @@ class _Search:
         self.X = as_rows(X, "X")
         labels = None
         if self._task() != "classification":
-            y, outputs = _listed_targets(y)
+            y = listed_values(y, "y", "numbers")
+            outputs = outputs_for(y, classes=False) or 1
             self.y: Sequence[Any] = as_targets(y, outputs, "y", len(self.X))
         else:
             self.y = labels = as_labels(y, "y", len(self.X))
@@ -485,7 +484,7 @@ class _Search:
             running.close()
             close()
         rows = self._rows(outcomes)
-        if not any(not row.error for row in rows):
+        if all(row.error for row in rows):
             self._give_up(rows, ended)
         result = SearchResult(rows, self.measure, self._stopped(rows, ended))
         if ended is None:
@@ -560,16 +559,6 @@ class _Search:
             result.stopped = "interrupted while the best was fitted to all rows"
         except Exception as error:  # hours of results are not to be lost with it
             result.refit_error = _worded(error)
-
-
-def _listed_targets(y: Any) -> tuple[Any, int]:
-    """(regression targets as a list, how many numbers the first of them has)."""
-    if hasattr(y, "to_numpy"):
-        y = y.to_numpy()
-    if not hasattr(y, "__iter__"):
-        return y, 1  # which will be refused in the usual words
-    y = list(y)
-    return y, len(y[0]) if y and hasattr(y[0], "__len__") else 1
 
 
 def _progress_words(parameters: Parameters, value: float | None) -> str:

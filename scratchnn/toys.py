@@ -19,19 +19,18 @@ Points = list["list[float]"]
 Centers = Union[int, Sequence[Sequence[float]]]
 
 
-def _check(samples: int, noise: float) -> None:
+def _generator(samples: int, noise: float, seed: int) -> Random:
     require_size("samples", samples)
     require_number("noise", noise, 0.0)
+    return Random(seed)
 
 
 def _jittered(point: Sequence[float], noise: float, rng: Random) -> list[float]:
     return [value + rng.gauss(0.0, noise) for value in point]
 
 
-def _circle_of_points(count: int, radius: float) -> Points:
-    if count < 1:
-        raise ArgumentError(f"centers must be at least 1, got {count}")
-    return [[radius * cos(2 * pi * i / count), radius * sin(2 * pi * i / count)] for i in range(count)]
+def _polar(radius: float, angle: float) -> tuple[float, float]:
+    return radius * cos(angle), radius * sin(angle)
 
 
 def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed: int = 0) -> tuple[Points, list[int]]:
@@ -40,22 +39,23 @@ def blobs(samples: int = 200, *, centers: Centers = 2, noise: float = 1.0, seed:
     ``centers``: the clouds' middles, a list of points of any dimension, or how many to place evenly on a circle of
     radius 4. ``noise``: their standard deviation. Easy: a straight line separates two of them.
     """
-    _check(samples, noise)
-    middles = _circle_of_points(centers, 4.0) if isinstance(centers, int) else [list(c) for c in centers]
-    if not middles or len({len(middle) for middle in middles}) != 1:
+    rng = _generator(samples, noise, seed)
+    if isinstance(centers, int):
+        if centers < 1:
+            raise ArgumentError(f"centers must be at least 1, got {centers}")
+        centers = [_polar(4.0, 2 * pi * i / centers) for i in range(centers)]
+    middles = list(map(list, centers))
+    if len(set(map(len, middles))) != 1:
         raise ArgumentError("centers must be one or more points, all of the same length")
-    rng = Random(seed)
     y = [i % len(middles) for i in range(samples)]
     return [_jittered(middles[label], noise, rng) for label in y], y
 
 
 def xor(samples: int = 200, *, noise: float = 0.3, seed: int = 0) -> tuple[Points, list[int]]:
     """Four Gaussian clouds at (±1, ±1); the class is 1 where the signs differ. No straight line separates them."""
-    _check(samples, noise)
-    rng = Random(seed)
-    corners = ((-1.0, -1.0, 0), (-1.0, 1.0, 1), (1.0, 1.0, 0), (1.0, -1.0, 1))
-    chosen = [corners[i % 4] for i in range(samples)]
-    return [_jittered((a, b), noise, rng) for a, b, _ in chosen], [label for _, _, label in chosen]
+    rng = _generator(samples, noise, seed)
+    corners = ((-1.0, -1.0), (-1.0, 1.0), (1.0, 1.0), (1.0, -1.0))  # of the classes 0, 1, 0, 1
+    return [_jittered(corners[i % 4], noise, rng) for i in range(samples)], [i % 2 for i in range(samples)]
 
 
 def checkerboard(
@@ -65,9 +65,8 @@ def checkerboard(
 
     ``noise``: standard deviation of a jitter in units of the board, given after the point got its colour.
     """
-    _check(samples, noise)
+    rng = _generator(samples, noise, seed)
     require_size("squares", squares, 2)
-    rng = Random(seed)
     X: Points = []
     y: list[int] = []
     while len(X) < samples:
@@ -81,45 +80,35 @@ def checkerboard(
 
 def moons(samples: int = 200, *, noise: float = 0.1, seed: int = 0) -> tuple[Points, list[int]]:
     """Two half circles of radius 1, each reaching into the other's hollow."""
-    _check(samples, noise)
-    rng = Random(seed)
+    rng = _generator(samples, noise, seed)
     X: Points = []
     y = [i % 2 for i in range(samples)]
     for label in y:
-        angle = pi * rng.random()
-        point = (cos(angle), sin(angle)) if label == 0 else (1 - cos(angle), 0.5 - sin(angle))
-        X.append(_jittered(point, noise, rng))
+        a, b = _polar(1.0, pi * rng.random())
+        X.append(_jittered((1 - a, 0.5 - b) if label else (a, b), noise, rng))
     return X, y
 
 
 def circles(samples: int = 200, *, factor: float = 0.5, noise: float = 0.05, seed: int = 0) -> tuple[Points, list[int]]:
     """A circle of radius 1 (class 0) around one of radius ``factor`` (class 1)."""
-    _check(samples, noise)
+    rng = _generator(samples, noise, seed)
     require_number("factor", factor, 0.0, 1.0, above=True)
-    rng = Random(seed)
-    X: Points = []
     y = [i % 2 for i in range(samples)]
-    for label in y:
-        angle = 2 * pi * rng.random()
-        radius = factor if label else 1.0
-        X.append(_jittered((radius * cos(angle), radius * sin(angle)), noise, rng))
-    return X, y
+    return [_jittered(_polar(factor if label else 1.0, 2 * pi * rng.random()), noise, rng) for label in y], y
 
 
 def spirals(
     samples: int = 300, *, arms: int = 2, turns: float = 1.0, noise: float = 0.02, seed: int = 0
 ) -> tuple[Points, list[int]]:
     """Spiral arms from the middle out to radius 1, one class each, wound ``turns`` times around each other."""
-    _check(samples, noise)
+    rng = _generator(samples, noise, seed)
     require_size("arms", arms, 2)
     require_number("turns", turns, -inf)
-    rng = Random(seed)
     X: Points = []
     y = [i % arms for i in range(samples)]
     for label in y:
         radius = rng.uniform(0.1, 1.0)
-        angle = 2 * pi * (turns * radius + label / arms)
-        X.append(_jittered((radius * cos(angle), radius * sin(angle)), noise, rng))
+        X.append(_jittered(_polar(radius, 2 * pi * (turns * radius + label / arms)), noise, rng))
     return X, y
 
 
@@ -127,9 +116,8 @@ def noisy_line(
     samples: int = 100, *, slope: float = 2.0, intercept: float = 1.0, noise: float = 0.1, seed: int = 0
 ) -> tuple[Points, list[float]]:
     """For regression: y = slope * x + intercept + Gaussian noise, x spread evenly at random over [-1, 1]."""
-    _check(samples, noise)
+    rng = _generator(samples, noise, seed)
     require_number("slope", slope, -inf)
     require_number("intercept", intercept, -inf)
-    rng = Random(seed)
     X = [[rng.uniform(-1.0, 1.0)] for _ in range(samples)]
     return X, [slope * x + intercept + rng.gauss(0.0, noise) for (x,) in X]

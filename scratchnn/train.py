@@ -27,6 +27,10 @@ from .training.interruption import Interruption
 TEST_FRACTION = 0.2
 ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed")
 ABOUT_CSV = (*cli.CSV_FORMAT, "regression")
+OF_FIT = (  # options that ``Model.fit`` takes as they are
+    *("epochs", "lr", "batch_size", "optimizer", "momentum", "nesterov", "weight_decay", "schedule", "clip_norm"),
+    *("class_weight", "checkpoint", "checkpoint_every", "resume"),
+)
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
 
@@ -362,7 +366,7 @@ def _spelled(value: Any) -> str:
 
 def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
     """The rows to learn from, to validate with (None if not asked for) and to test on."""
-    from .datasets.dataset import load_digits
+    from .datasets.dataset import images_in, load_digits, load_images
 
     if options.csv is None:
         training, test = load_digits()
@@ -371,7 +375,8 @@ def _read(options: argparse.Namespace, begun: Any) -> tuple[Any, Any, Any]:
         if options.test is not None:
             test = _load(options, options.test, training, test=True)
         elif options.test_fraction is None and os.path.isdir(options.csv):
-            test = _test_images(options.csv, training)
+            images = images_in(options.csv, test=True)
+            test = load_images(images, like=training) if images else None
         if test is None:
             training, test = _split(options, training, options.test_fraction or TEST_FRACTION)
     fraction = options.validation_split
@@ -399,14 +404,6 @@ def _load(options: argparse.Namespace, path: str, like: Any = None, test: bool =
     if told:
         raise ArgumentError(f"{told} is about CSV files, and {path} holds images with labels in a file of their own")
     return load_images(images, like=like)
-
-
-def _test_images(folder: str, training: Any) -> Any:
-    """The images for tests that a folder holds beside those for training; None if it has none."""
-    from .datasets.dataset import images_in, load_images
-
-    images = images_in(folder, test=True)
-    return None if images is None else load_images(images, like=training)
 
 
 def _notes(options: argparse.Namespace, training: Any) -> list[str]:
@@ -476,7 +473,7 @@ def _fit(options: argparse.Namespace, model: Any, training: Any, validation: Any
                 columns=training,
                 validation_data=None if validation is None else (validation.X, validation.y),
                 callbacks=callbacks,
-                **_settings(options),
+                **{name: getattr(options, name) for name in OF_FIT},
             )
     finally:
         progress.close()
@@ -495,25 +492,6 @@ def _warnings_as_lines(progress: Any) -> Iterator[None]:
         warnings.simplefilter("always")
         warnings.showwarning = show  # type: ignore[assignment]
         yield
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say about training, as ``Model.fit`` takes it."""
-    return {
-        "epochs": options.epochs,
-        "lr": options.lr,
-        "batch_size": options.batch_size,
-        "optimizer": options.optimizer,
-        "momentum": options.momentum,
-        "nesterov": options.nesterov,
-        "weight_decay": options.weight_decay,
-        "schedule": options.schedule,
-        "clip_norm": options.clip_norm,
-        "class_weight": options.class_weight,
-        "checkpoint": options.checkpoint,
-        "checkpoint_every": options.checkpoint_every,
-        "resume": options.resume,
-    }
 
 
 # Results

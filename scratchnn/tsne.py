@@ -75,7 +75,7 @@ def tsne(
     early_exaggeration = require_number("early_exaggeration", early_exaggeration, 1.0)
     rate = _rate(learning_rate, count, early_exaggeration)
     perplexity = require_number(f"perplexity for {count} rows", perplexity, 1.0, count - 1.0)
-    rng = seed if isinstance(seed, Random) else _generator(seed)
+    rng = seed if isinstance(seed, Random) else Random() if seed is None else Random(require_size("seed", seed, 0))
     tell, close = step_listener(progress, "iteration", "divergence {:.4f}".format)
     joint = _joint_probabilities(_squared_distances(points), perplexity)
     start = [[rng.gauss(0.0, FIRST_DEVIATION) for _ in range(dimensions)] for _ in range(count)]
@@ -91,10 +91,6 @@ def _rate(learning_rate: Any, count: int, early_exaggeration: float) -> float:
     if isinstance(learning_rate, str) and learning_rate == "auto":
         return max(count / early_exaggeration / 4.0, 50.0)
     return require_number('learning_rate, if it is not "auto",', learning_rate, 0.0, above=True)
-
-
-def _generator(seed: int | None) -> Random:
-    return Random() if seed is None else Random(require_size("seed", seed, 0))
 
 
 def _as_points(rows: Any, name: str) -> list[tuple[float, ...]]:

@@ -68,10 +68,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 def _name_of(path: str | os.PathLike[str]) -> str:
     name = os.fsdecode(path)
     try:
-        os.fsencode(name)
+        fine = b"\0" not in os.fsencode(name)
     except UnicodeError:
-        raise ArgumentError(f"{shown_path(name)}: no file can have this name") from None
-    if "\0" in name:
+        fine = False
+    if not fine:
         raise ArgumentError(f"{shown_path(name)}: no file can have this name")
     return name
 
