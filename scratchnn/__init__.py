@@ -75,17 +75,32 @@ _MODULES = ("elementary", "gradcheck", "linalg", "search", "toys", "tsne")
 __all__ = [*_HOMES, "__version__"]
 
 
+def lazily(room: str, homes: dict[str, str]) -> "Any":
+    """The ``__getattr__`` of a room: it loads a name from its home, a file of that room, when it is first asked for."""
+
+    def load(name: str) -> "Any":
+        if name not in homes:
+            raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{room}.{homes[name]}"), name)
+
+    return load
+
+
+_load = lazily("scratchnn", _HOMES)
+
+
 def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     if name in _MODULES:
         return import_module(f"scratchnn.{name}")
-    if name in _HOMES:
-        return getattr(import_module(f"scratchnn.{_HOMES[name]}"), name)
-    layers = import_module("scratchnn.layers")
-    if name not in layers.ARGUMENTS:
-        raise AttributeError(f"module 'scratchnn' has no attribute {name!r}")
-    return getattr(layers, name)
+    if name not in _HOMES:
+        layers = import_module("scratchnn.layers")
+        if name in layers.ARGUMENTS:
+            return getattr(layers, name)
+    return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """Datasets: reading data files (CSV, IDX), fetching MNIST, splitting rows, and the digits that come along."""
 
-from typing import Any
+from .. import lazily
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -25,11 +25,4 @@ _HOMES = {
 }
 
 __all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

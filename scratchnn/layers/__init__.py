@@ -1,8 +1,6 @@
 """Layers: what a network is stacked of, each with forward and backward."""
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from .. import lazily
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -57,11 +55,4 @@ ARGUMENTS: dict[str, dict[str, tuple[type, ...]]] = {
 }
 
 __all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> "Any":
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

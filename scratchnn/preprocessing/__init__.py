@@ -1,8 +1,6 @@
 """Preprocessing: what is known of the data, and what becomes of raw rows and labels before a network sees them."""
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from .. import lazily
 
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
@@ -23,11 +21,4 @@ _HOMES = {
 }
 
 __all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> "Any":
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)
