@@ -18,7 +18,7 @@ from typing import Any
 
 from . import cli, defaults
 from .checks import shown_path
-from .errors import ArgumentError, DataError
+from .errors import ArgumentError
 from .escapes import printable
 from .progress import TrainingProgress
 from .saving.atomic import check_writable, same_file
@@ -432,11 +432,11 @@ def _notes(options: argparse.Namespace, training: Any) -> list[str]:
 
 def _split(options: argparse.Namespace, data: Any, fraction: float) -> tuple[Any, Any]:
     """Two parts of the rows, none of them empty; ``DataError`` where the labels leave nothing for the second."""
-    if not options.regression and 1 < len(data) == len(set(data.y)):  # every class keeps a row to learn from
-        raise DataError(
-            f"{data.source}: every label in {_label_column(data)} occurs only once among {len(data)} rows, so none can "
-            "be held out; to predict numbers add --regression, and name their column with --label"
-        )
+    from .datasets.dataset import require_repeated
+
+    if not options.regression:
+        hint = "; to predict numbers add --regression, and name their column with --label"
+        require_repeated(data.y, f"{data.source}, {_label_column(data)}: ", hint)
     parts: tuple[Any, Any] = data.split(test_fraction=fraction, seed=options.seed, stratify=not options.regression)
     return parts
 

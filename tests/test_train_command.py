@@ -448,7 +448,7 @@ def test_a_bad_file_is_refused_with_its_line_and_column(name: str, command: Runn
 def test_numbers_that_are_all_different_are_no_classes(label: str | None, column: str, command: Runner) -> None:
     write_prices(Path("prices.csv"), [100 + 3 * number for number in range(40)])
     assert refused(command("prices.csv", *(["--label", label] if label else []))) == (
-        f"prices.csv: every label in column {column} occurs only once among 40 rows, so none can be held out; "
+        f"prices.csv, column {column}: none of 40 rows can be held out: every label occurs only once; "
         "to predict numbers add --regression, and name their column with --label"
     )
 
@@ -456,7 +456,7 @@ def test_numbers_that_are_all_different_are_no_classes(label: str | None, column
 def test_rows_to_validate_with_that_are_none_are_refused(command: Runner) -> None:
     Path("few.csv").write_text("length,width,species\n1,2,rose\n3,4,daisy\n", encoding="utf-8")
     assert refused(command("few.csv", "--test", "few.csv", "--validation-split", 0.5)).startswith(
-        "few.csv: every label in column 3 ('species') occurs only once among 2 rows"
+        "few.csv, column 3 ('species'): none of 2 rows can be held out: every label occurs only once"
     )
 
 

@@ -12,7 +12,7 @@ pixel_text.py) and idx_reader.py, all on data_file.py; the downloading in downlo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import ceil
 from random import Random
 from typing import Any
@@ -295,6 +295,7 @@ def train_test_split(
     try:
         classes = _classes_of(y) if stratify else None
         groups = list(rows_by_label(classes or [None] * count).values())
+        require_repeated(classes or [], hint="; or pass stratify=False")
     except TypeError:
         raise DataError("labels must be numbers or strings to be stratified; or pass stratify=False") from None
     # 1e-9: 0.07 * 100 is a little more than 7 in floating point, and 7 rows are meant.
@@ -306,14 +307,15 @@ def train_test_split(
         shuffle(members, rng=rng)
         test.extend(members[:share])
         train.extend(members[share:])
-    if not test:
-        raise DataError(
-            f"none of {count} rows can be held out for a test: every label occurs only once, and stays in training; or "
-            "pass stratify=False"
-        )
     shuffle(train, rng=rng)
     shuffle(test, rng=rng)
     return _rows_at(X, train), _rows_at(X, test), _rows_at(y, train), _rows_at(y, test)
+
+
+def require_repeated(labels: Collection[Any], where: str = "", hint: str = "") -> None:
+    """``DataError`` if every label occurs only once: each class keeps a row in training, and then none is left."""
+    if 1 < len(labels) == len(set(labels)):
+        raise DataError(f"{where}none of {len(labels)} rows can be held out: every label occurs only once{hint}")
 
 
 def _row_count(values: Any, name: str) -> int:

@@ -209,7 +209,7 @@ def set_aside(
     schema: Schema, rows: Sequence[Row], y: Any, sample_weight: Any, fraction: float, seed: int
 ) -> tuple[Sequence[Row], Any, Any, tuple[Sequence[Row], Any]]:
     """Rows, labels and weights to learn from, and the rows and labels that are held out to validate with."""
-    from ..datasets.dataset import train_test_split
+    from ..datasets.dataset import require_repeated, train_test_split
 
     if not require_number("validation_split", fraction, 0.0, 1.0) > 0.0:
         raise ArgumentError("validation_split must be above 0; leave it out to learn from all rows")
@@ -219,8 +219,7 @@ def set_aside(
     else:
         y = as_targets(y, schema.output_size, "y", len(rows))
         groups = ["all"] * len(rows)
-    if 1 < len(rows) == len(set(groups)):
-        raise DataError(f"validation_split: none of {len(rows)} rows can be held out, every label occurs only once")
+    require_repeated(groups, "validation_split: ")
     learned, held_out, _, _ = train_test_split(
         range(len(rows)), groups, test_fraction=fraction, seed=seed, stratify=True
     )

@@ -918,8 +918,8 @@ def test_split_takes_values_and_unstratified_labels() -> None:
         ([1, 2], [1, 2], {"test_fraction": float("nan")}, "test_fraction must be between 0 and 1, got nan"),
         ([1, 2], [{1}, {2}], {}, "labels must be numbers or strings to be stratified"),
         ([1, 2], [{1: 2}, 3], {}, "labels must be numbers or strings to be stratified"),
-        ([1, 2], [0, 1], {}, "none of 2 rows can be held out for a test: every label occurs only once"),
-        ([1, 2, 3], ["a", "b", "c"], {}, "none of 3 rows can be held out for a test: .*; or pass stratify=False"),
+        ([1, 2], [0, 1], {}, "^none of 2 rows can be held out: every label occurs only once"),
+        ([1, 2, 3], ["a", "b", "c"], {}, "^none of 3 rows can be held out: .* only once; or pass stratify=False"),
     ],
 )
 def test_split_misused(X: Any, y: Any, options: dict[str, Any], expected: str) -> None:
