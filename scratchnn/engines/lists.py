@@ -59,11 +59,7 @@ def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
     ``x`` is (n x inputs), ``weight`` (channels·kernel height·kernel width x filters), ``bias`` (1 x filters); the
     result (n x filters·positions). It is a cross-correlation: the kernel is not turned round, as in all libraries.
     """
-    rows, weights, biases = shape(x), shape(weight), shape(bias)
-    window.require_inputs("convolve", rows[1])
-    window.require_weight("convolve", weights[0])
-    if biases != (1, weights[1]):
-        raise ValueError(f"convolve needs a bias of 1x{weights[1]}, got {biases[0]}x{biases[1]}")
+    window.require_convolution(shape(x), shape(weight), shape(bias))
     return filtered(x, list(zip(zip(*weight), bias[0])), window, inner_product)
 
 
@@ -78,14 +74,7 @@ def filtered(x: Matrix, filters: Sequence[tuple[Sequence[float], float]], window
 
 def convolve_weights(x: Matrix, gradient: Matrix, window: Window, product: Dot = inner_product) -> Matrix:
     """The gradient of ``convolve``'s weight from that of its result: xᵀ·gradient, with x as rows of patches."""
-    first, second = shape(x), shape(gradient)
-    window.require_inputs("convolve_weights", first[1])
-    filters = second[1] // window.positions
-    window.require_outputs("convolve_weights", second[1], filters)
-    if first[0] != second[0]:
-        raise ValueError(
-            f"convolve_weights needs as many rows left and right, got {first[0]}x{first[1]} and {second[0]}x{second[1]}"
-        )
+    filters = window.filters_of(shape(x), shape(gradient))
     patches = [patch for row in x for patch in _patches(row, window)]
     by_filter: Matrix = [[] for _ in range(filters)]
     for row in gradient:

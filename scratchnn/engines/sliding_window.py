@@ -194,6 +194,24 @@ class Window:
                 f"{self.channels * self.taps} rows, got {rows}"
             )
 
+    def require_convolution(self, x: Pair, weight: Pair, bias: Pair) -> None:
+        """``ValueError`` unless matrices of these shapes can be convolved."""
+        self.require_inputs("convolve", x[1])
+        self.require_weight("convolve", weight[0])
+        if bias != (1, weight[1]):
+            raise ValueError(f"convolve needs a bias of 1x{weight[1]}, got {bias[0]}x{bias[1]}")
+
+    def filters_of(self, x: Pair, gradient: Pair) -> int:
+        """The number of filters that a gradient of this shape is of; ``ValueError`` unless it is one for images x."""
+        self.require_inputs("convolve_weights", x[1])
+        filters = gradient[1] // self.positions
+        self.require_outputs("convolve_weights", gradient[1], filters)
+        if x[0] != gradient[0]:
+            raise ValueError(
+                f"convolve_weights needs as many rows left and right, got {x[0]}x{x[1]} and {gradient[0]}x{gradient[1]}"
+            )
+        return filters
+
     def __repr__(self) -> str:
         return (
             f"Window({self.channels}, {self.image[0]}, {self.image[1]}, kernel={self.kernel}, stride={self.stride}, "

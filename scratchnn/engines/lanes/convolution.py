@@ -138,12 +138,8 @@ def _matched(ops: Forms, lanes: Samples, width: int, scalars: Block, room: int) 
 
 def convolve(ops: Forms, x: Operand, weight: LaneMatrix, bias: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``lists.convolve`` says."""
-    filters = weight.shape[1]
-    window.require_inputs("convolve", x.shape[1])
-    window.require_weight("convolve", weight.shape[0])
-    if bias.shape != (1, filters):
-        raise ValueError(f"convolve needs a bias of 1x{filters}, got {bias.shape[0]}x{bias.shape[1]}")
-    scalars, shift, outputs = _filters(ops, weight), ops.rows_of(bias), filters * window.positions
+    window.require_convolution(x.shape, weight.shape, bias.shape)
+    scalars, shift, outputs = _filters(ops, weight), ops.rows_of(bias), weight.shape[1] * window.positions
     scalars = Block(list(zip(*scalars.data)), scalars.scale, scalars.bound)
     growth, added = longest_sum(scalars.data), ops.to_rows(bias)[0]
 
@@ -200,11 +196,7 @@ def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window
 
 def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``lists.convolve_weights`` says."""
-    window.require_inputs("convolve_weights", x.shape[1])
-    filters = gradient.shape[1] // window.positions
-    window.require_outputs("convolve_weights", gradient.shape[1], filters)
-    if x.shape[0] != gradient.shape[0]:
-        raise ValueError(f"convolve_weights needs as many rows left and right, got {x.shape} and {gradient.shape}")
+    filters = window.filters_of(x.shape, gradient.shape)
     if isinstance(x, Inputs) and window.stride == (1, 1):
         rows = _weights_by_inputs(ops, x, gradient, window, filters)
     else:
