@@ -76,14 +76,14 @@ __all__ = [*_HOMES, "__version__"]
 
 
 def lazily(room: str, homes: dict[str, str]) -> "Any":
-    """The ``__getattr__`` of a room: it loads a name from its home, a file of that room, when it is first asked for."""
+    """The ``__getattr__`` of a room: it loads each name from its home, as seen from there, when it is asked for."""
 
     def load(name: str) -> "Any":
         if name not in homes:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(f"{room}.{homes[name]}"), name)
+        return getattr(import_module(f".{homes[name]}", room), name)
 
     return load
 

@@ -5,9 +5,9 @@ from .. import lazily
 # Where each name lives: it is loaded when it is first asked for.
 _HOMES = {
     "Dataset": "dataset",
-    "blobs": "dataset",
-    "checkerboard": "dataset",
-    "circles": "dataset",
+    "blobs": ".toys",
+    "checkerboard": ".toys",
+    "circles": ".toys",
     "digits_folder": "dataset",
     "images_in": "dataset",
     "iter_csv": "dataset",
@@ -16,12 +16,12 @@ _HOMES = {
     "load_idx": "dataset",
     "load_images": "dataset",
     "main": "__main__",
-    "moons": "dataset",
-    "noisy_line": "dataset",
-    "one_hot": "dataset",
-    "spirals": "dataset",
+    "moons": ".toys",
+    "noisy_line": ".toys",
+    "one_hot": ".preprocessing.labels",
+    "spirals": ".toys",
     "train_test_split": "dataset",
-    "xor": "dataset",
+    "xor": ".toys",
 }
 
 __all__ = [*_HOMES]

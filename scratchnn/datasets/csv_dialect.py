@@ -72,11 +72,11 @@ class CsvOptions(NamedTuple):
     def _completed(self, like: Any) -> CsvOptions:
         if not all(hasattr(like, name) for name in ("classes", "feature_names", "label_name", "label_position")):
             raise ArgumentError(f"like must be a Dataset or the schema of a model, got {type(like).__name__}")
+        left_open = [name for name in ("classes", "feature_names", "width") if getattr(self, name) is None]
+        known: dict[str, Any] = {name: getattr(like, name, None) for name in left_open}
         return self._replace(
+            **known,
             regression=self.regression or getattr(like, "regression", False),
-            classes=like.classes if self.classes is None else self.classes,
-            feature_names=like.feature_names if self.feature_names is None else self.feature_names,
-            width=getattr(like, "width", None) if self.width is None else self.width,
             label_name=like.label_name,
             label_position=like.label_position,
             pixels=getattr(like, "pixels", False),
@@ -247,12 +247,8 @@ def _find_delimiter(lines: Sequence[tuple[int, str]]) -> str:
 def _text_columns(rows: Sequence[Record], columns: int) -> list[int]:
     """The columns in which at least half of the fields are not numbers (so that one typo makes no text column)."""
     whole = [fields for _, fields in rows if len(fields) == columns]
-    found = []
-    for index in range(columns):
-        texts = sum(not is_number(fields[index]) for fields in whole)
-        if texts and 2 * texts >= len(whole):
-            found.append(index)
-    return found
+    texts = [sum(not is_number(fields[index]) for fields in whole) for index in range(columns)]
+    return [index for index, count in enumerate(texts) if count and 2 * count >= len(whole)]
 
 
 def _has_header(records: Sequence[Record], options: CsvOptions) -> bool:
@@ -314,9 +310,8 @@ def _squeezed(lines: Sequence[tuple[int, str]], delimiter: str) -> Sequence[tupl
 
 def _label_by_name_or_position(layout: Layout, label: int | str) -> int:
     if isinstance(label, str):
-        matches = [index for index, name in enumerate(layout.names) if name == label.strip()]
-        if matches:
-            return matches[0]  # that there is one only is checked later
+        if label.strip() in layout.names:
+            return layout.names.index(label.strip())  # that there is one only is checked later
         if not is_whole_number(label):
             known = f"the columns are {listed(layout.names)}" if layout.names else "the file has no header line"
             raise layout.problem(f"no label column {shown(label)}: {known}")

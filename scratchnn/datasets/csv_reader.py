@@ -235,12 +235,14 @@ class _Parser:
 
     def _look_closer(self, number: int, line: bytes, lines: NumberedLines) -> None:
         """Read a row that is not all pixels with a label met before."""
-        if self._is_empty(line):
+        # A line of tabs alone is a row of empty fields where tabs separate them; other blank lines are skipped.
+        if not (line.strip(b" \r\n") if self.layout.delimiter == "\t" else line.strip()):
             return
         fields = line.rstrip(b"\r\n").split(self.layout.delimiter.encode())
         texts = self._record(number, line, lines)
         if len(texts) != self.layout.columns:
-            raise self._ragged(number, len(texts))
+            expected = f"{self.layout.columns} fields, as in line {self.layout.first_line}"
+            raise self.file.problem(f"expected {expected}, got {len(texts)}", number)
         plain = len(fields) == len(texts)  # no delimiter inside quotes
         label, label_at = None, self.layout.label
         if label_at is not None:
@@ -256,10 +258,6 @@ class _Parser:
         whole = written.count(b'"') % 2 == 0
         if whole and not self.options.regression and len(self.seen) < MOST_LABELS_KNOWN:
             self.seen[written] = label
-
-    def _is_empty(self, line: bytes) -> bool:
-        """Whether a line is to be skipped; one of tabs alone is a row of empty fields where tabs separate them."""
-        return not (line.strip(b" \r\n") if self.layout.delimiter == "\t" else line.strip())
 
     def _add(self, row: list[float]) -> None:
         if self.pixels:
@@ -367,10 +365,6 @@ class _Parser:
                     self.layout.column(index),
                 )
         return label
-
-    def _ragged(self, line: int, got: int) -> DataError:
-        expected = self.layout.columns
-        return self.file.problem(f"expected {expected} fields, as in line {self.layout.first_line}, got {got}", line)
 
     def table(self) -> CsvTable:
         """What was read, with labels all ints if all can be, and rows all bytes or all floats."""

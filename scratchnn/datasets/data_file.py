@@ -131,7 +131,7 @@ class DataFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._own and self._raw is not None and hasattr(self._raw, "close"):
+        if self._own and hasattr(self._raw, "close"):  # a path that could not be opened has none
             self._raw.close()
 
     def problem(self, what: str, line: int | None = None, column: str = "") -> DataError:
@@ -175,23 +175,19 @@ class DataFile:
         if self.bytes_read > self.max_bytes:
             after = " when unpacked" if self.zipped else ""
             raise self.problem(f"longer than {self.max_bytes} bytes{after}; pass a larger max_bytes to read it anyway")
-        if self._unpacker is not None and self._suspects_bombs:
-            self._refuse_bomb(self._unpacker.packed_bytes)
-        return chunk
-
-    def _refuse_bomb(self, packed_bytes: int) -> None:
-        if self.bytes_read > max(FREE_BYTES, MAX_RATIO * packed_bytes):
+        suspected = self._unpacker if self._suspects_bombs else None
+        if suspected is not None and self.bytes_read > max(FREE_BYTES, MAX_RATIO * suspected.packed_bytes):
             raise self.problem(
                 f"this gzip file unpacks to more than {MAX_RATIO} times its size, as files do that are to fill a "
                 "memory; if it is an honest one, unpack it first, or pass max_bytes"
             )
+        return chunk
 
     def _read_plain(self, size: int) -> bytes:
         if self._start:
             chunk, self._start = self._start[:size], self._start[size:]
             return chunk
-        chunk = getattr(self._raw, "read1", self._raw.read)(size)
-        return bytes(chunk)
+        return bytes(getattr(self._raw, "read1", self._raw.read)(size))
 
     def lines(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
         """The file's lines, as ``blocks`` gives them."""
@@ -218,7 +214,8 @@ class DataFile:
                 pieces[:1] = b"".join([*rest, pieces[0]]).splitlines(keepends=True)
             longest = held + len(chunk) if inside else max(map(len, pieces))
             if longest > max_line_bytes or b"\0" in chunk:
-                good = 0 if inside else self._lines_before_bad(pieces, max_line_bytes)
+                bad = (i for i, piece in enumerate(pieces) if len(piece) > max_line_bytes or b"\0" in piece)
+                good = 0 if inside else next(bad)
                 yield pieces[:good]
                 if b"\0" in pieces[good]:
                     raise self.problem("a NUL byte: this looks like a binary file, not text", done + good + 1)
@@ -235,10 +232,6 @@ class DataFile:
         if rest:
             yield [b"".join(rest)]
 
-    @staticmethod
-    def _lines_before_bad(lines: list[bytes], max_line_bytes: int) -> int:
-        return next(i for i, line in enumerate(lines) if len(line) > max_line_bytes or b"\0" in line)
-
     def _beginning(self) -> bytes:
         """The first bytes, enough to see that they are text, without a byte-order mark."""
         chunk = b""
@@ -247,15 +240,12 @@ class DataFile:
             if not more:
                 break
             chunk += more
-        self._refuse_other_formats(chunk)
+        for magic, what in _OTHER_FORMATS:
+            if chunk.startswith(magic):
+                raise self.problem(f"this is not CSV text; it looks like {what}", 1)
         if chunk.startswith(b"\xef\xbb\xbf"):
             return chunk[3:] or self.read_some(CHUNK_BYTES)
         return chunk
-
-    def _refuse_other_formats(self, start: bytes) -> None:
-        for magic, what in _OTHER_FORMATS:
-            if start.startswith(magic):
-                raise self.problem(f"this is not CSV text; it looks like {what}", 1)
 
     def text(self, line: bytes, number: int) -> str:
         """A line as text; ``DataError`` if it is not UTF-8."""

@@ -19,33 +19,12 @@ from typing import Any
 
 from ..checks import finite_number, require_size, shown, shown_path
 from ..errors import ArgumentError, DataError
-from ..preprocessing.labels import one_hot
 from ..preprocessing.rows import Row
 from ..shuffle import rows_by_label, shuffle
-from ..toys import blobs, checkerboard, circles, moons, noisy_line, spirals, xor
 from .csv_dialect import CsvOptions, LabelColumn
 from .csv_reader import CsvTable, read_csv, read_csv_in_pieces
 from .data_file import MAX_LINE_BYTES, Path, Source
 from .idx_reader import idx_files, is_idx, read_idx_images, read_idx_labels
-
-__all__ = [
-    "Dataset",
-    "blobs",
-    "checkerboard",
-    "circles",
-    "digits_folder",
-    "iter_csv",
-    "load_csv",
-    "load_digits",
-    "load_idx",
-    "load_images",
-    "moons",
-    "noisy_line",
-    "one_hot",
-    "spirals",
-    "train_test_split",
-    "xor",
-]
 
 
 class Dataset:
@@ -192,15 +171,11 @@ def iter_csv(path: Source, label: LabelColumn = None, *, like: Any, **options: A
 
 
 def _dataset(table: CsvTable, options: CsvOptions) -> Dataset:
-    layout, classes = table.layout, options.classes
-    if options.regression:
-        classes = []
-    elif not classes:
-        classes = sorted(set(table.labels))
+    layout = table.layout
     return Dataset(
         table.rows,
         table.labels,
-        classes=classes,
+        classes=[] if options.regression else options.classes or sorted(set(table.labels)),
         feature_names=layout.feature_names(),
         label_name=layout.names[layout.label] if layout.names and layout.label is not None else None,
         label_position=layout.label,
@@ -226,7 +201,7 @@ def load_idx(images_path: Path, labels_path: Path | None = None, *, max_bytes: i
             f"{shown_path(images_path)} holds {len(rows)} images, and {shown_path(os.path.basename(labels_path))} "
             f"holds {len(labels)} labels; expected one label an image"
         )
-    return Dataset(list(rows), labels, classes=sorted(set(labels)), source=os.fspath(images_path))
+    return Dataset(rows, labels, classes=sorted(set(labels)), source=os.fspath(images_path))
 
 
 _IMAGE_FILES = {False: ("train-images",), True: ("t10k-images", "test-images")}  # by whether they are for tests
@@ -243,21 +218,17 @@ def images_in(path: str, *, test: bool = False) -> str | None:
 def load_images(images_path: str, *, like: Any = None, labelled: bool = True) -> Dataset:
     """Images as ``load_idx`` reads them, which have to fit the training data ``like``: images of as many pixels, labels
     among its classes. Without ``labelled``, no labels are read."""
-    if labelled:
-        data = load_idx(images_path)
-    else:
-        data = Dataset(list(read_idx_images(images_path, None)), [], source=os.fspath(images_path))
+    data = load_idx(images_path) if labelled else Dataset(read_idx_images(images_path, None), [], source=images_path)
+    unknown = sorted(set(data.y) - set(like.classes)) if like is not None and like.classes else []
     if labelled and not data.y:
-        what = "no labels: they are looked for in a file named after this, with labels for images"
-        raise DataError(f"{shown_path(images_path)}: {what}")
-    if like is None:
+        wrong = "no labels: they are looked for in a file named after this, with labels for images"
+    elif like is not None and data.width != getattr(like, "width", data.width):
+        wrong = f"expected images of {like.width} pixels, got {data.width}"
+    elif unknown:
+        wrong = f"the label {unknown[0]} is not among the training classes"
+    else:
         return data
-    if data.width != getattr(like, "width", data.width):
-        raise DataError(f"{shown_path(images_path)}: expected images of {like.width} pixels, got {data.width}")
-    unknown = sorted(set(data.y) - set(like.classes)) if like.classes else []
-    if unknown:
-        raise DataError(f"{shown_path(images_path)}: the label {unknown[0]} is not among the training classes")
-    return data
+    raise DataError(f"{shown_path(images_path)}: {wrong}")
 
 
 def _labels_beside(images_path: str) -> str | None:

@@ -12,7 +12,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -99,38 +99,27 @@ def download_mnist(
         path = os.path.join(os.fspath(folder), name)
         paths.append(path)
         if _md5(path) != md5:
-            with _alone(path):
+            with _locked(path):
                 if _md5(path) != md5:  # whoever was at it before may have fetched it
                     _download(path, md5, mirrors, _Fetcher(progress or _silence, timeout, deadline, max_bytes))
     return paths
 
 
-@contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """The only one who fetches this file: whoever else is at it is waited for."""
-    lock = _locked(path)
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.__exit__()
-
-
-def _locked(path: str) -> Lock | None:
-    """The lock on a file; None where the file system has no locks."""
-    waited = 0.0
+def _locked(path: str) -> ExitStack:
+    """The lock on a file, to be given up by its ``with`` block: whoever else has it is waited for. Where the file
+    system has no locks, there is none."""
+    lock, waited = ExitStack(), 0.0
     while True:
         try:
-            return Lock(path).__enter__()
-        except BlockingIOError as busy:
-            if waited >= DEADLINE:
-                raise DownloadError(f"{path}: {busy.strerror}") from None
+            lock.enter_context(Lock(path))
+            return lock
+        except OSError as error:
+            if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
+                return lock
+            if not isinstance(error, BlockingIOError) or waited >= DEADLINE:
+                raise DownloadError(f"{path}: {error.strerror}") from None
             time.sleep(_PAUSE)
             waited += _PAUSE
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP):
-                raise DownloadError(f"{path}: {error.strerror}") from None
-            return None
 
 
 def _download(path: str, md5: str, mirrors: Sequence[str], fetcher: _Fetcher) -> None:
@@ -174,11 +163,9 @@ def _md5(path: str) -> str:
         return ""
     digest = hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as file:
-        while True:
-            block = file.read(_BLOCK_BYTES)
-            if not block:
-                return digest.hexdigest()
+        for block in iter(lambda: file.read(_BLOCK_BYTES), b""):
             digest.update(block)
+    return digest.hexdigest()
 
 
 class _Fetcher(NamedTuple):
@@ -211,7 +198,10 @@ class _Fetcher(NamedTuple):
                 start = 0  # it ignored the range and sends the whole
             length = _content_length(response)
             total = None if length is None else start + length
-            with open(_opened(part, start), "wb") as file, self.progress(url.rpartition("/")[2], total) as progress:
+            descriptor = open_own(part, os.O_WRONLY | os.O_CREAT)
+            with open(descriptor, "wb") as file, self.progress(url.rpartition("/")[2], total) as progress:
+                file.truncate(start)
+                file.seek(start)
                 self._copy(response, file, progress, start, total)
 
     def _open(self, url: str, start: int, patience: Any) -> Any:
@@ -252,18 +242,6 @@ class _Fetcher(NamedTuple):
             progress.update(done)
         if total is not None and done < total:
             raise _MirrorFailed(f"broke off after {done} of {total} bytes")
-
-
-def _opened(part: str, start: int) -> int:
-    """A descriptor of the part, to be written to from byte ``start`` on."""
-    descriptor = open_own(part, os.O_WRONLY | os.O_CREAT)
-    try:
-        os.ftruncate(descriptor, start)
-        os.lseek(descriptor, start, os.SEEK_SET)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _continues(response: Any, start: int) -> bool:

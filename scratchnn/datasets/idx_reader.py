@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 from math import prod
+from typing import Any
 
 from ..errors import DataError
+from ..preprocessing.rows import Row
 from .data_file import CHUNK_BYTES, DataFile, Path
 
 _UNSIGNED_BYTES = 0x08
@@ -40,13 +42,18 @@ def _sizes(file: DataFile) -> list[int]:
     return sizes
 
 
-def _nothing_more(file: DataFile) -> None:
+def _rows(file: DataFile, count: int, size: int, what: str) -> list[Any]:
+    """The rest of the file, which has to be ``count`` rows of ``size`` bytes."""
+    rows: list[Any] = []
+    rows_a_chunk = max(1, CHUNK_BYTES // size)
+    while len(rows) < count:
+        block = file.read(size * min(rows_a_chunk, count - len(rows)))
+        if len(block) < size or len(block) % size:
+            raise file.problem(f"cut short: expected {count} {what}, got {len(rows) + len(block) // size}")
+        rows.extend(block[i : i + size] for i in range(0, len(block), size))
     if file.read(1):
         raise file.problem("there is more in the file than its header says")
-
-
-def _cut_short(file: DataFile, expected: int, got: int, what: str) -> Exception:
-    return file.problem(f"cut short: expected {expected} {what}, got {got}")
+    return rows
 
 
 def idx_files(folder: str) -> list[str]:
@@ -64,7 +71,7 @@ def is_idx(path: Path) -> bool:
     return magic[:3] == bytes([0, 0, _UNSIGNED_BYTES]) and 2 <= magic[3] <= _MOST_DIMENSIONS
 
 
-def read_idx_images(path: Path, max_bytes: int | None) -> list[bytes]:
+def read_idx_images(path: Path, max_bytes: int | None) -> list[Row]:
     """The images of an IDX file with two dimensions or more: a list with one ``bytes`` row per image.
 
     Raises ``DataError`` for anything but a whole and well-formed file.
@@ -73,16 +80,7 @@ def read_idx_images(path: Path, max_bytes: int | None) -> list[bytes]:
         sizes = _sizes(file)
         if len(sizes) < 2:
             raise file.problem("expected images, got one number each: is this the file with the labels?")
-        count, pixels = sizes[0], prod(sizes[1:])
-        rows: list[bytes] = []
-        rows_a_chunk = max(1, CHUNK_BYTES // pixels)
-        while len(rows) < count:
-            block = file.read(pixels * min(rows_a_chunk, count - len(rows)))
-            if len(block) < pixels or len(block) % pixels:
-                raise _cut_short(file, count, len(rows) + len(block) // pixels, "images")
-            rows.extend(block[i : i + pixels] for i in range(0, len(block), pixels))
-        _nothing_more(file)
-        return rows
+        return _rows(file, sizes[0], prod(sizes[1:]), "images")
 
 
 def read_idx_labels(path: Path, max_bytes: int | None) -> list[int]:
@@ -94,8 +92,4 @@ def read_idx_labels(path: Path, max_bytes: int | None) -> list[int]:
         sizes = _sizes(file)
         if len(sizes) != 1:
             raise file.problem(f"expected labels, got {len(sizes)} dimensions: is this the file with the images?")
-        labels = file.read(sizes[0])
-        if len(labels) < sizes[0]:
-            raise _cut_short(file, sizes[0], len(labels), "labels")
-        _nothing_more(file)
-        return list(labels)
+        return list(b"".join(_rows(file, sizes[0], 1, "labels")))

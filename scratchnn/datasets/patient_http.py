@@ -84,8 +84,8 @@ class _Redirects(request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class _Watching(HTTPConnection):
-    """A connection, plain or secure, whose answers are waited for with patience."""
+class _Connection(HTTPConnection):
+    """A connection whose answers are waited for with patience."""
 
     def __init__(self, host: str, *, patience: Patience, **settings: Any) -> None:
         super().__init__(host, **settings)
@@ -98,11 +98,7 @@ class _Watching(HTTPConnection):
         self.patience.restart()
 
 
-class _Connection(_Watching):
-    pass
-
-
-class _SecureConnection(_Watching, HTTPSConnection):
+class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
