@@ -219,7 +219,11 @@ def test_a_split_of_numbers_to_be_predicted() -> None:
         ({"validation_split": True}, ValueError, "validation_split must be a number"),
         ({"validation_split": 0.2, "sample_weight": [1.0]}, DataError, "X and sample_weight must be of the same"),
         ({"validation_split": 0.2, "y": Y[:-1]}, DataError, "X and y must be of the same length"),
-        ({"validation_split": 0.2, "y": [str(k) for k in range(40)]}, DataError, "^validation_split: none of 40 rows can be held out"),
+        (
+            {"validation_split": 0.2, "y": [str(k) for k in range(40)]},
+            DataError,
+            "^validation_split: none of 40 rows can be held out",
+        ),
     ],
 )
 def test_a_split_that_makes_no_sense_is_refused_and_leaves_the_model_as_it_was(

@@ -20,7 +20,7 @@ from itertools import chain, compress
 from operator import add, mul
 
 from .. import lists
-from ..sliding_window import Window
+from ..sliding_window import Pair, Window
 from .images import (
     MovedSums,
     Unread,
@@ -30,6 +30,7 @@ from .images import (
     in_chunks,
     interleaved,
     lanes_of,
+    picked,
     slices_of,
     unread,
 )
@@ -268,38 +269,45 @@ def _by_filter(
     flat, positions = ops.layout(width).unpack(rows, bound), width // filters
     lists = []
     for first in range(0, width, positions):
-        ints: list[int] = []
-        for start in range(first, len(flat), width):
-            ints += flat[start : start + positions]
+        ints = list(chain.from_iterable([flat[i : i + positions] for i in range(first, len(flat), width)]))
         lists.append((ints, list(filter(None, ints))))
     return lists
 
 
 def _patches_seen(window: Window, raws: Sequence[bytes], blank: bytes) -> list[int]:
     """What the window sees at all its positions in all images: row by row, the channels of a pixel side by side."""
-    cell, count, (rows, columns) = len(blank) * window.channels, len(raws), window.padded
-    raw = interleaved(channels_of(raws, window.channels), len(blank))
-    key = "seen", count, cell
+    cell, (rows, columns), first = len(blank) * window.channels, window.padded, (-window.padding[0], -window.padding[1])
+    raw, key = _framed(window, raws, window.image, first, window.padded, blank), ("starts", len(raws), cell)
     if key not in window.plans:
-        height, (step_y, step_x), pad_y = window.image[0], window.stride, window.padding[0]
-        inside = [y if 0 <= y < height else None for y in range(-pad_y, height + pad_y)]
-        found = [None if y is None else n * height + y for n in range(count) for y in inside]
-        starts = [
+        step_y, step_x = window.stride
+        window.plans[key] = [
             ((n * rows + y * step_y) * columns + x * step_x) * cell
-            for n in range(count)
+            for n in range(len(raws))
             for y in range(window.output[0])
             for x in range(window.output[1])
         ]
-        slices = slices_of(found, window.image[1], columns, -window.padding[1], cell, len(raw))
-        window.plans[key] = slices, starts
-    slices, starts = window.plans[key]
-    raw = gather(slices, raw + blank * (window.channels * columns))
-    return _patches(raw, starts, range(0, window.kernel[0] * columns * cell, columns * cell), window.kernel[1] * cell)
+    below = range(0, window.kernel[0] * columns * cell, columns * cell)
+    return _patches(raw, window.plans[key], below, window.kernel[1] * cell)
+
+
+def _framed(window: Window, raws: Sequence[bytes], sizes: Pair, first: Pair, frame: Pair, blank: bytes) -> bytes:
+    """What is seen of images of ``sizes``, one after the other, from row and column ``first`` on in a ``frame``, the
+    channels of a pixel side by side: blank around the images."""
+    channels = len(raws[0]) // (sizes[0] * sizes[1] * len(blank))
+    raw = interleaved(channels_of(raws, channels), len(blank))
+    key = "framed", len(raws), channels, sizes, first, len(blank)
+    if key not in window.plans:
+        rows = picked(len(raws), sizes[0], range(first[0], first[0] + frame[0]))
+        window.plans[key] = slices_of(rows, sizes[1], frame[1], first[1], channels * len(blank), len(raw))
+    return gather(window.plans[key], raw + blank * (channels * frame[1]))
 
 
 def _weights_by_inputs(ops: Forms, x: Inputs, gradient: LaneMatrix, window: Window, filters: int) -> Rows | None:
     """Sums of the gradient's numbers that an input had a part in, times that input: its zeros cost nothing."""
-    pixels, (rows, columns) = window.inputs // window.channels, _border(window)
+    pixels, (height, width) = window.inputs // window.channels, window.image
+    (down, right), (pad_y, pad_x) = window.kernel, window.padding
+    # A gradient gets room around it, so that the patch from a pixel's place on is what that pixel had a part in.
+    first, rows, columns = (pad_y - down + 1, pad_x - right + 1), height + down - 1, width + right - 1
     chunk_size = max(PATCHES_AT_ONCE // pixels, 1)
     places, lists = [], []
     for chunk in in_chunks(x.entries, chunk_size):
@@ -312,7 +320,7 @@ def _weights_by_inputs(ops: Forms, x: Inputs, gradient: LaneMatrix, window: Wind
     if not matched:
         return None
     lanes, scalars = matched
-    seen, cell, width = ops.layout(window.taps * filters), filters * ops.width // 8, window.image[1]
+    seen, cell = ops.layout(window.taps * filters), filters * ops.width // 8
     sums = [[0] * seen.count for _ in range(window.channels)]
     starts = [(k // width * columns + k % width) * cell for k in range(pixels)]
     pitch, size, frame = columns * cell, window.kernel[1] * cell, rows * columns * cell
@@ -323,7 +331,7 @@ def _weights_by_inputs(ops: Forms, x: Inputs, gradient: LaneMatrix, window: Wind
         in_chunks(scalars.data, window.channels),
     )
     for raws, found, by_channel in chunks:
-        raw = _bordered(window, raws, filters, blank_lane(ops))
+        raw = _framed(window, raws, window.output, first, (rows, columns), blank_lane(ops))
         frames = [raw[i : i + frame] for i in range(0, len(raw), frame)]
         for total, where, ints in zip(sums, found, by_channel):
             patches: list[int] = []
@@ -349,24 +357,6 @@ def _channel(entry: Entry, first: int, end: int) -> tuple[Sequence[int], Sequenc
         return positions[:stop], ints[:stop]
     start, stop = bisect_left(positions, first), bisect_left(positions, end)
     return [k - first for k in positions[start:stop]], ints[start:stop]
-
-
-def _border(window: Window) -> tuple[int, int]:
-    """(rows, columns) of a gradient with room around it, so that every pixel of the image finds its patch."""
-    return window.image[0] + window.kernel[0] - 1, window.image[1] + window.kernel[1] - 1
-
-
-def _bordered(window: Window, raws: Sequence[bytes], filters: int, blank: bytes) -> bytes:
-    """Gradients so framed by zeros that the patch from a pixel's place on is what that pixel had a part in."""
-    rows, columns = _border(window)
-    raw, key = interleaved(channels_of(raws, filters), len(blank)), ("bordered", len(raws), filters, len(blank))
-    if key not in window.plans:
-        height, width = window.output
-        first = [p - k + 1 for p, k in zip(window.padding, window.kernel)]
-        inside = [y if 0 <= y < height else None for y in range(first[0], first[0] + rows)]
-        found = [None if y is None else n * height + y for n in range(len(raws)) for y in inside]
-        window.plans[key] = slices_of(found, width, columns, first[1], filters * len(blank), len(raw))
-    return gather(window.plans[key], raw + blank * (filters * columns))
 
 
 # --- the same through floats -----------------------------------------------------------------------------------------

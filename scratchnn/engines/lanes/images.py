@@ -106,6 +106,11 @@ def slices_of(rows: Iterable[int | None], source: int, target: int, first: int, 
     return pieces
 
 
+def picked(count: int, height: int, rows: Sequence[int]) -> list[int | None]:
+    """These rows out of each of ``count`` pictures that stand one below the other; None for one outside of them."""
+    return [n * height + y if 0 <= y < height else None for n in range(count) for y in rows]
+
+
 def gather(slices: Slices, raw: bytes) -> bytes:
     return raw[slices[0]] if len(slices) == 1 else b"".join(map(raw.__getitem__, slices))
 
@@ -167,19 +172,19 @@ class Frames:
             slices = self._slices[name] = slices_of(rows(), source, target, first, self.bytes, len(raw))
         return gather(slices, raw + self.blank * target)
 
+    def _rows(self, height: int, seen: Sequence[int]) -> Callable[[], list[int | None]]:
+        """What ``picked`` gives, when it is asked for."""
+        return lambda: picked(self.count, height, seen)
+
     def phases(self, raw: bytes) -> list[bytes]:
         """The images, padded, as phases."""
-        step_y, step_x = self.window.stride
-        result = []
+        (height, width), (step_y, step_x), result = self.window.image, self.window.stride, []
         for phase in range(step_y):
-
-            def rows(phase: int = phase) -> list[int | None]:
-                height, first = self.window.image[0], phase - self.window.padding[0]
-                seen = [row * step_y + first for row in range(self.grid[0])]
-                return [n * height + y if 0 <= y < height else None for n in range(self.count) for y in seen]
-
-            width, columns = self.window.image[1], self.grid[1] * step_x
-            padded = self._moved(f"phase {phase}", raw, rows, width, columns, -self.window.padding[1])
+            first = phase - self.window.padding[0]
+            seen, columns = range(first, first + self.grid[0] * step_y, step_y), self.grid[1] * step_x
+            padded = self._moved(
+                f"phase {phase}", raw, self._rows(height, seen), width, columns, -self.window.padding[1]
+            )
             result += [padded] if step_x == 1 else [_every(padded, self.bytes, x, step_x) for x in range(step_x)]
         return result
 
@@ -201,20 +206,12 @@ class Frames:
     def placed(self, outputs: bytes) -> bytes:
         """Output images in the corner of the grid of a phase each."""
         height, width = self.window.output
-
-        def rows() -> list[int | None]:
-            return [n * height + y if y < height else None for n in range(self.count) for y in range(self.grid[0])]
-
-        return self._moved("placed", outputs, rows, width, self.grid[1], 0)
+        return self._moved("placed", outputs, self._rows(height, range(self.grid[0])), width, self.grid[1], 0)
 
     def cut(self, raw: bytes) -> bytes:
         """The output images out of the corner of the grid of a phase each."""
         height, width = self.window.output
-
-        def rows() -> list[int | None]:
-            return [n * self.grid[0] + y for n in range(self.count) for y in range(height)]
-
-        return self._moved("cut", raw, rows, self.grid[1], width, 0)
+        return self._moved("cut", raw, self._rows(self.grid[0], range(height)), self.grid[1], width, 0)
 
 
 # --- numbers in range ------------------------------------------------------------------------------------------------

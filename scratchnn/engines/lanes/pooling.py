@@ -14,7 +14,7 @@ from .matrix import SCALAR_BITS, Forms, LaneMatrix, Samples, size_in_range
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .matrix import Operand
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 def average_pool(ops: Forms, x: Operand, window: Window) -> LaneMatrix:
     """What ``lists.average_pool`` says: a convolution of each channel with ones."""
     window.require_inputs("average_pool", x.shape[1])
-    lanes = lanes_of(ops, x).fitted(ops.layout(window.inputs), (1 << ops.capacity) // window.taps)
-    moved = MovedSums(ops, window.one_channel, window.channels)
-    raws = moved.forward(lanes.raws(ops.layout(window.inputs)), [[1] * window.taps], [0])
-    return _means(ops, raws, lanes, window.channels * window.positions, window.taps)
-
-
-def _means(ops: Forms, raws: list[bytes], lanes: Samples, width: int, taps: int) -> LaneMatrix:
-    """Sums of ``taps`` lanes each as means."""
-    scale, more = math.frexp(lanes.scale / taps)
-    sizes = [size_in_range(scale, exponent + more, bound * taps) for exponent, bound in lanes.sizes]
-    raws = [raw if bound else blank_lane(ops) * width for raw, (_, bound) in zip(raws, sizes)]
-    return unread(ops, raws, width, scale, sizes)
+    outputs, ones = window.channels * window.positions, [[1] * window.taps]
+    return _means(ops, x, window, outputs, lambda moved, raws: moved.forward(raws, ones, [0]))
 
 
 def average_pool_inputs(ops: Forms, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``lists.average_pool_inputs`` says."""
     window.require_outputs("average_pool_inputs", gradient.shape[1], window.channels)
-    lanes = lanes_of(ops, gradient).fitted(ops.layout(gradient.shape[1]), (1 << ops.capacity) // window.taps)
-    moved = MovedSums(ops, window.one_channel, window.channels)
-    raws = moved.backward(lanes.raws(ops.layout(gradient.shape[1])), [[1] * window.taps])
-    return _means(ops, raws, lanes, window.inputs, window.taps)
+    ones = [[1] * window.taps]
+    return _means(ops, gradient, window, window.inputs, lambda moved, raws: moved.backward(raws, ones))
+
+
+def _means(
+    ops: Forms, m: Operand, window: Window, width: int, sums: Callable[[MovedSums, list[bytes]], list[bytes]]
+) -> LaneMatrix:
+    """Rows of ``width`` sums, of as many lanes as the window has taps, as means."""
+    lanes = lanes_of(ops, m).fitted(ops.layout(m.shape[1]), (1 << ops.capacity) // window.taps)
+    raws = sums(MovedSums(ops, window.one_channel, window.channels), lanes.raws(ops.layout(m.shape[1])))
+    scale, more = math.frexp(lanes.scale / window.taps)
+    sizes = [size_in_range(scale, exponent + more, bound * window.taps) for exponent, bound in lanes.sizes]
+    raws = [raw if bound else blank_lane(ops) * width for raw, (_, bound) in zip(raws, sizes)]
+    return unread(ops, raws, width, scale, sizes)
 
 
 def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
