@@ -410,7 +410,5 @@ class _Parser:
 
     def _pictures(self) -> bool:
         names = self.layout.feature_names()
-        if self.layout.width < MIN_PIXELS:
-            return False
         named = bool(names) and all(name.lower().startswith("pixel") for name in names)
-        return named or max(map(max, self.rows)) > MIN_BRIGHTNESS
+        return self.layout.width >= MIN_PIXELS and (named or max(map(max, self.rows)) > MIN_BRIGHTNESS)

@@ -56,8 +56,7 @@ def _split(row: Vector, parts: int) -> Matrix:
 def convolve(x: Matrix, weight: Matrix, bias: Matrix, window: Window) -> Matrix:
     """Each filter's weighted sum of what the window sees, at each of its positions, plus the filter's bias.
 
-    ``x`` is (n x inputs), ``weight`` (channels·kernel height·kernel width x filters), ``bias`` (1 x filters); the
-    result (n x filters·positions). It is a cross-correlation: the kernel is not turned round, as in all libraries.
+    A cross-correlation, as ``Engine.convolve`` says, which has the shapes as well.
     """
     window.require_convolution(shape(x), shape(weight), shape(bias))
     return filtered(x, list(zip(zip(*weight), bias[0])), window, inner_product)
