@@ -60,7 +60,7 @@ def read_csv(source: Source, options: CsvOptions) -> CsvTable:
     Raises ``DataError`` for whatever is wrong with the file.
     """
     with DataFile(source, options.max_bytes) as file:
-        lines: NumberedLines = enumerate(file.lines(options.max_line_bytes), 1)
+        lines: NumberedLines = enumerate(chain.from_iterable(file.blocks(options.max_line_bytes)), 1)
         head: list[tuple[int, bytes]] = []
         size = 0
         for number, line in lines:

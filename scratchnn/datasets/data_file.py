@@ -189,11 +189,6 @@ class DataFile:
             return chunk
         return bytes(getattr(self._raw, "read1", self._raw.read)(size))
 
-    def lines(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
-        """The file's lines, as ``blocks`` gives them."""
-        for block in self.blocks(max_line_bytes):
-            yield from block
-
     def blocks(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[list[bytes]]:
         """The file's lines with their line ends (LF, CRLF or CR), without a byte-order mark, as many at a time as have
         arrived.

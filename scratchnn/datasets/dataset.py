@@ -218,7 +218,10 @@ def images_in(path: str, *, test: bool = False) -> str | None:
 def load_images(images_path: str, *, like: Any = None, labelled: bool = True) -> Dataset:
     """Images as ``load_idx`` reads them, which have to fit the training data ``like``: images of as many pixels, labels
     among its classes. Without ``labelled``, no labels are read."""
-    data = load_idx(images_path) if labelled else Dataset(read_idx_images(images_path, None), [], source=images_path)
+    if labelled:
+        data = load_idx(images_path)
+    else:
+        data = Dataset(read_idx_images(images_path, None), [], source=os.fspath(images_path))
     unknown = sorted(set(data.y) - set(like.classes)) if like is not None and like.classes else []
     if labelled and not data.y:
         wrong = "no labels: they are looked for in a file named after this, with labels for images"
@@ -314,8 +317,7 @@ def _classes_of(y: Any) -> list[Any] | None:
     labels = list(values.tolist() if hasattr(values, "tolist") else values)
     if all(isinstance(label, (list, tuple)) for label in labels):
         labels = [label[0] if len(label) == 1 else tuple(label) for label in labels]
-        rows = [label for label in labels if isinstance(label, tuple)]
-        if any(v not in (0, 1) for row in rows for v in row):
+        if any(v not in (0, 1) for label in labels if isinstance(label, tuple) for v in label):
             return None
     return None if any(isinstance(label, float) for label in labels) else labels
 
