@@ -136,10 +136,25 @@ def affine(x: Matrix, weight: Matrix, bias: Matrix) -> Matrix:
 # --- element by element ------------------------------------------------------------------------------------
 
 
-def map(f: Callable[[float], float], m: Matrix) -> Matrix:
-    """``f`` of every entry."""
-    shape(m)
-    return [[f(v) for v in row] for row in m]
+def map(f: Callable[..., float], *matrices: Matrix) -> Matrix:
+    """``f`` of the entries at each place of one matrix or several of the same shape.
+
+    A matrix of one row counts for every row, one of one column for every column.
+    """
+    shapes = [shape(m) for m in matrices]
+    if shapes.count(shapes[0]) < len(shapes):
+        matrices = _broadcast(matrices, shapes)
+    return [list(map_each(f, *rows)) for rows in zip(*matrices)]
+
+
+def _broadcast(matrices: Sequence[Matrix], shapes: Sequence[Shape]) -> tuple[Matrix, ...]:
+    """All as large as the largest, with single rows and columns repeated."""
+    rows, columns = (max(sizes) for sizes in zip(*shapes))
+    for r, c in shapes:
+        if r not in (1, rows) or c not in (1, columns):
+            raise ValueError(f"map needs matrices of one shape, got {' and '.join(map_each(_say, shapes))}")
+    wide = [m if c == columns else [row * columns for row in m] for m, (_, c) in zip(matrices, shapes)]
+    return tuple(m if r == rows else m * rows for m, (r, _) in zip(wide, shapes))
 
 
 def hadamard(a: Matrix, b: Matrix) -> Matrix:
@@ -211,6 +226,11 @@ def column_sums(m: Matrix) -> Vector:
 def sum_rows(m: Matrix) -> Matrix:
     """All rows added up, as a matrix of one row. The gradient of a bias."""
     return [column_sums(m)]
+
+
+def sum_columns(m: Matrix) -> Matrix:
+    """All columns added up, as a matrix of one column."""
+    return [[v] for v in row_sums(m)]
 
 
 def argmax(row: Sequence[float]) -> int:
@@ -301,6 +321,16 @@ def sigmoid(x: float) -> float:
 def softplus(x: float) -> float:
     """log(1 + eˣ) = max(x, 0) + log(1 + e^-|x|)."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+def maximum(a: float, b: float) -> float:
+    """The larger one; NaN if either is."""
+    return a if a >= b or a != a else b
+
+
+def where(condition: object, one: float, other: float) -> float:
+    """``one`` where the condition holds, ``other`` elsewhere."""
+    return one if condition else other
 
 
 def _exponentials(row: Sequence[float]) -> tuple[float, Vector, float]:

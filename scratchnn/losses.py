@@ -1,15 +1,15 @@
 """Losses: how wrong a batch of outputs is, as one number, and its gradient.
 
-``forward(outputs, targets)`` gives the mean loss, ``backward()`` dLoss/dOutputs for that same batch. Both work on
-plain rows of floats, whichever engine computed them. ``weights``, one number a sample, multiplies each sample's
-share of the loss; the sum is still divided by the number of samples.
+``forward(outputs, targets)`` gives the mean loss, ``backward()`` dLoss/dOutputs for that same batch, both on plain rows
+of floats. ``measure`` gives both at once on the matrices of any engine: the losses here are formulas in the vocabulary
+of ``engines/base``, and training uses that. ``weights``, one number a sample, multiplies each sample's share of the
+loss; the sum is still divided by the number of samples.
 """
 
 from __future__ import annotations
 
-import math
-
 from . import linalg
+from .engines.lists import LISTS
 from .errors import ArgumentError
 from .layers.activations import Softmax
 from .layers.base import Sequential
@@ -18,11 +18,13 @@ from .preprocessing.scaling import Scaling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, Union
 
+    Matrix = Any
     # One class number a sample, or one row a sample (one-hot, or any numbers the loss can be measured against).
     Targets = Sequence[Union[int, float, Sequence[float]]]
+    Formula = Callable[[Any, Any], Any]  # of an output and its target, for an engine's ``map``
 
 Rows = list[list[float]]
 
@@ -40,6 +42,17 @@ class Loss:
         """dLoss/dOutputs (samples x outputs) for the batch last given to ``forward``."""
         raise NotImplementedError
 
+    def prepare(self, ops: Any, targets: Targets, width: int) -> Any:
+        """The targets of a whole run, for ``measure``; ``width`` is how many outputs there are."""
+        return targets
+
+    def measure(
+        self, ops: Any, outputs: Matrix, prepared: Any, indices: Sequence[int], weights: Sequence[float] | None
+    ) -> tuple[float, Matrix]:
+        """(the mean loss, dLoss/dOutputs) of a batch of the engine ``ops``: of the samples with these ``indices``."""
+        value = self.forward(ops.to_rows(outputs), [prepared[i] for i in indices], weights)
+        return value, ops.from_rows(self.backward())
+
     def probabilities(self, outputs: Rows) -> Rows | None:
         """Class probabilities from a network's outputs, or None for a loss that does not know classes."""
         return None
@@ -48,8 +61,12 @@ class Loss:
         """The probability of each label by itself, where a row has any number of them."""
         return outputs
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make this loss again, as plain data: what a saved model holds."""
+        return {}
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
 
 
 def _check_lengths(outputs: Rows, targets: Targets, weights: Sequence[float] | None) -> None:
@@ -77,96 +94,115 @@ def _require_numbers(what: str, values: Any) -> None:
         raise ValueError(f"{what} of a loss must be floats, got {type(values).__name__} of something else") from None
 
 
-def _target_row(output: Sequence[float], target: Any, sample: int) -> list[float]:
+def _target_row(width: int, target: Any, sample: int) -> list[float]:
     """A target as a row as wide as its outputs; a bare number stands for a row of one."""
     if isinstance(target, (int, float)):
         row = [float(target)]
     else:
         _require_numbers("rows of targets", target)
         row = [float(v) for v in target]
-    if len(row) != len(output):
-        raise ValueError(f"target {sample} has {len(row)} numbers, its row of outputs has {len(output)}")
+    if len(row) != width:
+        raise ValueError(f"target {sample} has {len(row)} numbers, its row of outputs has {width}")
     return row
 
 
-class _SummedLoss(Loss):
-    """A loss that is the sum of what each sample adds to it."""
+class FormulaLoss(Loss):
+    """A loss written once in the vocabulary of engines: ``compute`` is its formula, and that of its gradient."""
 
-    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
-        """(summands of the loss, dLoss/dOutput) of one sample, both times ``factor``."""
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        """(the mean loss, dLoss/dOutputs) of matrices of ``ops``: ``targets`` is samples x outputs, ``weights`` samples
+        x 1, or None where all are 1."""
         raise NotImplementedError
+
+    def target_rows(self, targets: Targets, width: int) -> Rows:
+        """Targets as rows as wide as the outputs; ``ValueError`` for those that the loss cannot be taken of."""
+        return [_target_row(width, target, sample) for sample, target in enumerate(targets)]
+
+    def prepare(self, ops: Any, targets: Targets, width: int) -> Any:
+        return ops.prepare_targets(self.target_rows(targets, width))
+
+    def measure(
+        self, ops: Any, outputs: Matrix, prepared: Any, indices: Sequence[int], weights: Sequence[float] | None
+    ) -> tuple[float, Matrix]:
+        column = None if weights is None else ops.from_rows([[w] for w in weights])
+        return self.compute(ops, outputs, ops.take_targets(prepared, indices), column)
 
     def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
         _check_lengths(outputs, targets, weights)
-        count, summands, self._gradient = len(outputs), [], []
         try:
-            factors = [1.0 / count] * count if weights is None else [weight / count for weight in weights]
-            for sample, (output, target, factor) in enumerate(zip(outputs, targets, factors)):
-                if not len(output):
-                    raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
-                losses, gradient = self._add(output, target, factor, sample)
-                summands += losses
-                self._gradient.append(gradient)
-            return math.fsum(summands)
+            width = len(outputs[0])
+            if not width:
+                raise ValueError("a loss needs rows of outputs with at least one number, got an empty one")
+            rows = [[v + 0.0 for v in row] for row in outputs]
+            column = None if weights is None else [[w + 0.0] for w in weights]
+            value, self._gradient = self.compute(LISTS, rows, self.target_rows(targets, width), column)
         except (TypeError, OverflowError):
             for row in outputs:
                 _require_numbers("rows of outputs", row)
             if weights is not None:
                 _require_numbers("weights", weights)
             raise
+        return value
 
     def backward(self) -> Rows:
-        return self._gradient
+        return self._gradient  # type: ignore[no-any-return]
 
 
-class _ElementwiseLoss(_SummedLoss):
+# --- of numbers that are to be hit -----------------------------------------------------------------------------------
+
+
+class _ElementwiseLoss(FormulaLoss):
     """The mean over all entries of a function of one output and its target."""
 
-    def _element(self, output: float, target: float) -> tuple[float, float]:
-        """(loss, derivative with respect to the output) of one entry."""
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        """(loss, its derivative with respect to the output) of one output and its target."""
         raise NotImplementedError
 
-    def _check(self, output: list[float], target: list[float], sample: int) -> None:
-        """``ValueError`` for numbers that the loss cannot be taken of."""
-
-    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
-        wanted, share, element = _target_row(output, target, sample), factor / len(output), self._element
-        self._check(output, wanted, sample)
-        pairs = [element(o, t) for o, t in zip(output, wanted)]
-        return [share * loss for loss, _ in pairs], [share * derivative for _, derivative in pairs]
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        rows, columns = ops.shape(outputs)
+        share, (loss, derivative) = 1.0 / (rows * columns), self.formulas(ops)
+        counted = ops.from_rows([[1.0]] * rows) if weights is None else weights
+        losses = ops.sum_columns(ops.map(lambda o, t: share * loss(o, t), outputs, targets))
+        value = ops.dot(losses, counted)
+        if weights is None:
+            return value, ops.map(lambda o, t: share * derivative(o, t), outputs, targets)
+        return value, ops.map(lambda o, t, w: w * share * derivative(o, t), outputs, targets, weights)
 
 
 class MSELoss(_ElementwiseLoss):
     """Mean squared error: the mean over all entries of (output - target)²."""
 
-    def _element(self, output: float, target: float) -> tuple[float, float]:
-        difference = output - target
-        return difference * difference, 2.0 * difference
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        return lambda o, t: (o - t) * (o - t), lambda o, t: 2.0 * (o - t)
 
 
 class StandardisedMSELoss(MSELoss):
     """The mean squared error of outputs that stand for standardised targets, told in the targets' own unit.
 
-    The targets are as they came, ``scaling`` says what became of them for the network. ``backward`` is the gradient of
-    the mean squared error between standardised numbers: with any unit of the targets the network learns alike, and
-    each of several outputs has as much of a say.
+    The targets are as they came, ``scaling`` says what became of them for the network. The gradient is that of the mean
+    squared error between standardised numbers: with any unit of the targets the network learns alike, and each of
+    several outputs has as much of a say.
     """
 
     def __init__(self, scaling: Scaling) -> None:
         self.scaling = scaling
 
-    def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
-        value = super().forward(self.scaling.undo(outputs), targets, weights)
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        width = ops.shape(outputs)[1]
+        units = ops.from_rows([self.scaling.units(width)])
+        centres = ops.from_rows(self.scaling.undo([[0.0] * width]))
+        undone = ops.map(lambda o, unit, centre: o * unit + centre, outputs, units, centres)
+        value, gradient = super().compute(ops, undone, targets, weights)
         # One unit comes from undoing the outputs, one from dividing the errors: MSE's gradient has one of them.
-        units = self.scaling.units(len(outputs[0]))
-        self._gradient = [[g / unit for g, unit in zip(row, units)] for row in self._gradient]
-        return value
+        return value, ops.map(lambda g, unit: g / unit, gradient, units)
 
 
-def _check_probabilities(target: list[float], sample: int) -> None:
-    for t in target:
-        if not 0.0 <= t <= 1.0:
-            raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {t!r} for sample {sample}")
+def _check_probabilities(rows: Rows) -> Rows:
+    for sample, row in enumerate(rows):
+        for t in row:
+            if not 0.0 <= t <= 1.0:
+                raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {t!r} for sample {sample}")
+    return rows
 
 
 class BCELoss(_ElementwiseLoss):
@@ -177,21 +213,38 @@ class BCELoss(_ElementwiseLoss):
     """
 
     EDGE = 1e-12  # probabilities nearer to 0 or 1 than this are moved to it: the gradient stays below 1e12
+    MARGIN = 1e-6  # outputs that were rounded on their way here may be beyond 0 or 1 by so much
 
-    def _element(self, output: float, target: float) -> tuple[float, float]:
-        p = min(max(output, self.EDGE), 1.0 - self.EDGE)
-        loss = -(target * linalg.log(p) + (1.0 - target) * math.log1p(-p))
-        return loss, (p - target) / (p * (1.0 - p))
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        log, log1p, maximum, edge = ops.log, ops.log1p, ops.maximum, self.EDGE
 
-    def _check(self, output: list[float], target: list[float], sample: int) -> None:
-        _check_probabilities(target, sample)
-        for p in output:
-            # the small margin is for outputs that were rounded on their way here
-            if not -1e-6 <= p <= 1.0 + 1e-6:
-                raise ValueError(
-                    f"BCELoss needs outputs from 0 to 1, got {p!r} for sample {sample}: "
-                    "end the network with Sigmoid, or use BCEWithLogitsLoss"
-                )
+        def inside(p: Any) -> Any:
+            return -maximum(-maximum(p, edge), edge - 1.0)
+
+        def loss(o: Any, t: Any) -> Any:
+            p = inside(o)
+            return -(t * log(p) + (1.0 - t) * log1p(-p))
+
+        def derivative(o: Any, t: Any) -> Any:
+            p = inside(o)
+            return (p - t) / (p * (1.0 - p))
+
+        return loss, derivative
+
+    def target_rows(self, targets: Targets, width: int) -> Rows:
+        return _check_probabilities(super().target_rows(targets, width))
+
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        where, low, high = ops.where, -self.MARGIN, 1.0 + self.MARGIN
+        beyond = ops.map(lambda p: where((p >= low) & (p <= high), 0.0, 1.0), outputs)
+        if ops.dot(beyond, beyond):
+            pairs = ((sample, p) for sample, row in enumerate(ops.to_rows(outputs)) for p in row)
+            sample, wrong = next((sample, p) for sample, p in pairs if not low <= p <= high)
+            raise ValueError(
+                f"BCELoss needs outputs from 0 to 1, got {wrong!r} for sample {sample}: "
+                "end the network with Sigmoid, or use BCEWithLogitsLoss"
+            )
+        return super().compute(ops, outputs, targets, weights)
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [[1.0 - row[0], row[0]] for row in outputs] if len(outputs[0]) == 1 else None
@@ -203,12 +256,12 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
     No probability is ever rounded to 0 or 1, and nothing cancels where an answer is sure and right.
     """
 
-    def _element(self, output: float, target: float) -> tuple[float, float]:
-        loss = target * linalg.softplus(-output) + (1.0 - target) * linalg.softplus(output)
-        return loss, linalg.sigmoid(output) - target
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        softplus, sigmoid = ops.softplus, ops.sigmoid
+        return lambda o, t: t * softplus(-o) + (1.0 - t) * softplus(o), lambda o, t: sigmoid(o) - t
 
-    def _check(self, output: list[float], target: list[float], sample: int) -> None:
-        _check_probabilities(target, sample)
+    def target_rows(self, targets: Targets, width: int) -> Rows:
+        return _check_probabilities(super().target_rows(targets, width))
 
     def label_probabilities(self, outputs: Rows) -> Rows:
         return [[linalg.sigmoid(v) for v in row] for row in outputs]
@@ -219,51 +272,62 @@ class BCEWithLogitsLoss(_ElementwiseLoss):
         return [[linalg.sigmoid(-row[0]), linalg.sigmoid(row[0])] for row in outputs]
 
 
+# --- of classes -------------------------------------------------------------------------------------------------------
+
+
+class _ClassLoss(FormulaLoss):
+    """A loss whose targets are class numbers, or rows of class probabilities (one-hot)."""
+
+    task = "classification"
+
+    def target_rows(self, targets: Targets, width: int) -> Rows:
+        one_hot = [[float(i == k) for i in range(width)] for k in range(width)]
+        return [
+            one_hot[_class_number(target, width, sample)]
+            if isinstance(target, (int, float))
+            else _target_row(width, target, sample)
+            for sample, target in enumerate(targets)
+        ]
+
+
 def _class_number(target: Any, classes: int, sample: int) -> int:
     if not isinstance(target, int) or not 0 <= target < classes:
         raise ValueError(f"target {sample} should be a class number from 0 to {classes - 1} or a row, got {target!r}")
     return target
 
 
-class CrossEntropyLoss(_SummedLoss):
+class CrossEntropyLoss(_ClassLoss):
     """Cross-entropy on logits, fused with log-softmax: the mean of -log softmax(logits)[class].
 
     The gradient is softmax(logits) - target. Targets are class numbers, or rows of class probabilities (one-hot).
     """
 
-    task = "classification"
-
-    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
-        probabilities, logs = linalg.softmax_and_log(output)
-        if isinstance(target, (int, float)):
-            k = _class_number(target, len(output), sample)
-            probabilities[k] -= 1.0
-            return [-factor * logs[k]], [factor * p for p in probabilities]
-        wanted = _target_row(output, target, sample)
-        mass = math.fsum(wanted)  # 1 for a distribution; the formula below holds for any
-        loss = -factor * math.fsum([t * v for t, v in zip(wanted, logs) if t])
-        return [loss], [factor * (p * mass - t) for p, t in zip(probabilities, wanted)]
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        share = 1.0 / ops.shape(outputs)[0]
+        if weights is not None:
+            targets = ops.map(lambda t, w: t * w, targets, weights)
+        softmax, logs = ops.softmax_and_log(outputs)
+        mass = ops.sum_columns(targets)  # 1 for a distribution; the formula holds for any
+        gradient = ops.map(lambda p, t, m: share * (p * m - t), softmax, targets, mass)
+        return -share * ops.dot(targets, logs), gradient
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [linalg.softmax(row) for row in outputs]
 
 
-class NLLLoss(_SummedLoss):
+class NLLLoss(_ClassLoss):
     """Negative log-likelihood on log-probabilities (the output of LogSoftmax): the mean of -output[class].
 
     Targets are class numbers, or rows of class probabilities (one-hot).
     """
 
-    task = "classification"
-
-    def _add(self, output: list[float], target: Any, factor: float, sample: int) -> tuple[list[float], list[float]]:
-        if isinstance(target, (int, float)):
-            wanted = [0.0] * len(output)
-            wanted[_class_number(target, len(output), sample)] = 1.0
-        else:
-            wanted = _target_row(output, target, sample)
-        loss = -factor * math.fsum([t * v for t, v in zip(wanted, output) if t])
-        return [loss], [-factor * t for t in wanted]
+    def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
+        share = 1.0 / ops.shape(outputs)[0]
+        if weights is not None:
+            targets = ops.map(lambda t, w: t * w, targets, weights)
+        where = ops.where
+        wanted = ops.map(lambda t, o: where(t == 0.0, 0.0, o), targets, outputs)  # what nobody wants may be infinite
+        return -share * ops.dot(targets, wanted), ops.scale(targets, -share)
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [[linalg.exp(v) for v in row] for row in outputs]

@@ -7,7 +7,7 @@ their defaults are those of PyTorch's documentation, so that results can be comp
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import defaults, linalg
@@ -17,7 +17,6 @@ from .engines.lists import LISTS
 from .errors import ArgumentError
 
 Matrix = Any
-Rows = list[list[float]]
 
 
 def _arguments(thing: Any) -> dict[str, tuple[Any, Any]]:
@@ -65,7 +64,7 @@ class Optimizer(Computing):
         this one is said to be ``going_on`` where the last one ended."""
         if going_on:
             matrices = [ops.from_rows(self.ops.to_rows(matrix)) for matrix in self.matrices()]
-            self.restore(matrices, self.floats(), self.steps)
+            self.restore(matrices, self.steps)
         else:
             self.reset()
         self.ops = ops
@@ -77,20 +76,15 @@ class Optimizer(Computing):
         """What it remembers from step to step, for a checkpoint."""
         return []
 
-    def floats(self) -> list[Rows]:
-        """What it remembers as rows of floats, whatever the engine."""
-        return []
-
-    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
-        """(shapes of ``matrices``, shapes of ``floats``, ``steps``) after so many steps; a checkpoint has to agree.
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, int] | None:
+        """(shapes of ``matrices``, ``steps``) after so many steps; a checkpoint has to agree.
 
         ``shapes`` are those of the parameters. None: a rule of one's own, which does not say.
         """
         return None
 
-    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
-        """Take up what ``matrices`` and ``floats`` gave, after so many steps. ``ValueError`` for what they cannot
-        have given."""
+    def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
+        """Take up what ``matrices`` gave, after so many steps. ``ValueError`` for what it cannot have given."""
 
     def _decayed_gradient(self, parameter: Any) -> Matrix:
         """g + weight_decay·w: the gradient with that of an L2 penalty on the weights."""
@@ -148,17 +142,17 @@ class SGD(Optimizer):
     def matrices(self) -> list[Matrix]:
         return self.velocities
 
-    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
-        return (shapes if self.momentum and steps else []), [], 0
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, int] | None:
+        return (shapes if self.momentum and steps else []), 0
 
-    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
+    def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
         self.velocities = list(matrices)
 
 
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015, algorithm 1): steps scaled by running means of the gradient and of its square.
 
-    ``weight_decay`` d adds d·w to the gradient first. The running means are kept as floats whatever the engine.
+    ``weight_decay`` d adds d·w to the gradient first.
     """
 
     def __init__(
@@ -178,41 +172,42 @@ class Adam(Optimizer):
 
     def reset(self) -> None:
         self.steps = 0
-        self.means: list[Rows] = []
-        self.squares: list[Rows] = []
+        self.means: list[Matrix] = []
+        self.squares: list[Matrix] = []
 
     def step(self, parameters: Sequence[Any]) -> None:
-        ops = self.ops
         self.steps += 1
-        first, steps = not self.means, []
-        for number, parameter in enumerate(parameters):
-            rows = ops.to_rows(self._decayed_gradient(parameter))
-            if first:
-                self.means.append([[0.0] * len(row) for row in rows])
-                self.squares.append([[0.0] * len(row) for row in rows])
-            step = [self._row_step(m, s, g) for m, s, g in zip(self.means[number], self.squares[number], rows)]
-            steps.append(ops.from_rows(step))
-        self._move(parameters, steps)
+        gradients = [self._decayed_gradient(parameter) for parameter in parameters]
+        self.means = self._running(self.means, self.beta1, gradients, lambda g: g)
+        self.squares = self._running(self.squares, self.beta2, gradients, lambda g: g * g)
+        self._move(parameters, [self._direction(m, s) for m, s in zip(self.means, self.squares)])
 
-    def floats(self) -> list[Rows]:
+    def _running(
+        self, before: Sequence[Matrix], beta: float, gradients: Sequence[Matrix], power: Callable[[Any], Any]
+    ) -> list[Matrix]:
+        """Running means of a power of the gradients, which start at 0."""
+        share, ops = 1.0 - beta, self.ops
+        if not before:
+            return [ops.map(lambda g: share * power(g), gradient) for gradient in gradients]
+        return [ops.map(lambda m, g: beta * m + share * power(g), m, g) for m, g in zip(before, gradients)]
+
+    def _direction(self, mean: Matrix, square: Matrix) -> Matrix:
+        """m̂ / (√ŝ + ε), where the hat stands for dividing out that the means began at 0."""
+        first, second = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
+        epsilon, sqrt = self.epsilon, self.ops.sqrt
+        return self.ops.map(lambda m, s: (m / first) / (sqrt(s / second) + epsilon), mean, square)
+
+    def matrices(self) -> list[Matrix]:
         return [*self.means, *self.squares]
 
-    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, Any, int] | None:
-        return [], (shapes * 2 if steps else []), steps
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, int] | None:
+        return (shapes * 2 if steps else []), steps
 
-    def restore(self, matrices: Sequence[Matrix], floats: Sequence[Rows], steps: int) -> None:
-        half = len(floats) // 2
-        if any(min(row) < 0.0 for rows in floats[half:] for row in rows):
+    def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
+        half = len(matrices) // 2
+        if any(min(row) < 0.0 for m in matrices[half:] for row in self.ops.to_rows(m)):
             raise ValueError("means of squares below 0")
-        self.steps, self.means, self.squares = steps, list(floats[:half]), list(floats[half:])
-
-    def _row_step(self, means: list[float], squares: list[float], gradient: list[float]) -> list[float]:
-        """m̂ / (√ŝ + ε) for one row; the running means of that row are brought up to date in place."""
-        b1, b2, epsilon = self.beta1, self.beta2, self.epsilon
-        means[:] = [b1 * m + (1.0 - b1) * g for m, g in zip(means, gradient)]
-        squares[:] = [b2 * s + (1.0 - b2) * g * g for s, g in zip(squares, gradient)]
-        c1, c2, sqrt = 1.0 - b1**self.steps, 1.0 - b2**self.steps, math.sqrt
-        return [(m / c1) / (sqrt(s / c2) + epsilon) for m, s in zip(means, squares)]
+        self.steps, self.means, self.squares = steps, list(matrices[:half]), list(matrices[half:])
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
@@ -342,13 +337,19 @@ def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = LIS
     """Scale all gradients by one factor so that their joint Euclidean norm is at most ``maximum``; returns the norm
     they had (Pascanu et al. 2013)."""
     maximum = require_number("the maximal gradient norm", maximum, 0.0, above=True)
-    values = [v for p in parameters for row in ops.to_rows(p.gradient) for v in row]
-    largest = max(map(abs, values), default=0.0)
-    if not largest:
-        return 0.0
-    # In units of the largest no square overflows; math.hypot would do, but rounds differently on some Pythons.
-    norm = largest * math.sqrt(linalg.total([(v / largest) ** 2 for v in values]))
+    norm = gradient_norm(parameters, ops)
     if norm > maximum:
         for parameter in parameters:
             parameter.gradient = ops.scale(parameter.gradient, maximum / norm)
+    return norm
+
+
+def gradient_norm(parameters: Sequence[Any], ops: Any) -> float:
+    """The joint Euclidean norm of all gradients."""
+    norm = 0.0
+    for unit in (1.0, 2.0**-600, 2.0**600):  # another one where squares were too large, or too small, for a float
+        gradients = [p.gradient if unit == 1.0 else ops.scale(p.gradient, unit) for p in parameters]
+        norm = math.sqrt(linalg.total([ops.dot(g, g) for g in gradients])) / unit
+        if 1e-140 < norm < math.inf:
+            break
     return norm

@@ -42,7 +42,7 @@ FLOORS: dict[int, set[str]] = {
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns"),
-        *("engines.base", "engines.finding", "engines.lists", "engines.sliding_window"),
+        *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout"),
         *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),

@@ -1,15 +1,26 @@
 """The vocabulary of engines: every operation that layers, losses, optimizers and the trainer ask of one.
 
 An engine knows numbers, and no layer. It has a matrix type of its own, of which nobody else knows more than these
-operations say; a matrix is a batch of rows, or a weight. ``lists`` is the readable engine, ``lanes`` the fast one. An
-engine of one's own derives from ``Engine`` and offers them all; tests/engines holds it to what is said here.
+operations say; a matrix is a batch of rows, or a weight. ``lists`` is the readable engine, ``lanes`` the fast one, and
+``arrays`` hands everything to NumPy, PyTorch or their like. An engine of one's own derives from ``Engine``; what has a
+body here, it need not write again. tests/engines holds every engine to what is said here.
+
+Whatever is a formula of single numbers goes through ``map``, and is written so that it can be given numbers as well as
+whole arrays of them, with operators and the engine's own functions. The gradient of tanh, from its output y:
+
+    ops.map(lambda g, y: g * (1.0 - y * y), gradient, y)
 """
 
 from __future__ import annotations
 
+import math
+
+from .. import linalg
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from random import Random
     from typing import Any
 
     from .sliding_window import Window
@@ -26,6 +37,22 @@ class Engine:
 
     name = ""  # under which ``find_engine`` knows it, and which a model shows
 
+    # --- functions for the formulas that ``map`` is given -------------------------------------------------------
+    # Each takes what ``map`` hands to a formula, and gives back the same kind: these are for an engine that hands it
+    # single floats.
+
+    exp: Callable[[Any], Any] = staticmethod(linalg.exp)  # stays finite
+    log: Callable[[Any], Any] = staticmethod(linalg.log)  # of 0 a large negative number
+    log1p: Callable[[Any], Any] = staticmethod(math.log1p)
+    sqrt: Callable[[Any], Any] = staticmethod(math.sqrt)
+    tanh: Callable[[Any], Any] = staticmethod(math.tanh)
+    erf: Callable[[Any], Any] = staticmethod(math.erf)
+    sigmoid: Callable[[Any], Any] = staticmethod(linalg.sigmoid)  # 1 / (1 + e⁻ˣ)
+    softplus: Callable[[Any], Any] = staticmethod(linalg.softplus)  # log(1 + eˣ)
+    abs: Callable[[Any], Any] = staticmethod(abs)
+    maximum: Callable[[Any, Any], Any] = staticmethod(linalg.maximum)
+    where: Callable[[Any, Any, Any], Any] = staticmethod(linalg.where)  # (condition, one, other): computes both
+
     # --- data: in and out --------------------------------------------------------------------------------------
 
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> Any:
@@ -34,11 +61,19 @@ class Engine:
 
     def tuned_for(self, prepared: Any, batch_size: int) -> Engine:
         """The engine to learn from these rows with, in batches of that size: itself, or one with other settings."""
-        raise NotImplementedError
+        return self
 
     def take_rows(self, prepared: Any, indices: Iterable[int]) -> Matrix:
         """Some of the prepared rows, as a matrix: a batch."""
         raise NotImplementedError
+
+    def prepare_targets(self, rows: Sequence[Sequence[float]]) -> Any:
+        """Rows of floats, once for a whole run, for ``take_targets``, which gives these very numbers."""
+        return rows
+
+    def take_targets(self, prepared: Any, indices: Iterable[int]) -> Matrix:
+        """Some of the rows that ``prepare_targets`` was given, as a matrix."""
+        return self.from_rows([prepared[i] for i in indices])
 
     def from_rows(self, rows: Iterable[Iterable[float]]) -> Matrix:
         """A matrix from rows of floats, copied."""
@@ -54,11 +89,11 @@ class Engine:
 
     def form_of(self, m: Matrix) -> dict[str, Any]:
         """What a matrix is beyond its rows of floats, as plain data, for a checkpoint: {} if nothing."""
-        raise NotImplementedError
+        return {}
 
     def in_form(self, rows: Rows, form: dict[str, Any]) -> Matrix:
         """The matrix that had these rows and this form, to the last bit."""
-        raise NotImplementedError
+        return self.from_rows(rows)
 
     # --- products ----------------------------------------------------------------------------------------------
 
@@ -78,14 +113,14 @@ class Engine:
         """aᵀ·b for (k x m) and (k x n): m x n. The gradient of a weight."""
         raise NotImplementedError
 
-    def sum_rows(self, m: Matrix) -> Matrix:
-        """All rows added up: 1 x columns. The gradient of a bias."""
-        raise NotImplementedError
-
     # --- number by number --------------------------------------------------------------------------------------
 
-    def map(self, f: Callable[[float], float], m: Matrix) -> Matrix:
-        """f of every number."""
+    def map(self, f: Callable[..., Any], *matrices: Matrix) -> Matrix:
+        """f of the numbers at each place of one matrix or several.
+
+        ``f`` uses operators and the functions above. A matrix of one row counts for every row, one of one column for
+        every column: (n x m), (1 x m), (n x 1) give n x m.
+        """
         raise NotImplementedError
 
     def relu(self, m: Matrix) -> tuple[Matrix, Any]:
@@ -114,6 +149,47 @@ class Engine:
 
     def add_scaled(self, a: Matrix, b: Matrix, factor: float) -> Matrix:
         """a + factor·b: the step of every optimizer."""
+        raise NotImplementedError
+
+    def random_mask(self, shape: Shape, rate: float, rng: Random) -> Matrix:
+        """0 with probability ``rate``, 1 / (1 - rate) otherwise: the same for one generator on every engine."""
+        draw, kept = rng.random, 1.0 / (1.0 - rate)
+        rows, columns = shape
+        return self.from_rows([[0.0 if draw() < rate else kept for _ in range(columns)] for _ in range(rows)])
+
+    # --- rows, and all of a matrix -----------------------------------------------------------------------------
+
+    def sum_rows(self, m: Matrix) -> Matrix:
+        """All rows added up: 1 x columns. The gradient of a bias."""
+        raise NotImplementedError
+
+    def sum_columns(self, m: Matrix) -> Matrix:
+        """All columns added up: rows x 1."""
+        raise NotImplementedError
+
+    def softmax_and_log(self, m: Matrix) -> tuple[Matrix, Matrix]:
+        """(softmax, log-softmax) of each row, eˣ / Σ eˣ and its logarithm, for the price of one."""
+        raise NotImplementedError
+
+    def softmax_inputs(self, gradient: Matrix, softmax: Matrix) -> Matrix:
+        """The gradient of softmax's input: y·(g - Σ g·y) for its output y."""
+        along = self.sum_columns(self.hadamard(gradient, softmax))
+        return self.map(lambda g, y, total: y * (g - total), gradient, softmax, along)
+
+    def log_softmax_inputs(self, gradient: Matrix, softmax: Matrix) -> Matrix:
+        """The gradient of log-softmax's input: g - y·Σ g for the softmax y."""
+        return self.map(lambda g, y, total: g - y * total, gradient, softmax, self.sum_columns(gradient))
+
+    def argmax_rows(self, m: Matrix) -> list[int]:
+        """Where the largest number of each row stands; the first of equal ones."""
+        raise NotImplementedError
+
+    def dot(self, a: Matrix, b: Matrix) -> float:
+        """The sum of the products of numbers at the same place: of a loss's shares, or a squared norm."""
+        raise NotImplementedError
+
+    def all_finite(self, m: Matrix) -> bool:
+        """Whether no number is infinite or NaN."""
         raise NotImplementedError
 
     # --- images: a row holds one, channel after channel, each row by row ----------------------------------------
@@ -151,4 +227,15 @@ class Engine:
 
     def average_pool_inputs(self, gradient: Matrix, window: Window) -> Matrix:
         """The gradient of its input: every number that was seen gets the same share."""
+        raise NotImplementedError
+
+    # --- rows of a table: what an embedding looks up -------------------------------------------------------------
+
+    def look_up(self, x: Matrix, weight: Matrix) -> Matrix:
+        """For each whole number of a row of x (n x k) the row of ``weight`` (count x d) that it names, one after the
+        other: n x k·d. ``ValueError`` for a number that names no row."""
+        raise NotImplementedError
+
+    def look_up_weights(self, x: Matrix, gradient: Matrix, count: int) -> Matrix:
+        """The gradient of its weight, of ``count`` rows."""
         raise NotImplementedError

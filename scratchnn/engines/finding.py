@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ENGINES = ("lanes", "linalg")
+ENGINES = ("lanes", "linalg", "numpy", "torch")
 DEFAULT_ENGINE = "lanes"
 
 
@@ -29,6 +29,10 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
         return Lanes() if widest is None else Lanes.for_rows(widest)
     if isinstance(engine, Engine):
         return engine
+    if engine in ("numpy", "torch"):
+        from .arrays import ArrayEngine
+
+        return ArrayEngine(engine)
     raise unknown("engine", engine, ENGINES)
 
 

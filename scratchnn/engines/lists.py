@@ -14,7 +14,6 @@ from .base import Engine
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
 
     from ..linalg import Dot, Matrix
     from .sliding_window import Window
@@ -163,6 +162,16 @@ def average_pool_inputs(gradient: Matrix, window: Window) -> Matrix:
     return result
 
 
+def indices(x: Matrix, count: int) -> list[list[int]]:
+    """Rows of whole numbers from 0 to ``count`` - 1; ``ValueError`` for any other."""
+    rows = [[int(v) if v == v and abs(v) < count else -1 for v in row] for row in x]
+    for row, values in zip(rows, x):
+        for index, v in zip(row, values):
+            if index != v or not 0 <= index < count:
+                raise ValueError(f"a row of a table of {count} is named by a whole number below that, got {v!r}")
+    return rows
+
+
 class Lists(Engine):
     """The engine. It has no state: ``LISTS`` is the only one that is needed, and stays itself when it is copied."""
 
@@ -175,6 +184,8 @@ class Lists(Engine):
     matmul_nt = staticmethod(linalg.matmul_nt)
     matmul_tn = staticmethod(linalg.matmul_tn)
     sum_rows = staticmethod(linalg.sum_rows)
+    sum_columns = staticmethod(linalg.sum_columns)
+    argmax_rows = staticmethod(linalg.argmax_rows)
     relu = staticmethod(linalg.relu)
     gate = staticmethod(linalg.gate)
     hadamard = staticmethod(linalg.hadamard)
@@ -195,20 +206,35 @@ class Lists(Engine):
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> PreparedRows:
         return PreparedRows(rows, factor)
 
-    def tuned_for(self, prepared: PreparedRows, batch_size: int) -> Lists:
-        return self
-
     def take_rows(self, prepared: PreparedRows, indices: Iterable[int]) -> Matrix:
         return [prepared.row(i) for i in indices]
 
     def to_rows(self, m: Matrix) -> Matrix:
         return m
 
-    def form_of(self, m: Matrix) -> dict[str, Any]:
-        return {}
+    def softmax_and_log(self, m: Matrix) -> tuple[Matrix, Matrix]:
+        pairs = [linalg.softmax_and_log(row) for row in m]
+        return [softmax for softmax, _ in pairs], [log for _, log in pairs]
 
-    def in_form(self, rows: Matrix, form: dict[str, Any]) -> Matrix:
-        return linalg.from_rows(rows)
+    def dot(self, a: Matrix, b: Matrix) -> float:
+        """Rounded once: the same on every Python."""
+        return total(linalg.flatten(linalg.hadamard(a, b)))
+
+    def all_finite(self, m: Matrix) -> bool:
+        return all(map(math.isfinite, linalg.flatten(m)))
+
+    def look_up(self, x: Matrix, weight: Matrix) -> Matrix:
+        return [[v for index in row for v in weight[index]] for row in indices(x, len(weight))]
+
+    def look_up_weights(self, x: Matrix, gradient: Matrix, count: int) -> Matrix:
+        first, second = shape(x), shape(gradient)
+        if first[0] != second[0] or second[1] % first[1]:
+            raise ValueError(f"look_up_weights needs a row of gradients for each row, got {first} and {second}")
+        sums = [[0.0] * (second[1] // first[1]) for _ in range(count)]
+        for row, values in zip(indices(x, count), gradient):
+            for index, part in zip(row, _split(values, len(row))):
+                sums[index] = [a + b for a, b in zip(sums[index], part)]
+        return sums
 
     def __reduce__(self) -> str:
         return "LISTS"

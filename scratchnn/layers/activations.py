@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
-from .. import linalg
 from ..checks import require_number
 from .base import Layer
 
@@ -33,12 +30,12 @@ class LeakyReLU(Layer):
         self.slope = require_number("slope of LeakyReLU", slope, 0.0, 1.0)
 
     def forward(self, x: Matrix) -> Matrix:
-        slope = self.slope
-        self.derivative = self.ops.map(lambda v: 1.0 if v > 0.0 else slope, x)
-        return self.ops.map(lambda v: v if v > 0.0 else slope * v, x)
+        self.x, slope, where = x, self.slope, self.ops.where
+        return self.ops.map(lambda v: where(v > 0.0, v, slope * v), x)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        return self.ops.hadamard(gradient, self.derivative)
+        slope, where = self.slope, self.ops.where
+        return self.ops.map(lambda g, v: where(v > 0.0, g, slope * g), gradient, self.x)
 
     def config(self) -> dict[str, Any]:
         return {"slope": self.slope}
@@ -48,22 +45,22 @@ class Tanh(Layer):
     """The hyperbolic tangent; its derivative is 1 - tanh²."""
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = y = self.ops.map(math.tanh, x)
+        self.y = y = self.ops.map(self.ops.tanh, x)
         return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        return self.ops.hadamard(gradient, self.ops.map(lambda y: 1.0 - y * y, self.y))
+        return self.ops.map(lambda g, y: g * (1.0 - y * y), gradient, self.y)
 
 
 class Sigmoid(Layer):
     """The logistic function 1 / (1 + e⁻ˣ); its derivative is y·(1 - y) for the output y."""
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = y = self.ops.map(linalg.sigmoid, x)
+        self.y = y = self.ops.map(self.ops.sigmoid, x)
         return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        return self.ops.hadamard(gradient, self.ops.map(lambda y: y * (1.0 - y), self.y))
+        return self.ops.map(lambda g, y: g * (y * (1.0 - y)), gradient, self.y)
 
 
 class Softmax(Layer):
@@ -73,28 +70,19 @@ class Softmax(Layer):
     """
 
     def forward(self, x: Matrix) -> Matrix:
-        self.y = y = [linalg.softmax(row) for row in self.ops.to_rows(x)]
-        return self.ops.from_rows(y)
+        self.y, _ = y, _ = self.ops.softmax_and_log(x)
+        return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        rows = []
-        for y, g in zip(self.y, self.ops.to_rows(gradient)):
-            along = linalg.total([v * p for v, p in zip(g, y)])  # rounded once: the same on every Python
-            rows.append([p * (v - along) for p, v in zip(y, g)])
-        return self.ops.from_rows(rows)
+        return self.ops.softmax_inputs(gradient, self.y)
 
 
 class LogSoftmax(Layer):
     """The logarithm of softmax, row by row, without underflow; backward is g - softmax(x)·Σ g."""
 
     def forward(self, x: Matrix) -> Matrix:
-        pairs = [linalg.softmax_and_log(row) for row in self.ops.to_rows(x)]
-        self.probabilities = [softmax for softmax, _ in pairs]
-        return self.ops.from_rows([log_softmax for _, log_softmax in pairs])
+        self.probabilities, y = self.ops.softmax_and_log(x)
+        return y
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        rows = []
-        for probabilities, g in zip(self.probabilities, self.ops.to_rows(gradient)):
-            total = math.fsum(g)
-            rows.append([v - p * total for p, v in zip(probabilities, g)])
-        return self.ops.from_rows(rows)
+        return self.ops.log_softmax_inputs(gradient, self.probabilities)

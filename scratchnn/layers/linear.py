@@ -146,10 +146,8 @@ class Dropout(Layer):
         self.mask = None
         if not self.training or not self.rate:
             return x
-        draw, rate, kept = self.rng.random, self.rate, 1.0 / (1.0 - self.rate)
-        rows, columns = self.ops.shape(x)
-        self.mask = self.ops.from_rows([[0.0 if draw() < rate else kept for _ in range(columns)] for _ in range(rows)])
-        return self.ops.hadamard(x, self.mask)
+        self.mask = mask = self.ops.random_mask(self.ops.shape(x), self.rate, self.rng)
+        return self.ops.hadamard(x, mask)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
         return gradient if self.mask is None else self.ops.hadamard(gradient, self.mask)

@@ -25,7 +25,7 @@ from ..saving.atomic import Lock, check_writable, same_file
 from ..saving.records import pack_matrix, sha256, unpack_matrix
 
 FORMAT = "scratchnn checkpoint"
-VERSION = 3
+VERSION = 4
 
 
 class Checkpoint:

@@ -92,7 +92,6 @@ class Checkpointing(Callback):
             "order": pack_order(trainer.order),
             "weights": [self._packed(parameter) for parameter in trainer.network.parameters()],
             "momentum": [pack(matrix, trainer.ops) for matrix in optimizer.matrices()],
-            "floats": [pack_matrix(rows) for rows in optimizer.floats()],
             "steps": optimizer.steps,
             "lr": optimizer.lr,
             "schedule": dict(vars(self._schedule)) if self._schedule else {},

@@ -12,17 +12,18 @@ RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times wors
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
 
 
-def finite_loss(loss: Any, outputs: Any, targets: Sequence[Any], weights: Sequence[float] | None) -> float:
-    """The loss of a batch; ``OverflowError`` if it is infinite, or nearly so, or not a number."""
+def finite_loss(loss: Any, data: Any, ops: Any, outputs: Any, indices: Sequence[int]) -> tuple[float, Any]:
+    """(the loss of some rows of training data, its gradient); ``OverflowError`` if the loss is infinite, or nearly so,
+    or not a number."""
     try:
-        value = loss.forward(outputs, targets, weights)
+        value, gradient = data.measured(loss, ops, outputs, indices)
     except ValueError:
-        if all(math.isfinite(v) for row in outputs for v in row):
+        if ops.all_finite(outputs):
             raise
-        value = math.nan  # the loss refused outputs that are not finite
+        value, gradient = math.nan, None  # the loss refused outputs that are not finite
     if not abs(value) <= LARGEST_LOSS:
         raise OverflowError(f"the loss is {value}")
-    return float(value)
+    return float(value), gradient
 
 
 class Divergence:
@@ -107,7 +108,7 @@ class Divergence:
     def _not_finite(self) -> int | None:
         """The first parameter with a number in it that is infinite or none, if there is one."""
         for number, parameter in enumerate(self._parameters):
-            if not all(map(math.isfinite, map(sum, self._ops.to_rows(parameter.value)))):
+            if not self._ops.all_finite(parameter.value):
                 return number
         return None
 
@@ -127,7 +128,7 @@ class Divergence:
         network, ops = self._network, self._ops
         network.eval()
         try:
-            outputs = ops.to_rows(network.forward(ops.take_rows(self._data.prepared, indices)))
+            outputs = network.forward(ops.take_rows(self._data.prepared, indices))
         finally:
             network.train()
-        return finite_loss(self._loss, outputs, *self._data.wanted(indices))
+        return finite_loss(self._loss, self._data, ops, outputs, indices)[0]

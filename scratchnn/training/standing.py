@@ -16,11 +16,10 @@ from typing import Any
 
 from ..checks import require, shown
 from ..optim import SCHEDULES, Optimizer, Schedule, described
-from ..saving.records import unpack_matrix
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
 
-PARTS = {"run", "order", "weights", "momentum", "floats", "steps", "lr", "schedule", "generators", "callbacks"}
+PARTS = {"run", "order", "weights", "momentum", "steps", "lr", "schedule", "generators", "callbacks"}
 
 
 class Standing:
@@ -51,23 +50,22 @@ class Standing:
             require(not (frozen and part["form"]), f"weights[{number}] is frozen and has a form of its own")
         return values
 
-    def memory(self, optimizer: Optimizer) -> tuple[list[Any], list[list[list[float]]], int]:
-        """What the optimizer remembers: its matrices, its floats, and how many steps it has counted."""
+    def memory(self, optimizer: Optimizer) -> tuple[list[Any], int]:
+        """What the optimizer remembers: its matrices, and how many steps it has counted."""
         ops = optimizer.ops
-        momentum = [unpack(part, ops) for part in _listed(self._state, "momentum")]
-        floats = [unpack_matrix(part) for part in _listed(self._state, "floats")]
+        momentum, steps = [unpack(part, ops) for part in _listed(self._state, "momentum")], self._state["steps"]
         shapes = [ops.shape(p.value) for p in self._parameters if id(p) in self._learning]
         expected = optimizer.remembers(shapes, self.steps_taken)
-        came = [ops.shape(m) for m in momentum], [(len(rows), len(rows[0])) for rows in floats], self._state["steps"]
         if expected is not None:
-            name = type(optimizer).__name__
-            for what, there, wanted in zip(("momentum", "floats"), came, expected):
-                require(len(there) == len(wanted), f"{what} of {name}: {len(there)} matrices, expected {len(wanted)}")
-                for number, pair in enumerate(zip(there, wanted)):
-                    _require_shape(f"{what}[{number}] of {name}", *pair)
-            require(came[2] == expected[2], f"steps of {name}: {shown(came[2])}, expected {expected[2]}")
-        require(type(came[2]) is int and came[2] >= 0, f"{shown(came[2])} steps of an optimizer")
-        return momentum, floats, came[2]
+            name, (wanted, counted) = type(optimizer).__name__, expected
+            require(
+                len(momentum) == len(wanted), f"momentum of {name}: {len(momentum)} matrices, expected {len(wanted)}"
+            )
+            for number, (matrix, shape) in enumerate(zip(momentum, wanted)):
+                _require_shape(f"momentum[{number}] of {name}", ops.shape(matrix), shape)
+            require(steps == counted, f"steps of {name}: {shown(steps)}, expected {counted}")
+        require(type(steps) is int and steps >= 0, f"{shown(steps)} steps of an optimizer")
+        return momentum, steps
 
     def schedule(self, schedule: Schedule | None, now: Schedule | None, first: float) -> tuple[dict[str, Any], float]:
         """The attributes of a schedule that has started at the learning rate ``first``, and where it has led to; of the

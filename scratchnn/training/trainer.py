@@ -32,14 +32,17 @@ class TrainingData:
         self.prepared = prepared
         self.targets = targets
         self.weights = weights
+        self._of: tuple[Any, Any, Any] = None, None, None  # a loss, an engine, and the targets as these read them
 
     def __len__(self) -> int:
         return len(self.targets)
 
-    def wanted(self, indices: Sequence[int]) -> tuple[list[Any], list[float] | None]:
-        """(targets, weights) of some rows."""
+    def measured(self, loss: Any, ops: Any, outputs: Any, indices: Sequence[int]) -> tuple[float, Any]:
+        """(mean loss, its gradient) of the outputs for some rows."""
+        if self._of[0] is not loss or self._of[1] is not ops:
+            self._of = loss, ops, loss.prepare(ops, self.targets, ops.shape(outputs)[1])
         weights = None if self.weights is None else [self.weights[i] for i in indices]
-        return [self.targets[i] for i in indices], weights
+        return loss.measure(ops, outputs, self._of[2], indices, weights)  # type: ignore[no-any-return]
 
 
 class Trainer:
@@ -140,24 +143,24 @@ class Trainer:
 
     def _learn(self, indices: Sequence[int]) -> None:
         """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
-        network, ops, loss = self.network, self.ops, self.loss
-        targets, weights = self.data.wanted(indices)
+        network, ops = self.network, self.ops
         try:
-            outputs = ops.to_rows(network.forward(ops.take_rows(self.data.prepared, indices)))
-            value = finite_loss(loss, outputs, targets, weights)
+            outputs = network.forward(ops.take_rows(self.data.prepared, indices))
+            value, gradient = finite_loss(self.loss, self.data, ops, outputs, indices)
             if [layer.trainable for layer in self._leaves] != self._trainable:
                 raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
             self.divergence.before_step(indices, value)
-            gradient, share = loss.backward(), self._step_share
-            if share != 1.0:
-                gradient = [[share * g for g in row] for row in gradient]
-            network.backward(ops.from_rows(gradient), input_gradient=False)
+            if self._step_share != 1.0:
+                gradient = ops.scale(gradient, self._step_share)
+            network.backward(gradient, input_gradient=False)
             if self.clip_norm is not None:
                 clip_gradient_norm(self.parameters, self.clip_norm, ops)
             self.optimizer.step(self.parameters)
         except OverflowError as error:
             raise self.divergence.error(self.run, self.run.batch + 1, str(error)) from None
-        correct = None if self.count_correct is None else self.count_correct(outputs, targets)
+        correct = None
+        if self.count_correct is not None:
+            correct = self.count_correct(ops.to_rows(outputs), [self.data.targets[i] for i in indices])
         self.run.count(value, len(indices), correct)
 
     def check(self) -> None:

@@ -272,7 +272,6 @@ def mutated(record: Any, rng: Random) -> tuple[str, Any]:
 FORGEABLE = (
     "state/weights",
     "state/momentum",
-    "state/floats",
     "state/order",
     "state/generators",
     "state/callbacks",

@@ -378,10 +378,6 @@ UNTRUE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "momentum of SGD: 5 matrices, expected 6",
     ),
     "no momentum": (lambda s: s.update(momentum=[]), "momentum of SGD: 0 matrices, expected 6"),
-    "means of gradients": (
-        lambda s: s.update(floats=[records.pack_matrix([[1.0]])]),
-        "floats of SGD: 1 matrices, expected 0",
-    ),
     "steps that were not counted": (lambda s: s.update(steps=8), "steps of SGD: 8, expected 0"),
     "a schedule that waited": (lambda s: s["schedule"].update(waited=7), "the schedule stands elsewhere"),
     "a schedule with another best": (lambda s: s["schedule"].update(best=-1.0), "the schedule stands elsewhere"),
@@ -462,11 +458,11 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
     ("change", "reason"),
     [
         (lambda s: s.update(steps=5), "steps of Adam: 5, expected 15"),
-        (lambda s: s["floats"].pop(), "floats of Adam: 11 matrices, expected 12"),
-        (lambda s: s["floats"].reverse(), r"floats\[0\] of Adam is 1x10, the layers need 64x20"),
-        (lambda s: s.update(momentum=s["weights"]), "momentum of Adam: 6 matrices, expected 0"),
-        (lambda s: s["floats"][6].update(records.pack_matrix([[-1.0] * 20] * 64)), "means of squares below 0"),
-        (lambda s: s["floats"][0].update(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
+        (lambda s: s["momentum"].pop(), "momentum of Adam: 11 matrices, expected 12"),
+        (lambda s: s["momentum"].reverse(), r"momentum\[0\] of Adam is 1x10, the layers need 64x20"),
+        (lambda s: s.update(momentum=s["weights"]), "momentum of Adam: 6 matrices, expected 12"),
+        (lambda s: s["momentum"][6].update(records.pack_matrix([[-1.0] * 20] * 64)), "means of squares below 0"),
+        (lambda s: s["momentum"][0].update(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
     ],
 )
 def test_what_adam_cannot_remember_is_refused(change: Callable[[Any], Any], reason: str, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from operator import is_not, mul
 
 from ... import linalg
 from ..base import Engine
+from ..lists import LISTS
 from .matrix import (
     EXPONENT_STEP,
     GRADIENT_BITS,
@@ -590,9 +591,41 @@ class Lanes(Forms, Engine):
         data = self.layout(m.shape[1]).gate(samples.data, mask)
         return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
 
-    def map(self, f: Callable[[float], float], m: Operand) -> LaneMatrix:
+    def map(self, f: Callable[..., float], *matrices: Operand) -> LaneMatrix:
         """Through floats."""
-        return LaneMatrix(self.width, m.shape, [[f(v) for v in row] for row in self.to_rows(m)])
+        return self._of_floats(linalg.map(f, *map(self.to_rows, matrices)))
+
+    def _of_floats(self, rows: Rows) -> LaneMatrix:
+        """A matrix of rows that nobody else has."""
+        return LaneMatrix(self.width, linalg.shape(rows), rows)
+
+    def sum_columns(self, m: Operand) -> LaneMatrix:
+        """Through floats."""
+        return self._of_floats(linalg.sum_columns(self.to_rows(m)))
+
+    def softmax_and_log(self, m: Operand) -> tuple[LaneMatrix, LaneMatrix]:
+        """Through floats."""
+        softmax, log = LISTS.softmax_and_log(self.to_rows(m))
+        return self._of_floats(softmax), self._of_floats(log)
+
+    def argmax_rows(self, m: Operand) -> list[int]:
+        return linalg.argmax_rows(self.to_rows(m))
+
+    def dot(self, a: Operand, b: Operand) -> float:
+        """Through floats, rounded once."""
+        return LISTS.dot(self.to_rows(a), self.to_rows(b))
+
+    def all_finite(self, m: Operand) -> bool:
+        """Lanes are; floats may not be."""
+        return isinstance(m, Inputs) or m.floats is None or LISTS.all_finite(m.floats)
+
+    def look_up(self, x: Operand, weight: LaneMatrix) -> LaneMatrix:
+        """Through floats."""
+        return self._of_floats(LISTS.look_up(self.to_rows(x), self.to_rows(weight)))
+
+    def look_up_weights(self, x: Operand, gradient: LaneMatrix, count: int) -> LaneMatrix:
+        """Through floats."""
+        return self._of_floats(LISTS.look_up_weights(self.to_rows(x), self.to_rows(gradient), count))
 
     def hadamard(self, a: Operand, b: Operand) -> LaneMatrix:
         """Through floats."""

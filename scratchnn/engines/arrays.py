@@ -1,0 +1,447 @@
+"""The engine that hands everything to NumPy, PyTorch, or another library that follows the array API standard.
+
+A matrix is an array of two dimensions. ``engine="numpy"`` and ``engine="torch"`` make one by name; ``ArrayEngine``
+takes any other library, and says which numbers it computes with and where:
+
+    Model(784, 100, 10, engine=ArrayEngine("torch", dtype="float32", device="cuda"))
+
+Nothing is imported before it is asked for. NumPy 2 follows the standard by itself; others do with the help of the
+package array-api-compat, where that is installed. Convolution and pooling look numbers up through tables of where the
+window sees them, and their gradients through the same tables turned round.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from ..checks import shown
+from ..errors import ArgumentError
+from .base import Engine, Rows, Shape
+from .sliding_window import Window
+
+Array = Any
+
+# Coefficients of rational approximations of erf and erfc: W. J. Cody 1969, "Rational Chebyshev approximations for the
+# error function", Mathematics of Computation 23; from the largest power down.
+_SMALL = (1.85777706184603153e-1, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947)
+_SMALL_BELOW = (1.0, 23.6012909523441209, 244.024637934444173, 1282.61652607737228, 2844.23683343917062)
+_LARGE = (
+    *(2.15311535474403846e-8, 0.564188496988670089, 8.88314979438837594, 66.1191906371416295, 298.635138197400131),
+    *(881.952221241769090, 1712.04761263407058, 2051.07837782607147, 1230.33935479799725),
+)
+_LARGE_BELOW = (
+    *(1.0, 15.7449261107098347, 117.693950891312499, 537.181101862009858, 1621.38957456669019, 3290.79923573345963),
+    *(4362.61909014324716, 3439.36767414372164, 1230.33935480374942),
+)
+_SMALL_ENDS = 0.46875
+
+
+def find_namespace(name: str) -> Any:
+    """The module of that name, or what array-api-compat makes of it; ``ArgumentError`` says what to install."""
+    try:
+        module = import_module(name)
+    except ImportError as error:
+        raise ArgumentError(f"the engine {name!r} needs a package that is not installed: {error}") from None
+    if hasattr(module, "__array_namespace_info__"):
+        return module
+    try:
+        return import_module(f"array_api_compat.{name}")
+    except ImportError:
+        raise ArgumentError(
+            f"the engine {name!r} needs array-api-compat, which is not installed, to follow the array API standard"
+        ) from None
+
+
+def _quiet(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation without warnings: numbers that run away are told by the training loop, for every engine alike."""
+
+    @wraps(operation)
+    def silent(self: ArrayEngine, *arguments: Any, **settings: Any) -> Any:
+        with self._silence():
+            return operation(self, *arguments, **settings)
+
+    return silent
+
+
+class ArrayEngine(Engine):
+    """Computes with arrays of ``namespace``: the name of a library, or what follows the array API standard itself.
+
+    ``dtype`` is "float64" or "float32", ``device`` one that the library knows, or None for its usual one.
+    ``ArgumentError`` for a library that is not there, or numbers of another kind.
+    """
+
+    def __init__(self, namespace: Any = "numpy", dtype: str = "float64", device: Any = None) -> None:
+        self.namespace = namespace
+        self.xp = find_namespace(namespace) if isinstance(namespace, str) else namespace
+        if dtype not in ("float64", "float32"):
+            raise ArgumentError(f"dtype is 'float64' or 'float32', got {shown(dtype)}")
+        self.name = str(self.xp.__name__).replace("array_api_compat.", "")
+        self.dtype = dtype
+        self.device = device
+        self._kind = getattr(self.xp, dtype)
+        self._least = float(self.xp.finfo(self._kind).smallest_normal)
+        numpy = sys.modules.get("numpy")  # others compute with it, too
+        self._silence: Callable[[], Any] = nullcontext if numpy is None else lambda: numpy.errstate(all="ignore")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        name = self.namespace if isinstance(self.namespace, str) else self.namespace.__name__
+        return _remade, (name, self.dtype, self.device)
+
+    def __repr__(self) -> str:
+        return f"ArrayEngine({self.name!r}, dtype={self.dtype!r}, device={self.device!r})"
+
+    def _array(self, values: Any) -> Array:
+        return self.xp.asarray(values, dtype=self._kind, device=self.device)
+
+    def _places(self, numbers: Any) -> Array:
+        return self.xp.asarray(numbers, dtype=self.xp.int64, device=self.device)
+
+    # --- functions for formulas ---------------------------------------------------------------------------------
+
+    def exp(self, x: Array) -> Array:
+        return self.xp.exp(x)
+
+    def log(self, x: Array) -> Array:
+        return self.xp.log(self.maximum(x, self._least))
+
+    def log1p(self, x: Array) -> Array:
+        return self.xp.log1p(x)
+
+    def sqrt(self, x: Array) -> Array:
+        return self.xp.sqrt(x)
+
+    def tanh(self, x: Array) -> Array:
+        return self.xp.tanh(x)
+
+    def erf(self, x: Array) -> Array:
+        size, square = self.xp.abs(x), x * x
+        small = x * _ratio(square, _SMALL, _SMALL_BELOW)
+        large = 1.0 - self.xp.exp(-square) * _ratio(
+            self.maximum(-self.maximum(-size, -26.0), 0.0), _LARGE, _LARGE_BELOW
+        )
+        return self.where(size <= _SMALL_ENDS, small, self.where(x < 0.0, -large, large))
+
+    def sigmoid(self, x: Array) -> Array:
+        e = self.xp.exp(-self.xp.abs(x))
+        return self.where(x >= 0.0, 1.0, e) / (1.0 + e)
+
+    def softplus(self, x: Array) -> Array:
+        return self.maximum(x, 0.0) + self.xp.log1p(self.xp.exp(-self.xp.abs(x)))
+
+    def abs(self, x: Array) -> Array:
+        return self.xp.abs(x)
+
+    def maximum(self, a: Array, b: Array) -> Array:
+        return self.xp.maximum(self._array(a), self._array(b))
+
+    def where(self, condition: Array, one: Array, other: Array) -> Array:
+        return self.xp.where(condition, self._array(one), self._array(other))
+
+    # --- data ---------------------------------------------------------------------------------------------------
+
+    def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> tuple[Array, float]:
+        """Pixels stay one byte each until a batch is taken."""
+        if rows and set(map(type, rows)) == {bytes}:
+            pixels = memoryview(bytearray(b"".join(rows)))  # type: ignore[arg-type]
+            array = self.xp.asarray(pixels, dtype=self.xp.uint8, device=self.device)
+            return self.xp.reshape(array, (len(rows), len(rows[0]))), factor
+        return self.from_rows(rows) * factor, 1.0
+
+    def take_rows(self, prepared: tuple[Array, float], indices: Iterable[int]) -> Array:
+        array, factor = prepared
+        batch = self._rows_of(array, indices)
+        return batch if factor == 1.0 and batch.dtype == self._kind else self.xp.astype(batch, self._kind) * factor
+
+    def prepare_targets(self, rows: Sequence[Sequence[float]]) -> Array:
+        return self.from_rows(rows)
+
+    def take_targets(self, prepared: Array, indices: Iterable[int]) -> Array:
+        return self._rows_of(prepared, indices)
+
+    def _rows_of(self, array: Array, indices: Iterable[int]) -> Array:
+        if isinstance(indices, range) and indices.step == 1:
+            return array[indices.start : indices.stop, :]
+        return self.xp.take(array, self._places(list(indices)), axis=0)
+
+    def from_rows(self, rows: Iterable[Iterable[float]]) -> Array:
+        listed = [list(row) for row in rows]
+        widths = {len(row) for row in listed}
+        if len(widths) > 1:
+            raise ValueError(f"a matrix needs rows of one length, got {' and '.join(map(str, sorted(widths)))}")
+        return self.xp.reshape(self._array(listed), (len(listed), max(widths, default=0)))
+
+    def to_rows(self, m: Array) -> Rows:
+        if hasattr(m, "tolist"):
+            return m.tolist()  # type: ignore[no-any-return]
+        rows, columns = m.shape
+        return [[float(m[i, j]) for j in range(columns)] for i in range(rows)]
+
+    def shape(self, m: Array) -> Shape:
+        rows, columns = m.shape
+        return rows, columns
+
+    # --- products -----------------------------------------------------------------------------------------------
+
+    @_quiet
+    def affine(self, x: Array, weight: Array, bias: Array) -> Array:
+        if x.shape[1] != weight.shape[0] or self.shape(bias) != (1, weight.shape[1]):
+            came = f"{self.shape(x)}, {self.shape(weight)} and {self.shape(bias)}"
+            raise ValueError(f"affine needs (n x k), (k x m) and (1 x m), got {came}")
+        return x @ weight + bias
+
+    @_quiet
+    def matmul(self, a: Array, b: Array) -> Array:
+        self._require(a.shape[1] == b.shape[0], "matmul needs as many columns on the left as rows on the right", a, b)
+        return a @ b
+
+    @_quiet
+    def matmul_nt(self, a: Array, b: Array) -> Array:
+        self._require(a.shape[1] == b.shape[1], "matmul_nt needs as many columns left and right", a, b)
+        return a @ b.T
+
+    @_quiet
+    def matmul_tn(self, a: Array, b: Array) -> Array:
+        self._require(a.shape[0] == b.shape[0], "matmul_tn needs as many rows left and right", a, b)
+        return a.T @ b
+
+    def _require(self, fits: bool, what: str, *matrices: Array) -> None:
+        if not fits:
+            raise ValueError(f"{what}, got {' and '.join(str(self.shape(m)) for m in matrices)}")
+
+    def _alike(self, operation: str, a: Array, b: Array) -> None:
+        self._require(self.shape(a) == self.shape(b), f"{operation} needs two matrices of the same shape", a, b)
+
+    # --- number by number ---------------------------------------------------------------------------------------
+
+    @_quiet
+    def map(self, f: Callable[..., Any], *matrices: Array) -> Array:
+        shapes = [self.shape(m) for m in matrices]
+        wanted = tuple(max(sizes) for sizes in zip(*shapes))
+        fits = all(size in (1, most) for one in shapes for size, most in zip(one, wanted))
+        self._require(fits, "map needs matrices of one shape", *matrices)
+        found = f(*matrices)
+        if not hasattr(found, "shape"):  # a formula that gives the same number everywhere
+            return self.xp.full(wanted, float(found), dtype=self._kind, device=self.device)
+        return found if found.dtype == self._kind else self.xp.astype(found, self._kind)
+
+    @_quiet
+    def relu(self, m: Array) -> tuple[Array, Array]:
+        mask = self.xp.logical_not(m <= 0.0)  # lets NaN pass, so that it is not hidden
+        return self.gate(m, mask), mask
+
+    def gate(self, m: Array, mask: Array) -> Array:
+        self._alike("gate", m, mask)
+        return self.where(mask, m, 0.0)
+
+    @_quiet
+    def hadamard(self, a: Array, b: Array) -> Array:
+        self._alike("hadamard", a, b)
+        return a * b
+
+    @_quiet
+    def add(self, a: Array, b: Array) -> Array:
+        self._alike("add", a, b)
+        return a + b
+
+    @_quiet
+    def sub(self, a: Array, b: Array) -> Array:
+        self._alike("sub", a, b)
+        return a - b
+
+    @_quiet
+    def scale(self, m: Array, factor: float) -> Array:
+        return m * factor
+
+    @_quiet
+    def add_scaled(self, a: Array, b: Array, factor: float) -> Array:
+        self._alike("add_scaled", a, b)
+        return a + b * factor
+
+    # --- rows, and all of a matrix ------------------------------------------------------------------------------
+
+    @_quiet
+    def sum_rows(self, m: Array) -> Array:
+        return self.xp.sum(m, axis=0, keepdims=True)
+
+    @_quiet
+    def sum_columns(self, m: Array) -> Array:
+        return self.xp.sum(m, axis=1, keepdims=True)
+
+    @_quiet
+    def softmax_and_log(self, m: Array) -> tuple[Array, Array]:
+        if not m.shape[1]:
+            raise ValueError("softmax and its relatives need at least one number a row, got an empty row")
+        shifted = m - self.xp.max(m, axis=1, keepdims=True)
+        exponentials = self.xp.exp(shifted)
+        sums = self.xp.sum(exponentials, axis=1, keepdims=True)
+        return exponentials / sums, shifted - self.xp.log(sums)
+
+    def argmax_rows(self, m: Array) -> list[int]:
+        return [int(k) for k in self.xp.argmax(m, axis=1)]
+
+    @_quiet
+    def dot(self, a: Array, b: Array) -> float:
+        self._alike("dot", a, b)
+        return float(self.xp.sum(a * b))
+
+    def all_finite(self, m: Array) -> bool:
+        return bool(self.xp.all(self.xp.isfinite(m)))
+
+    # --- images -------------------------------------------------------------------------------------------------
+
+    def _tables(self, window: Window) -> _Tables:
+        key = repr(self)
+        if key not in window.plans:
+            window.plans[key] = _Tables(window, self._places)
+        return window.plans[key]  # type: ignore[no-any-return]
+
+    def _looked_up(self, m: Array, places: Array) -> Array:
+        """For each row the numbers at these places, of which the one behind the last is 0."""
+        behind = self.xp.zeros((m.shape[0], 1), dtype=self._kind, device=self.device)
+        found = self.xp.take(self.xp.concat([m, behind], axis=1), self.xp.reshape(places, (-1,)), axis=1)
+        return self.xp.reshape(found, (m.shape[0], *places.shape))
+
+    def _by_position(self, m: Array, window: Window, filters: int) -> Array:
+        """Images of so many channels as rows of channels, one a position: n·positions x filters."""
+        images = self.xp.reshape(m, (m.shape[0], filters, window.positions))
+        return self.xp.reshape(self.xp.permute_dims(images, (0, 2, 1)), (-1, filters))
+
+    def _patches(self, x: Array, window: Window) -> Array:
+        places = self._tables(window).patches
+        return self.xp.reshape(self._looked_up(x, places), (-1, places.shape[1]))
+
+    def _handed_back(self, shares: Array, inverse: Array) -> Array:
+        """What every input gets of the shares of all the places that saw it."""
+        return self.xp.sum(self._looked_up(shares, inverse), axis=2)
+
+    @_quiet
+    def convolve(self, x: Array, weight: Array, bias: Array, window: Window) -> Array:
+        taps, filters = self.shape(weight)
+        window.require_inputs("convolve", x.shape[1])
+        window.require_weight("convolve", taps)
+        self._require(self.shape(bias) == (1, filters), f"convolve needs a bias of 1x{filters}", bias)
+        sums = self.xp.reshape(self._patches(x, window) @ weight + bias, (x.shape[0], window.positions, filters))
+        return self.xp.reshape(self.xp.permute_dims(sums, (0, 2, 1)), (x.shape[0], -1))
+
+    @_quiet
+    def convolve_weights(self, x: Array, gradient: Array, window: Window) -> Array:
+        window.require_inputs("convolve_weights", x.shape[1])
+        filters = gradient.shape[1] // window.positions
+        window.require_outputs("convolve_weights", gradient.shape[1], filters)
+        self._require(
+            x.shape[0] == gradient.shape[0], "convolve_weights needs as many rows left and right", x, gradient
+        )
+        return self._patches(x, window).T @ self._by_position(gradient, window, filters)
+
+    @_quiet
+    def convolve_inputs(self, gradient: Array, weight: Array, window: Window) -> Array:
+        taps, filters = self.shape(weight)
+        window.require_weight("convolve_inputs", taps)
+        window.require_outputs("convolve_inputs", gradient.shape[1], filters)
+        shares = self._by_position(gradient, window, filters) @ weight.T
+        return self._handed_back(
+            self.xp.reshape(shares, (gradient.shape[0], -1)), self._tables(window).inverse_of_patches
+        )
+
+    @_quiet
+    def sum_channels(self, m: Array, channels: int) -> Array:
+        self._require(not m.shape[1] % channels, f"sum_channels needs rows of {channels} channels of one size", m)
+        return self.xp.reshape(self.xp.sum(self.xp.reshape(m, (m.shape[0], channels, -1)), axis=(0, 2)), (1, channels))
+
+    @_quiet
+    def max_pool(self, x: Array, window: Window) -> tuple[Array, Array]:
+        window.require_inputs("max_pool", x.shape[1])
+        seen = self._looked_up(x, self._tables(window).seen)
+        return self.xp.max(seen, axis=2), self.xp.argmax(seen, axis=2)
+
+    @_quiet
+    def max_pool_inputs(self, gradient: Array, choices: Array, window: Window) -> Array:
+        window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
+        tables = self._tables(window)
+        chosen = choices[:, :, None] == self._places(range(tables.seen.shape[1]))
+        shares = self.where(chosen, gradient[:, :, None], 0.0)
+        return self._handed_back(self.xp.reshape(shares, (gradient.shape[0], -1)), tables.inverse_of_seen)
+
+    @_quiet
+    def average_pool(self, x: Array, window: Window) -> Array:
+        window.require_inputs("average_pool", x.shape[1])
+        return self.xp.sum(self._looked_up(x, self._tables(window).counted), axis=2) / window.taps
+
+    @_quiet
+    def average_pool_inputs(self, gradient: Array, window: Window) -> Array:
+        window.require_outputs("average_pool_inputs", gradient.shape[1], window.channels)
+        return self._handed_back(gradient / window.taps, self._tables(window).inverse_of_counted)
+
+    # --- rows of a table ----------------------------------------------------------------------------------------
+
+    def _indices(self, x: Array, count: int) -> Array:
+        named = (x >= 0.0) & (x < count)
+        whole = self.xp.astype(self.where(named, x, 0.0), self.xp.int64)
+        fits = named & (self.xp.astype(whole, self._kind) == x)
+        if not bool(self.xp.all(fits)):
+            odd = next(v for row in self.to_rows(x) for v in row if not (0.0 <= v < count and v == int(v)))
+            raise ValueError(f"a row of a table of {count} is named by a whole number below that, got {odd!r}")
+        return self.xp.reshape(whole, (-1,))
+
+    def look_up(self, x: Array, weight: Array) -> Array:
+        found = self.xp.take(weight, self._indices(x, weight.shape[0]), axis=0)
+        return self.xp.reshape(found, (x.shape[0], -1))
+
+    @_quiet
+    def look_up_weights(self, x: Array, gradient: Array, count: int) -> Array:
+        fits = x.shape[0] == gradient.shape[0] and gradient.shape[1] % x.shape[1] == 0
+        self._require(fits, "look_up_weights needs a row of gradients for each row", x, gradient)
+        named = self._indices(x, count)[None, :] == self._places(range(count))[:, None]
+        return self.xp.astype(named, self._kind) @ self.xp.reshape(gradient, (x.shape[0] * x.shape[1], -1))
+
+
+def _remade(name: str, dtype: str, device: Any) -> ArrayEngine:
+    return ArrayEngine(name, dtype, device)
+
+
+def _ratio(x: Array, above: Sequence[float], below: Sequence[float]) -> Array:
+    """A polynomial over another one, by Horner's rule."""
+    one, other = above[0] * x + above[1], below[0] * x + below[1]
+    for a, b in zip(above[2:], below[2:]):
+        one, other = one * x + a, other * x + b
+    return one / other
+
+
+class _Tables:
+    """Where a window's positions look in a row, and for each number of a row who looks at it.
+
+    A table of ``patches`` [[0, 1], [1, 2]] says that the first position sees the numbers 0 and 1, the second one 1 and
+    2. Turned round it is [[0, 4], [1, 2], [3, 4]]: number 1 is seen by the entries 1 and 2; 4 stands for none.
+    """
+
+    def __init__(self, window: Window, places: Callable[[Any], Array]) -> None:
+        outside = window.inputs
+        seen = window.channel_patches  # without what lies in the padding
+        counted = [[*patch, *[outside] * (window.taps - len(patch))] for patch in seen]
+        largest = [
+            [*patch, *[patch[0]] * (window.taps - len(patch))] for patch in seen
+        ]  # of equal ones the first counts
+        each = [[position] * window.taps for position in range(len(seen))]
+        self.patches = places(window.patches)
+        self.counted = places(counted)
+        self.seen = places(largest)
+        self.inverse_of_patches = places(_turned_round(window.patches, outside))
+        self.inverse_of_seen = places(_turned_round(largest, outside))
+        self.inverse_of_counted = places(_turned_round(counted, outside, each))
+
+
+def _turned_round(table: Sequence[Sequence[int]], count: int, names: Sequence[Sequence[int]] | None = None) -> Rows:
+    """For each of ``count`` numbers the entries of a table that name it, by their number or by ``names``; all lists are
+    as long as the longest, filled up with a number that stands for none."""
+    entries: list[list[Any]] = [[] for _ in range(count + 1)]
+    numbers = range(sum(map(len, table))) if names is None else [n for row in names for n in row]
+    for place, number in zip((place for row in table for place in row), numbers):
+        entries[place].append(number)
+    none = len(table) if names is not None else len(numbers)
+    longest = max(map(len, entries[:count]), default=0)
+    return [[*row, *[none] * (longest - len(row))] for row in entries[:count]]
