@@ -218,7 +218,9 @@ class Lists(Engine):
 
     def dot(self, a: Matrix, b: Matrix) -> float:
         """Rounded once: the same on every Python."""
-        return total(linalg.flatten(linalg.hadamard(a, b)))
+        if shape(a) != shape(b):
+            raise ValueError(f"dot needs two matrices of the same shape, got {shape(a)} and {shape(b)}")
+        return total([x * y for p, q in zip(a, b) for x, y in zip(p, q)])
 
     def all_finite(self, m: Matrix) -> bool:
         return all(map(math.isfinite, linalg.flatten(m)))

@@ -599,6 +599,9 @@ class Lanes(Forms, Engine):
         """A matrix of rows that nobody else has."""
         return LaneMatrix(self.width, linalg.shape(rows), rows)
 
+    def take_targets(self, prepared: Sequence[list[float]], indices: Iterable[int]) -> LaneMatrix:
+        return self._of_floats([prepared[i] for i in indices])
+
     def sum_columns(self, m: Operand) -> LaneMatrix:
         """Through floats."""
         return self._of_floats(linalg.sum_columns(self.to_rows(m)))
