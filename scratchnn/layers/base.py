@@ -183,7 +183,7 @@ class Layer(Computing):
     def initialise(self, rng: Random | None) -> None:
         """Draw new starting weights from ``rng``, unless the layer was given a generator of its own.
 
-        None stands for zeros: for weights that are about to be replaced by saved ones.
+        None: saved weights are about to take their place, and what stands there until then does not matter.
         """
 
     def draw_from(self, rng: Random) -> None:

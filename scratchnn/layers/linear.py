@@ -69,10 +69,11 @@ class WeightedLayer(Layer):
 
     def _draw(self, rng: Random | None) -> None:
         inputs, outputs = self._shape
-        zeros = [[0.0] * outputs]
-        weights = zeros * inputs if rng is None else uniform_matrix(inputs, outputs, self._bound, rng)
-        self.weight.value = self.ops.from_rows(weights)
-        self.bias.value = self.ops.from_rows(zeros)
+        if rng is None:  # saved ones will take their place: until then one number stands for all
+            self.weight.value = self.bias.value = self.ops.from_rows([[0.0]])
+        else:
+            self.weight.value = self.ops.from_rows(uniform_matrix(inputs, outputs, self._bound, rng))
+            self.bias.value = self.ops.from_rows([[0.0] * outputs])
 
     def initialise(self, rng: Random | None) -> None:
         if not self.keeps_weights:

@@ -73,9 +73,7 @@ class Scaling:
     def raw(self, rows: Sequence[Row]) -> tuple[Sequence[Row], float]:
         """(rows, factor) such that rows times factor are the scaled rows: pixels stay one byte each."""
         if self.kind == "pixels":
-            return [
-                row if type(row) is bytes or not _pixels(row) else bytes(map(int, row)) for row in rows
-            ], PIXEL_FACTOR
+            return [row if type(row) is bytes else _as_pixels(row) for row in rows], PIXEL_FACTOR
         if self.kind == "none":
             return rows, 1.0
         means, deviations = self.means, self.deviations
@@ -168,6 +166,16 @@ def _like_pictures(rows: Sequence[Row]) -> bool:
     if math.fsum(d * d for _, _, d in changing) < _PICTURE_SPREAD**2 * len(columns):
         return False
     return any(max(max(column) - mean, mean - min(column)) > _PICTURE_RARE * d for column, mean, d in changing)
+
+
+def _as_pixels(row: Row) -> Row:
+    """A row as bytes if it is whole numbers from 0 to 255, and as it is otherwise."""
+    if type(row) is list:
+        try:
+            return bytes(row)  # which is much the fastest for a list of ints, and refuses floats and other numbers
+        except (TypeError, ValueError):
+            pass
+    return bytes(map(int, row)) if _pixels(row) else row
 
 
 def _pixels(row: Any) -> bool:
