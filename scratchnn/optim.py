@@ -62,12 +62,12 @@ class Optimizer(Computing):
     def begin(self, ops: Any, going_on: bool = False) -> None:
         """Get ready for a run on an engine. Momentum belongs to one run (it may even come from another network), unless
         this one is said to be ``going_on`` where the last one ended."""
+        matrices = [ops.from_rows(self.ops.to_rows(matrix)) for matrix in self.matrices()] if going_on else []
+        self.ops = ops
         if going_on:
-            matrices = [ops.from_rows(self.ops.to_rows(matrix)) for matrix in self.matrices()]
             self.restore(matrices, self.steps)
         else:
             self.reset()
-        self.ops = ops
 
     def reset(self) -> None:
         """Forget what earlier steps left behind (momentum)."""

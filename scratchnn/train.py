@@ -167,7 +167,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-work", metavar="N", type=cli.whole_number(at_least=1), help="multiply-adds a row that it may take"
     )
-    group.add_argument("--engine", help="what computes: lanes (fast, the default) or linalg (readable)")
+    group.add_argument(
+        "--engine", help="what computes: lanes (fast, the default), linalg (readable), or the library numpy or torch"
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

@@ -70,7 +70,7 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 # Where a bare ValueError is right: checks of the package's own work, and of what is read from a file, where the caller
 # makes a ModelFileError of it. Wherever else a caller's argument is wrong, it is an ArgumentError or a DataError.
 OWN_WORK = {
-    *("linalg", "lists", "engine", "layout", "matrix", "losses", "shuffle"),
+    *("linalg", "lists", "arrays", "engine", "layout", "matrix", "losses", "shuffle"),
     *("sliding_window.require_inputs", "sliding_window.require_outputs", "sliding_window.require_weight"),
     *("sliding_window.require_convolution", "sliding_window.filters_of"),
     *("checks.require", "scaling.from_dict", "model_format.network_of", "checkpointing._restore", "info._count"),

@@ -881,7 +881,7 @@ def test_a_loaded_model_can_be_fitted_on(tmp_path: Path) -> None:
 def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"nothing\.pkl: no such file"):
         Model.load(tmp_path / "nothing.pkl")
-    with pytest.raises(ValueError, match="unknown engine 'abacus': known are lanes, linalg"):
+    with pytest.raises(ValueError, match="unknown engine 'abacus': known are lanes, linalg, numpy, torch"):
         Model.load(tmp_path / "nothing.pkl", engine="abacus")
 
 
@@ -904,7 +904,7 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"activation": ["relu"]}, r"unknown activation \['relu'\]: known are relu, leaky_relu, tanh, sigmoid"),
         ({"activation": Linear}, "unknown activation <class 'scratchnn.layers.linear.Linear'>: known are relu, .*"),
         ({"task": "both"}, "unknown task 'both': known are classification, regression, multilabel"),
-        ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg"),
+        ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg, numpy, torch"),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),
         ({"init": "zeros"}, "unknown initialisation 'zeros': known are he, xavier, or a number"),
         ({"dropout": 1.0}, r"rate of Dropout must be a number at least 0 and below 1, got 1\.0"),

@@ -30,7 +30,6 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
-from scratchnn.engines.finding import ENGINES
 
 COUNT = 12
 
@@ -118,7 +117,7 @@ def rows_in_company(folder: Path, count: int = 3_000, seed: int = 0) -> str:
     """Random networks of all layers on both engines, each asked about rows of every kind."""
     rng = Random(seed)
     for number in range(count):
-        engine, images, network = rng.choice(ENGINES), rng.random() < 0.4, rng.randrange(1 << 32)
+        engine, images, network = rng.choice(["lanes", "linalg"]), rng.random() < 0.4, rng.randrange(1 << 32)
         try:
             check_rows_alone(Random(network), images, engine)
         except Exception as error:
