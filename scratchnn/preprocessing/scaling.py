@@ -172,7 +172,7 @@ def _as_pixels(row: Row) -> Row:
     """A row as bytes if it is whole numbers from 0 to 255, and as it is otherwise."""
     if type(row) is list:
         try:
-            return bytes(row)  # type: ignore[arg-type]  # which is much the fastest for a list of ints, and refuses floats and other numbers
+            return bytes(row)  # type: ignore[arg-type]  # fastest for a list of ints; refuses floats and others
         except (TypeError, ValueError):
             pass
     return bytes(map(int, row)) if _pixels(row) else row

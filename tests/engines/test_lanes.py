@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -993,3 +994,27 @@ def test_pixels_that_are_counted_together_are_still_the_same_row() -> None:
 
 def matrices_of(rng: random.Random, rows: int, columns: int) -> Rows:
     return [[rng.uniform(-1.0, 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9, 1.0 - 1e-9])
+def test_a_random_mask_shuts_lanes_and_keeps_every_bit_of_the_others(ops: Lanes, rate: float) -> None:
+    rows, weight = matrices_of(random.Random(2), 6, 5), matrices_of(random.Random(3), 5, 9)
+    for bias in ([[0.0] * 9], [[1e3] * 9]):
+        x = ops.affine(ops.from_rows(rows), ops.from_rows(weight), ops.from_rows(bias))
+        mask = ops.random_mask((6, 9), rate, random.Random(4))
+        drawn = LISTS.random_mask((6, 9), rate, random.Random(4))
+        for row, wanted in zip(ops.to_rows(mask), drawn):
+            assert row == pytest.approx(wanted, rel=1e-15)
+        masked = ops.to_rows(ops.hadamard(x, mask))
+        for row, wanted in zip(masked, linalg.hadamard(ops.to_rows(x), drawn)):
+            assert row == pytest.approx(wanted, rel=1e-15)
+
+
+@given(engines, st.integers(0, 1 << 32), st.sampled_from([1e-90, 1e-6, 1.0, 1e6, 1e45]))
+def test_a_squared_norm_is_exact_and_rounded_once(ops: Lanes, seed: int, size: float) -> None:
+    rng = random.Random(seed)
+    m = ops.scale(ops.add(*(ops.from_rows(matrices_of(rng, 7, 4)) for _ in range(2))), size)
+    ops.rows_of(m)
+    exact = sum(Fraction(v) ** 2 for row in ops.to_rows(m) for v in row)
+    assert ops.dot(m, m) == pytest.approx(float(exact), rel=1e-15)
+    assert ops.dot(zeros(ops, 3, 2), zeros(ops, 3, 2)) == 0.0

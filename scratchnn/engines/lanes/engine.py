@@ -77,6 +77,7 @@ from .matrix import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from random import Random
     from typing import Any
 
     from .matrix import Operand
@@ -615,7 +616,12 @@ class Lanes(Forms, Engine):
         return linalg.argmax_rows(self.to_rows(m))
 
     def dot(self, a: Operand, b: Operand) -> float:
-        """Through floats, rounded once."""
+        """Exact and rounded once: of a matrix with itself as a sum of ints, otherwise through floats."""
+        if a is b and isinstance(a, LaneMatrix) and a.floats is None and a.samples is None:
+            rows = self.rows_of(a)
+            mantissa, exponent = math.frexp(rows.scale)
+            ints = self.layout(a.shape[1]).unpack(list(filter(None, rows.data)), rows.bound)
+            return times_power(float(sum(map(mul, ints, ints))) * mantissa * mantissa, 2 * exponent)
         return LISTS.dot(self.to_rows(a), self.to_rows(b))
 
     def all_finite(self, m: Operand) -> bool:
@@ -630,10 +636,25 @@ class Lanes(Forms, Engine):
         """Through floats."""
         return self._of_floats(LISTS.look_up_weights(self.to_rows(x), self.to_rows(gradient), count))
 
+    def random_mask(self, shape: Shape, rate: float, rng: Random) -> LaneMatrix:
+        """Lanes of 0 or 1, all in one unit; and with all bits set or none, for ``gate``."""
+        (count, width), draw, kept = shape, rng.random, 1.0 / (1.0 - rate)
+        layout, (scale, exponent) = self.layout(width), math.frexp(kept)
+        opened, closed = b"\xff" * layout.bytes, bytes(layout.bytes)
+        drawn = [b"".join([closed if draw() < rate else opened for _ in range(width)]) for _ in range(count)]
+        gates = [int.from_bytes(row, "little") for row in drawn]
+        sizes = [(exponent, 1) if gate else NOTHING for gate in gates]
+        mask = LaneMatrix(self.width, shape, samples=Samples([gate & layout.ones for gate in gates], scale, sizes))
+        mask.gates = gates, kept
+        return mask
+
     def hadamard(self, a: Operand, b: Operand) -> LaneMatrix:
-        """Through floats."""
+        """Through floats, but for a random mask, which shuts lanes and changes units."""
         if a.shape != b.shape:
             raise ValueError(f"hadamard needs two matrices of the same shape, got {a.shape} and {b.shape}")
+        if isinstance(a, LaneMatrix) and a.floats is None and isinstance(b, LaneMatrix) and b.gates is not None:
+            gates, kept = b.gates
+            return self.scale(self.gate(a, gates), kept)
         products = [list(map(mul, p, q)) for p, q in zip(self.to_rows(a), self.to_rows(b))]
         return LaneMatrix(self.width, a.shape, products)
 

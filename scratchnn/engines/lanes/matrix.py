@@ -172,7 +172,8 @@ class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
 
     __slots__ = (
-        *("columns", "even", "floats", "lane_width", "positive", "product", "rows", "samples", "scalars", "shape"),
+        *("columns", "even", "floats", "gates", "lane_width", "positive", "product", "rows", "samples", "scalars"),
+        "shape",
     )
 
     def __init__(
@@ -195,6 +196,7 @@ class LaneMatrix:
         self.positive = False  # whether it is known that no number is negative
         self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
+        self.gates: tuple[list[int], float] | None = None  # of a random mask: what ``gate`` takes, and its number
 
 
 class Entry:
