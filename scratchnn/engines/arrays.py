@@ -5,9 +5,13 @@ takes any other library, and says which numbers it computes with and where:
 
     Model(784, 100, 10, engine=ArrayEngine("torch", dtype="float32", device="cuda"))
 
-Nothing is imported before it is asked for. NumPy 2 follows the standard by itself; others do with the help of the
-package array-api-compat, where that is installed. Convolution and pooling look numbers up through tables of where the
-window sees them, and their gradients through the same tables turned round.
+Nothing is imported before it is asked for. NumPy follows the standard by itself from 2.1 on; others do with the help of
+the package array-api-compat, where that is installed. Convolution and pooling look numbers up through tables of where
+the window sees them, and their gradients through the same tables turned round.
+
+How precise it is: as its numbers are, and as its library adds them up. A row's result may differ in its last bits with
+how many rows are beside it, because libraries multiply large matrices in other blocks than small ones; the tests hold
+float64 to 1e-12 of the largest number. float32 holds numbers up to 3e38, with 7 digits.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from functools import wraps
+from functools import cached_property, partial, wraps
 from importlib import import_module
 from typing import Any
 
@@ -43,18 +47,25 @@ _SMALL_ENDS = 0.46875
 
 def find_namespace(name: str) -> Any:
     """The module of that name, or what array-api-compat makes of it; ``ArgumentError`` says what to install."""
+    if not all(map(str.isidentifier, name.split("."))):
+        raise ArgumentError(f"an engine of arrays has the name of a library, such as 'numpy', got {shown(name)}")
     try:
         module = import_module(name)
     except ImportError as error:
-        raise ArgumentError(f"the engine {name!r} needs a package that is not installed: {error}") from None
+        top = name.partition(".")[0]
+        raise ArgumentError(f"the engine {name!r} needs {top}, which is not installed ({error})") from None
     if hasattr(module, "__array_namespace_info__"):
         return module
     try:
-        return import_module(f"array_api_compat.{name}")
+        import_module("array_api_compat")
     except ImportError:
         raise ArgumentError(
             f"the engine {name!r} needs array-api-compat, which is not installed, to follow the array API standard"
         ) from None
+    try:
+        return import_module(f"array_api_compat.{name}")
+    except ImportError:
+        raise ArgumentError(f"{name!r} is no library of arrays that follows the array API standard") from None
 
 
 def _quiet(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,15 +89,23 @@ class ArrayEngine(Engine):
     def __init__(self, namespace: Any = "numpy", dtype: str = "float64", device: Any = None) -> None:
         self.namespace = namespace
         self.xp = find_namespace(namespace) if isinstance(namespace, str) else namespace
+        if not hasattr(self.xp, "__array_namespace_info__") or not hasattr(self.xp, "__name__"):
+            raise ArgumentError(
+                "an engine of arrays is made of the name of a library, such as 'numpy', or a module that follows the "
+                f"array API standard, got {shown(namespace)}"
+            )
         if dtype not in ("float64", "float32"):
             raise ArgumentError(f"dtype is 'float64' or 'float32', got {shown(dtype)}")
         self.name = str(self.xp.__name__).replace("array_api_compat.", "")
         self.dtype = dtype
         self.device = device
         self._kind = getattr(self.xp, dtype)
-        self._least = float(self.xp.finfo(self._kind).smallest_normal)
+        limits = self.xp.finfo(self._kind)
+        self._least, self._largest = float(limits.smallest_normal), float(limits.max)
+        self._zero = self._array(0.0)
+        self._settings = {"dtype": self._kind, "device": self.device}
         numpy = sys.modules.get("numpy")  # others compute with it, too
-        self._silence: Callable[[], Any] = nullcontext if numpy is None else lambda: numpy.errstate(all="ignore")
+        self._silence: Callable[[], Any] = nullcontext if numpy is None else partial(numpy.errstate, all="ignore")
 
     def __reduce__(self) -> tuple[Any, ...]:
         name = self.namespace if isinstance(self.namespace, str) else self.namespace.__name__
@@ -104,7 +123,7 @@ class ArrayEngine(Engine):
     # --- functions for formulas ---------------------------------------------------------------------------------
 
     def exp(self, x: Array) -> Array:
-        return self.xp.exp(x)
+        return -self.maximum(-self.xp.exp(x), -self._largest)
 
     def log(self, x: Array) -> Array:
         return self.xp.log(self.maximum(x, self._least))
@@ -137,25 +156,35 @@ class ArrayEngine(Engine):
         return self.xp.abs(x)
 
     def maximum(self, a: Array, b: Array) -> Array:
-        return self.xp.maximum(self._array(a), self._array(b))
+        return self.xp.maximum(self._as_array(a), self._as_array(b))
 
     def where(self, condition: Array, one: Array, other: Array) -> Array:
-        return self.xp.where(condition, self._array(one), self._array(other))
+        if isinstance(condition, bool):
+            return one if condition else other
+        return self.xp.where(condition, self._as_array(one), self._as_array(other))
+
+    def _as_array(self, x: Any) -> Array:
+        """A number of a formula as an array of no dimension; what is an array stays as it is."""
+        return x if getattr(x, "dtype", None) == self._kind else self._array(x)
 
     # --- data ---------------------------------------------------------------------------------------------------
 
     def prepare(self, rows: Sequence[Sequence[float]], factor: float = 1.0) -> tuple[Array, float]:
         """Pixels stay one byte each until a batch is taken."""
         if rows and set(map(type, rows)) == {bytes}:
+            _require_one_length(rows)
             pixels = memoryview(bytearray(b"".join(rows)))  # type: ignore[arg-type]
             array = self.xp.asarray(pixels, dtype=self.xp.uint8, device=self.device)
             return self.xp.reshape(array, (len(rows), len(rows[0]))), factor
-        return self.from_rows(rows) * factor, 1.0
+        return self.scale(self.from_rows(rows), factor), 1.0
 
     def take_rows(self, prepared: tuple[Array, float], indices: Iterable[int]) -> Array:
         array, factor = prepared
         batch = self._rows_of(array, indices)
-        return batch if factor == 1.0 and batch.dtype == self._kind else self.xp.astype(batch, self._kind) * factor
+        if batch.dtype != self._kind:
+            batch = self.xp.astype(batch, self._kind)
+            batch *= factor  # nobody else has it
+        return batch
 
     def prepare_targets(self, rows: Sequence[Sequence[float]]) -> Array:
         return self.from_rows(rows)
@@ -164,16 +193,15 @@ class ArrayEngine(Engine):
         return self._rows_of(prepared, indices)
 
     def _rows_of(self, array: Array, indices: Iterable[int]) -> Array:
-        if isinstance(indices, range) and indices.step == 1:
+        if isinstance(indices, range) and indices.step == 1 and indices.stop <= array.shape[0]:
             return array[indices.start : indices.stop, :]
-        return self.xp.take(array, self._places(list(indices)), axis=0)
+        return self.xp.take(array, self._places(indices if isinstance(indices, list) else list(indices)), axis=0)
 
+    @_quiet
     def from_rows(self, rows: Iterable[Iterable[float]]) -> Array:
-        listed = [list(row) for row in rows]
-        widths = {len(row) for row in listed}
-        if len(widths) > 1:
-            raise ValueError(f"a matrix needs rows of one length, got {' and '.join(map(str, sorted(widths)))}")
-        return self.xp.reshape(self._array(listed), (len(listed), max(widths, default=0)))
+        listed = [list(map(float, row)) for row in rows]
+        _require_one_length(listed)
+        return self.xp.reshape(self._array(listed), (len(listed), len(listed[0]) if listed else 0))
 
     def to_rows(self, m: Array) -> Rows:
         if hasattr(m, "tolist"):
@@ -187,12 +215,17 @@ class ArrayEngine(Engine):
 
     # --- products -----------------------------------------------------------------------------------------------
 
+    # What was made on the spot, and nobody else has, is added to in place: room for a large matrix costs as much as
+    # adding up its numbers.
+
     @_quiet
     def affine(self, x: Array, weight: Array, bias: Array) -> Array:
         if x.shape[1] != weight.shape[0] or self.shape(bias) != (1, weight.shape[1]):
             came = f"{self.shape(x)}, {self.shape(weight)} and {self.shape(bias)}"
             raise ValueError(f"affine needs (n x k), (k x m) and (1 x m), got {came}")
-        return x @ weight + bias
+        product = x @ weight
+        product += bias
+        return product
 
     @_quiet
     def matmul(self, a: Array, b: Array) -> Array:
@@ -214,29 +247,45 @@ class ArrayEngine(Engine):
             raise ValueError(f"{what}, got {' and '.join(str(self.shape(m)) for m in matrices)}")
 
     def _alike(self, operation: str, a: Array, b: Array) -> None:
-        self._require(self.shape(a) == self.shape(b), f"{operation} needs two matrices of the same shape", a, b)
+        if a.shape != b.shape:
+            self._require(False, f"{operation} needs two matrices of the same shape", a, b)
 
     # --- number by number ---------------------------------------------------------------------------------------
 
     @_quiet
     def map(self, f: Callable[..., Any], *matrices: Array) -> Array:
-        shapes = [self.shape(m) for m in matrices]
-        wanted = tuple(max(sizes) for sizes in zip(*shapes))
-        fits = all(size in (1, most) for one in shapes for size, most in zip(one, wanted))
+        wanted = self._common_shape(matrices)
+        try:
+            found = f(*matrices)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ArgumentError(
+                "map hands a formula whole arrays, so it is made of operators and the engine's where, maximum, exp and "
+                f"so on, without if, max or math.exp: {error}"
+            ) from error
+        if not hasattr(found, "shape"):  # the same number everywhere
+            return self.xp.full(wanted, float(found), **self._settings)
+        if found.dtype != self._kind:
+            found = self.xp.astype(found, self._kind)
+        return found if found.shape == wanted else self.xp.broadcast_to(found, wanted)
+
+    def _common_shape(self, matrices: Sequence[Array]) -> Shape:
+        """The shape of all, where one row counts for every row, and one column for every column."""
+        shapes = [m.shape for m in matrices]
+        if shapes.count(shapes[0]) == len(shapes):
+            return shapes[0]
+        rows, columns = (next((size for size in sizes if size != 1), 1) for sizes in zip(*shapes))
+        fits = all(r in (1, rows) and c in (1, columns) for r, c in shapes)
         self._require(fits, "map needs matrices of one shape", *matrices)
-        found = f(*matrices)
-        if not hasattr(found, "shape"):  # a formula that gives the same number everywhere
-            return self.xp.full(wanted, float(found), dtype=self._kind, device=self.device)
-        return found if found.dtype == self._kind else self.xp.astype(found, self._kind)
+        return rows, columns
 
     @_quiet
     def relu(self, m: Array) -> tuple[Array, Array]:
-        mask = self.xp.logical_not(m <= 0.0)  # lets NaN pass, so that it is not hidden
-        return self.gate(m, mask), mask
+        positive = self.xp.maximum(m, self._zero)
+        return positive, positive != 0.0  # NaN passes, so that it is not hidden
 
     def gate(self, m: Array, mask: Array) -> Array:
         self._alike("gate", m, mask)
-        return self.where(mask, m, 0.0)
+        return self.xp.where(mask, m, self._zero)
 
     @_quiet
     def hadamard(self, a: Array, b: Array) -> Array:
@@ -260,17 +309,22 @@ class ArrayEngine(Engine):
     @_quiet
     def add_scaled(self, a: Array, b: Array, factor: float) -> Array:
         self._alike("add_scaled", a, b)
-        return a + b * factor
+        step = b * factor
+        step += a
+        return step
 
     # --- rows, and all of a matrix ------------------------------------------------------------------------------
 
     @_quiet
     def sum_rows(self, m: Array) -> Array:
-        return self.xp.sum(m, axis=0, keepdims=True)
+        return self._ones(1, m.shape[0]) @ m  # faster than a sum
 
     @_quiet
     def sum_columns(self, m: Array) -> Array:
-        return self.xp.sum(m, axis=1, keepdims=True)
+        return m @ self._ones(m.shape[1], 1)
+
+    def _ones(self, rows: int, columns: int) -> Array:
+        return self.xp.ones((rows, columns), **self._settings)
 
     @_quiet
     def softmax_and_log(self, m: Array) -> tuple[Array, Array]:
@@ -279,15 +333,22 @@ class ArrayEngine(Engine):
         shifted = m - self.xp.max(m, axis=1, keepdims=True)
         exponentials = self.xp.exp(shifted)
         sums = self.xp.sum(exponentials, axis=1, keepdims=True)
-        return exponentials / sums, shifted - self.xp.log(sums)
+        exponentials /= sums
+        logs = self.maximum(shifted, -self._largest)
+        logs -= self.xp.log(sums)
+        return exponentials, logs
 
     def argmax_rows(self, m: Array) -> list[int]:
-        return [int(k) for k in self.xp.argmax(m, axis=1)]
+        if not m.shape[1]:
+            raise ValueError("argmax needs at least one number a row, got none")
+        largest = self.xp.argmax(m, axis=1)
+        return largest.tolist() if hasattr(largest, "tolist") else [int(k) for k in largest]
 
     @_quiet
     def dot(self, a: Array, b: Array) -> float:
         self._alike("dot", a, b)
-        return float(self.xp.sum(a * b))
+        count = a.shape[0] * a.shape[1]
+        return float(self.xp.vecdot(self.xp.reshape(a, (count,)), self.xp.reshape(b, (count,))))
 
     def all_finite(self, m: Array) -> bool:
         return bool(self.xp.all(self.xp.isfinite(m)))
@@ -295,25 +356,29 @@ class ArrayEngine(Engine):
     # --- images -------------------------------------------------------------------------------------------------
 
     def _tables(self, window: Window) -> _Tables:
-        key = repr(self)
-        if key not in window.plans:
-            window.plans[key] = _Tables(window, self._places)
-        return window.plans[key]  # type: ignore[no-any-return]
+        tables = window.plans.get(self._window_key)
+        if tables is None:
+            tables = window.plans[self._window_key] = _Tables(window, self._places)
+        return tables  # type: ignore[no-any-return]
+
+    @cached_property
+    def _window_key(self) -> tuple[str, str]:
+        return str(self.xp.__name__), repr(self.device)
 
     def _looked_up(self, m: Array, places: Array) -> Array:
         """For each row the numbers at these places, of which the one behind the last is 0."""
-        behind = self.xp.zeros((m.shape[0], 1), dtype=self._kind, device=self.device)
+        behind = self.xp.zeros((m.shape[0], 1), **self._settings)
         found = self.xp.take(self.xp.concat([m, behind], axis=1), self.xp.reshape(places, (-1,)), axis=1)
         return self.xp.reshape(found, (m.shape[0], *places.shape))
 
     def _by_position(self, m: Array, window: Window, filters: int) -> Array:
         """Images of so many channels as rows of channels, one a position: n·positions x filters."""
         images = self.xp.reshape(m, (m.shape[0], filters, window.positions))
-        return self.xp.reshape(self.xp.permute_dims(images, (0, 2, 1)), (-1, filters))
+        return self.xp.reshape(self.xp.permute_dims(images, (0, 2, 1)), (m.shape[0] * window.positions, filters))
 
     def _patches(self, x: Array, window: Window) -> Array:
         places = self._tables(window).patches
-        return self.xp.reshape(self._looked_up(x, places), (-1, places.shape[1]))
+        return self.xp.reshape(self._looked_up(x, places), (x.shape[0] * places.shape[0], places.shape[1]))
 
     def _handed_back(self, shares: Array, inverse: Array) -> Array:
         """What every input gets of the shares of all the places that saw it."""
@@ -326,7 +391,7 @@ class ArrayEngine(Engine):
         window.require_weight("convolve", taps)
         self._require(self.shape(bias) == (1, filters), f"convolve needs a bias of 1x{filters}", bias)
         sums = self.xp.reshape(self._patches(x, window) @ weight + bias, (x.shape[0], window.positions, filters))
-        return self.xp.reshape(self.xp.permute_dims(sums, (0, 2, 1)), (x.shape[0], -1))
+        return self.xp.reshape(self.xp.permute_dims(sums, (0, 2, 1)), (x.shape[0], filters * window.positions))
 
     @_quiet
     def convolve_weights(self, x: Array, gradient: Array, window: Window) -> Array:
@@ -345,13 +410,15 @@ class ArrayEngine(Engine):
         window.require_outputs("convolve_inputs", gradient.shape[1], filters)
         shares = self._by_position(gradient, window, filters) @ weight.T
         return self._handed_back(
-            self.xp.reshape(shares, (gradient.shape[0], -1)), self._tables(window).inverse_of_patches
+            self.xp.reshape(shares, (gradient.shape[0], window.positions * taps)),
+            self._tables(window).inverse_of_patches,
         )
 
     @_quiet
     def sum_channels(self, m: Array, channels: int) -> Array:
         self._require(not m.shape[1] % channels, f"sum_channels needs rows of {channels} channels of one size", m)
-        return self.xp.reshape(self.xp.sum(self.xp.reshape(m, (m.shape[0], channels, -1)), axis=(0, 2)), (1, channels))
+        images = self.xp.reshape(m, (m.shape[0], channels, m.shape[1] // channels))
+        return self.xp.reshape(self.xp.sum(images, axis=(0, 2)), (1, channels))
 
     @_quiet
     def max_pool(self, x: Array, window: Window) -> tuple[Array, Array]:
@@ -362,10 +429,11 @@ class ArrayEngine(Engine):
     @_quiet
     def max_pool_inputs(self, gradient: Array, choices: Array, window: Window) -> Array:
         window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
-        tables = self._tables(window)
-        chosen = choices[:, :, None] == self._places(range(tables.seen.shape[1]))
-        shares = self.where(chosen, gradient[:, :, None], 0.0)
-        return self._handed_back(self.xp.reshape(shares, (gradient.shape[0], -1)), tables.inverse_of_seen)
+        window.require_choices(gradient.shape[0], choices.shape[0])
+        tables, (rows, columns) = self._tables(window), gradient.shape
+        chosen = choices[:, :, None] == self._places(range(window.taps))
+        shares = self.xp.where(chosen, gradient[:, :, None], self._zero)
+        return self._handed_back(self.xp.reshape(shares, (rows, columns * window.taps)), tables.inverse_of_seen)
 
     @_quiet
     def average_pool(self, x: Array, window: Window) -> Array:
@@ -390,18 +458,53 @@ class ArrayEngine(Engine):
 
     def look_up(self, x: Array, weight: Array) -> Array:
         found = self.xp.take(weight, self._indices(x, weight.shape[0]), axis=0)
-        return self.xp.reshape(found, (x.shape[0], -1))
+        return self.xp.reshape(found, (x.shape[0], x.shape[1] * weight.shape[1]))
 
     @_quiet
     def look_up_weights(self, x: Array, gradient: Array, count: int) -> Array:
         fits = x.shape[0] == gradient.shape[0] and gradient.shape[1] % x.shape[1] == 0
         self._require(fits, "look_up_weights needs a row of gradients for each row", x, gradient)
-        named = self._indices(x, count)[None, :] == self._places(range(count))[:, None]
-        return self.xp.astype(named, self._kind) @ self.xp.reshape(gradient, (x.shape[0] * x.shape[1], -1))
+        lookups, numbers = x.shape[0] * x.shape[1], gradient.shape[1] // x.shape[1]
+        return self._summed_by_name(self._indices(x, count), self.xp.reshape(gradient, (lookups, numbers)), count)
+
+    def _summed_by_name(self, names: Array, rows: Array, count: int) -> Array:
+        """For each of ``count`` names the sum of the rows that have it.
+
+        Rows are sorted by their names; then neighbours of one name are added up pair by pair, and pairs of pairs, until
+        each name has one row. Memory is that of the rows, whatever ``count`` is.
+        """
+        xp, order = self.xp, self.xp.argsort(names)
+        names, rows = xp.take(names, order, axis=0), xp.take(rows, order, axis=0)
+        while names.shape[0] > 1:
+            places, again = self._places(range(names.shape[0])), names[1:] == names[:-1]
+            if not bool(xp.any(again)):
+                break
+            odd = self._odd_ones(names, places)
+            follows = xp.concat([odd[1:], odd[:1]])  # an odd one is added to the one before it
+            next_rows = xp.concat([rows[1:, :], rows[:1, :]])
+            rows = rows + xp.where(follows[:, None], next_rows, self._zero)
+            kept = xp.nonzero(xp.logical_not(odd))[0]
+            names, rows = xp.take(names, kept, axis=0), xp.take(rows, kept, axis=0)
+        where = xp.searchsorted(names, self._places(range(count)))
+        found = xp.concat([rows, xp.zeros((1, rows.shape[1]), **self._settings)])
+        names = xp.concat([names, self._places([count])])
+        here = xp.take(names, where, axis=0) == self._places(range(count))
+        return xp.where(here[:, None], xp.take(found, where, axis=0), self._zero)
+
+    def _odd_ones(self, names: Array, places: Array) -> Array:
+        """Which of some sorted names are the second, the fourth and so on of the same name."""
+        first = self.xp.searchsorted(names, names)
+        return (places - first) % 2 == 1
 
 
 def _remade(name: str, dtype: str, device: Any) -> ArrayEngine:
     return ArrayEngine(name, dtype, device)
+
+
+def _require_one_length(rows: Sequence[Sequence[float]]) -> None:
+    widths = {len(row) for row in rows}
+    if len(widths) > 1:
+        raise ValueError(f"a matrix needs rows of one length, got {' and '.join(map(str, sorted(widths)))}")
 
 
 def _ratio(x: Array, above: Sequence[float], below: Sequence[float]) -> Array:
@@ -420,19 +523,48 @@ class _Tables:
     """
 
     def __init__(self, window: Window, places: Callable[[Any], Array]) -> None:
-        outside = window.inputs
-        seen = window.channel_patches  # without what lies in the padding
-        counted = [[*patch, *[outside] * (window.taps - len(patch))] for patch in seen]
-        largest = [
-            [*patch, *[patch[0]] * (window.taps - len(patch))] for patch in seen
-        ]  # of equal ones the first counts
-        each = [[position] * window.taps for position in range(len(seen))]
-        self.patches = places(window.patches)
-        self.counted = places(counted)
-        self.seen = places(largest)
-        self.inverse_of_patches = places(_turned_round(window.patches, outside))
-        self.inverse_of_seen = places(_turned_round(largest, outside))
-        self.inverse_of_counted = places(_turned_round(counted, outside, each))
+        self._window = window
+        self._places = places
+
+    @cached_property
+    def patches(self) -> Array:
+        """What each position sees in all channels; ``inputs`` stands for what lies in the padding."""
+        return self._places(self._window.patches)
+
+    @cached_property
+    def inverse_of_patches(self) -> Array:
+        return self._places(_turned_round(self._window.patches, self._window.inputs))
+
+    @cached_property
+    def counted(self) -> Array:
+        """What each position of each channel sees; ``inputs`` stands for what lies in the padding."""
+        return self._places(self._filled_up)
+
+    @cached_property
+    def inverse_of_counted(self) -> Array:
+        """By the position, not by the entry: each of them sends the same share to all that it sees."""
+        window = self._window
+        positions = [[position] * window.taps for position in range(window.channels * window.positions)]
+        return self._places(_turned_round(self._filled_up, window.inputs, positions))
+
+    @cached_property
+    def seen(self) -> Array:
+        """The same, filled up with what is seen first instead: of equal numbers the first counts."""
+        return self._places(self._filled_up_with_first)
+
+    @cached_property
+    def inverse_of_seen(self) -> Array:
+        return self._places(_turned_round(self._filled_up_with_first, self._window.inputs))
+
+    @property
+    def _filled_up(self) -> list[list[int]]:
+        taps, outside = self._window.taps, self._window.inputs
+        return [[*patch, *[outside] * (taps - len(patch))] for patch in self._window.channel_patches]
+
+    @property
+    def _filled_up_with_first(self) -> list[list[int]]:
+        taps = self._window.taps
+        return [[*patch, *patch[:1] * (taps - len(patch))] for patch in self._window.channel_patches]
 
 
 def _turned_round(table: Sequence[Sequence[int]], count: int, names: Sequence[Sequence[int]] | None = None) -> Rows:

@@ -33,13 +33,18 @@ Shape = tuple[int, int]
 
 class Engine:
     """What every engine offers. Operations return new matrices and change none; ``ValueError`` for shapes that do not
-    fit. Shapes are (rows x columns). The gradient of what an operation gives is called ``gradient``."""
+    fit. Shapes are (rows x columns). The gradient of what an operation gives is called ``gradient``.
+
+    Numbers that run away are never hidden: an infinite one, or NaN, comes out again (``relu`` and ``max_pool`` let it
+    pass), or the engine raises ``OverflowError`` if it cannot hold it. No operation warns.
+    """
 
     name = ""  # under which ``find_engine`` knows it, and which a model shows
 
     # --- functions for the formulas that ``map`` is given -------------------------------------------------------
     # Each takes what ``map`` hands to a formula, and gives back the same kind: these are for an engine that hands it
-    # single floats.
+    # single floats. NaN gives NaN. Outside of where they are defined (log1p below -1, sqrt below 0) they may raise
+    # ``ValueError`` or give NaN.
 
     exp: Callable[[Any], Any] = staticmethod(linalg.exp)  # stays finite
     log: Callable[[Any], Any] = staticmethod(linalg.log)  # of 0 a large negative number
@@ -119,7 +124,9 @@ class Engine:
         """f of the numbers at each place of one matrix or several.
 
         ``f`` uses operators and the functions above. A matrix of one row counts for every row, one of one column for
-        every column: (n x m), (1 x m), (n x 1) give n x m.
+        every column: (n x m), (1 x m), (n x 1) give n x m. An engine may hand ``f`` whole arrays: so it has ``where``
+        and not ``if``, ``maximum`` and not ``max``, & and | and not ``and`` and ``or``, and changes nothing in place
+        (no ``+=``). ``ArgumentError`` says so where a formula cannot be given arrays.
         """
         raise NotImplementedError
 

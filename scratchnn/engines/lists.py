@@ -132,6 +132,7 @@ def _by_size(row: Sequence[float]) -> Callable[[int], float]:
 def max_pool_inputs(gradient: Matrix, choices: list[list[int]], window: Window) -> Matrix:
     """The gradient of ``max_pool``'s input: all of it goes where the largest number stood."""
     window.require_outputs("max_pool_inputs", shape(gradient)[1], window.channels)
+    window.require_choices(shape(gradient)[0], len(choices))
     result = []
     for row, choice in zip(gradient, choices):
         total_gradient = [0.0] * window.inputs

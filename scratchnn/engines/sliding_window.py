@@ -186,6 +186,11 @@ class Window:
                 f"numbers, got rows of {columns}"
             )
 
+    def require_choices(self, rows: int, choices: int) -> None:
+        """``ValueError`` unless there are as many rows of gradients as a pooling has chosen for."""
+        if rows != choices:
+            raise ValueError(f"max_pool_inputs needs a row of gradients for each of {choices} images, got {rows}")
+
     def require_weight(self, operation: str, rows: int) -> None:
         """``ValueError`` unless a weight has as many rows as the window sees numbers."""
         if rows != self.channels * self.taps:

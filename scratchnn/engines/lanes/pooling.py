@@ -95,6 +95,7 @@ def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[l
 def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
     """What ``lists.max_pool_inputs`` says."""
     window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
+    window.require_choices(gradient.shape[0], len(choices))
     frames, width = frames_of(ops, window.one_channel, window.channels), gradient.shape[1]
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
