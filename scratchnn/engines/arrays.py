@@ -52,20 +52,23 @@ def find_namespace(name: str) -> Any:
     try:
         module = import_module(name)
     except ImportError as error:
-        top = name.partition(".")[0]
-        raise ArgumentError(f"the engine {name!r} needs {top}, which is not installed ({error})") from None
+        raise _missing(name, name.partition(".")[0], error) from None
     if hasattr(module, "__array_namespace_info__"):
         return module
     try:
         import_module("array_api_compat")
-    except ImportError:
-        raise ArgumentError(
-            f"the engine {name!r} needs array-api-compat, which is not installed, to follow the array API standard"
-        ) from None
+    except ImportError as error:
+        raise _missing(name, "array-api-compat", error) from None
     try:
         return import_module(f"array_api_compat.{name}")
     except ImportError:
         raise ArgumentError(f"{name!r} is no library of arrays that follows the array API standard") from None
+
+
+def _missing(engine: str, package: str, error: ImportError) -> ArgumentError:
+    return ArgumentError(
+        f"the engine {engine!r} needs {package}, which cannot be imported ({error}): python -m pip install {package}"
+    )
 
 
 def _quiet(operation: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,7 +104,7 @@ class ArrayEngine(Engine):
         self.device = device
         self._kind = getattr(self.xp, dtype)
         limits = self.xp.finfo(self._kind)
-        self._least, self._largest = float(limits.smallest_normal), float(limits.max)
+        self._least, self._largest, self.epsilon = map(float, (limits.smallest_normal, limits.max, limits.eps))
         self._zero = self._array(0.0)
         self._settings = {"dtype": self._kind, "device": self.device}
         numpy = sys.modules.get("numpy")  # others compute with it, too
@@ -272,7 +275,7 @@ class ArrayEngine(Engine):
         """The shape of all, where one row counts for every row, and one column for every column."""
         shapes = [m.shape for m in matrices]
         if shapes.count(shapes[0]) == len(shapes):
-            return shapes[0]
+            return shapes[0]  # type: ignore[no-any-return]
         rows, columns = (next((size for size in sizes if size != 1), 1) for sizes in zip(*shapes))
         fits = all(r in (1, rows) and c in (1, columns) for r, c in shapes)
         self._require(fits, "map needs matrices of one shape", *matrices)
@@ -359,7 +362,7 @@ class ArrayEngine(Engine):
         tables = window.plans.get(self._window_key)
         if tables is None:
             tables = window.plans[self._window_key] = _Tables(window, self._places)
-        return tables  # type: ignore[no-any-return]
+        return tables
 
     @cached_property
     def _window_key(self) -> tuple[str, str]:

@@ -40,6 +40,7 @@ class Engine:
     """
 
     name = ""  # under which ``find_engine`` knows it, and which a model shows
+    epsilon = 2.0**-52  # of its numbers where they are floats: the least that makes 1 larger
 
     # --- functions for the formulas that ``map`` is given -------------------------------------------------------
     # Each takes what ``map`` hands to a formula, and gives back the same kind: these are for an engine that hands it

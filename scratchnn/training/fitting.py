@@ -183,7 +183,7 @@ class Fitting:
             "scaling": schema.scaling_kind,
             "target scaling": schema.target_scaling_kind,
             "seed": self.settled.seed,
-            "engine": f"{trainer.ops.name} {getattr(trainer.ops, 'width', '')}".strip(),
+            "engine": f"{trainer.ops.name} {getattr(trainer.ops, 'width', getattr(trainer.ops, 'dtype', ''))}".strip(),
             "epochs": trainer.epochs,
             "batch_size": batch_size,
             "optimizer": [name, {**arguments, "lr": trainer.run.first_lr}],
