@@ -17,6 +17,7 @@ float64 to 1e-12 of the largest number. float32 holds numbers up to 3e38, with 7
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial, wraps
@@ -75,11 +76,18 @@ def _quiet(operation: Callable[..., Any]) -> Callable[..., Any]:
     """An operation without warnings: numbers that run away are told by the training loop, for every engine alike."""
 
     @wraps(operation)
-    def silent(self: ArrayEngine, *arguments: Any, **settings: Any) -> Any:
-        with self._silence():
-            return operation(self, *arguments, **settings)
+    def silent(self: ArrayEngine, *arguments: Any) -> Any:
+        if self._here.silent:
+            return operation(self, *arguments)
+        return self.at_once(operation, self, *arguments)
 
     return silent
+
+
+class _Here(threading.local):
+    """Of each thread, whether it is silent already."""
+
+    silent = False
 
 
 class ArrayEngine(Engine):
@@ -107,6 +115,8 @@ class ArrayEngine(Engine):
         self._least, self._largest, self.epsilon = map(float, (limits.smallest_normal, limits.max, limits.eps))
         self._zero = self._array(0.0)
         self._settings = {"dtype": self._kind, "device": self.device}
+        self._row_of_ones = self._array([[1.0]])
+        self._here = _Here()
         numpy = sys.modules.get("numpy")  # others compute with it, too
         self._silence: Callable[[], Any] = nullcontext if numpy is None else partial(numpy.errstate, all="ignore")
 
@@ -122,6 +132,16 @@ class ArrayEngine(Engine):
 
     def _places(self, numbers: Any) -> Array:
         return self.xp.asarray(numbers, dtype=self.xp.int64, device=self.device)
+
+    def at_once(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        if self._here.silent:
+            return work(*arguments)
+        with self._silence():
+            self._here.silent = True
+            try:
+                return work(*arguments)
+            finally:
+                self._here.silent = False
 
     # --- functions for formulas ---------------------------------------------------------------------------------
 
@@ -276,9 +296,11 @@ class ArrayEngine(Engine):
         shapes = [m.shape for m in matrices]
         if shapes.count(shapes[0]) == len(shapes):
             return shapes[0]  # type: ignore[no-any-return]
-        rows, columns = (next((size for size in sizes if size != 1), 1) for sizes in zip(*shapes))
-        fits = all(r in (1, rows) and c in (1, columns) for r, c in shapes)
-        self._require(fits, "map needs matrices of one shape", *matrices)
+        rows = columns = 1
+        for r, c in shapes:
+            if r != 1 != rows != r or c != 1 != columns != c:
+                self._require(False, "map needs matrices of one shape", *matrices)
+            rows, columns = rows if r == 1 else r, columns if c == 1 else c
         return rows, columns
 
     @_quiet
@@ -320,14 +342,17 @@ class ArrayEngine(Engine):
 
     @_quiet
     def sum_rows(self, m: Array) -> Array:
-        return self._ones(1, m.shape[0]) @ m  # faster than a sum
+        return self._ones(m.shape[0]) @ m  # faster than a sum
 
     @_quiet
     def sum_columns(self, m: Array) -> Array:
-        return m @ self._ones(m.shape[1], 1)
+        return m @ self._ones(m.shape[1]).T
 
-    def _ones(self, rows: int, columns: int) -> Array:
-        return self.xp.ones((rows, columns), **self._settings)
+    def _ones(self, count: int) -> Array:
+        """A row of them."""
+        if self._row_of_ones.shape[1] < count:
+            self._row_of_ones = self.xp.ones((1, count), **self._settings)
+        return self._row_of_ones[:, :count]
 
     @_quiet
     def softmax_and_log(self, m: Array) -> tuple[Array, Array]:
@@ -335,7 +360,7 @@ class ArrayEngine(Engine):
             raise ValueError("softmax and its relatives need at least one number a row, got an empty row")
         shifted = m - self.xp.max(m, axis=1, keepdims=True)
         exponentials = self.xp.exp(shifted)
-        sums = self.xp.sum(exponentials, axis=1, keepdims=True)
+        sums = self.sum_columns(exponentials)
         exponentials /= sums
         logs = self.maximum(shifted, -self._largest)
         logs -= self.xp.log(sums)

@@ -259,7 +259,7 @@ class Schema:
     def _decided(self, outputs: Rows, loss: Any) -> list[int]:
         """The class number that each row of outputs names."""
         if self.output_size > 1:
-            return [row.index(max(row)) for row in outputs]
+            return [*map(list.index, outputs, map(max, outputs))]
         return [int(row[1] >= 0.5) for row in loss.probabilities(outputs) or []]
 
     def _flags(self, outputs: Rows, loss: Any) -> list[list[int]]:

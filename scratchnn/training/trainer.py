@@ -128,7 +128,7 @@ class Trainer:
             while (run.epoch < self.epochs or self.order) and not self.subject.stop_training:
                 self._begin_epoch()
                 for first in range(run.batch * self.batch_size, len(self.order), self.batch_size):
-                    self._learn(self.order[first : first + self.batch_size])
+                    self.ops.at_once(self._learn, self.order[first : first + self.batch_size])
                     self._tell("on_batch_end")
                     yield run
                     if self.subject.stop_training and run.batch < run.batches:
