@@ -72,6 +72,7 @@ def test_what_a_bug_says_is_printable(capsys: pytest.CaptureFixture[str]) -> Non
 OWN_WORK = {
     *("linalg", "lists", "arrays", "engine", "layout", "matrix", "losses", "shuffle"),
     *("sliding_window.require_inputs", "sliding_window.require_outputs", "sliding_window.require_weight"),
+    "sliding_window.require_choices",
     *("sliding_window.require_convolution", "sliding_window.filters_of"),
     *("checks.require", "scaling.from_dict", "model_format.network_of", "checkpointing._restore", "info._count"),
     *("optim.restore", "checkpoint.unpack", "checkpoint.unpack_order", "checkpoint.require_together"),

@@ -37,6 +37,15 @@ class Kind:
         self.sums = sums
 
 
+def require_copies() -> None:
+    """Skip where arrays of array_api_strict cannot be copied: those of older versions."""
+    strict = pytest.importorskip("array_api_strict")
+    try:
+        copy.copy(strict.asarray(1.0))
+    except TypeError:
+        pytest.skip(f"array_api_strict {strict.__version__} has arrays that cannot be copied")
+
+
 def _strict() -> ArrayEngine:
     return ArrayEngine(import_module("array_api_strict"))
 
@@ -223,6 +232,8 @@ def test_an_engine_can_be_copied_and_pickled(held: Held) -> None:
 
 def test_a_matrix_can_be_copied_and_pickled(held: Held) -> None:
     m = held.matrix([[1.0, -2.5], [0.0, 3.0]])
+    if held.ops.name == "array_api_strict":
+        require_copies()
     for again in (copy.copy(m), copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
         held.equals(held.ops.add(again, m), [[2.0, -5.0], [0.0, 6.0]])
 
