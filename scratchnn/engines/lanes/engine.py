@@ -63,6 +63,7 @@ from .matrix import (
     largest_in,
     largest_of,
     longest_sum,
+    odd_part,
     read_inputs,
     run_away,
     shifted_bound,
@@ -148,8 +149,10 @@ class Lanes(Forms, Engine):
         return chosen
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
-        if isinstance(prepared, FloatRows) and not self.learning:
-            return prepared.taken(indices)
+        if isinstance(prepared, FloatRows):
+            if not self.learning:
+                return prepared.taken(indices)
+            prepared = prepared.as_ints()
         entries = prepared.entries
         chosen = [entries[i] for i in indices]
         least = self.usual_sum if self.learning else prepared.least
@@ -453,9 +456,8 @@ class Lanes(Forms, Engine):
             return None
         mantissa, exponent = math.frexp(ratio)
         multiplier = round(mantissa * (1 << STEP_BITS))
-        exponent -= STEP_BITS
-        while not multiplier & 1:  # a power of two becomes a mere shift
-            multiplier, exponent = multiplier >> 1, exponent + 1
+        multiplier, twos = odd_part(multiplier)  # a power of two becomes a mere shift
+        exponent += twos - STEP_BITS
         rows, common, bounds = self.align(samples, width, x.exponents, multiplier, False)
         total, largest = x.largest * multiplier * sum_of(bounds), multiplier * largest_of(bounds)
         whole = -(exponent + common)  # a shift by so much makes units of the first
@@ -512,10 +514,10 @@ class Lanes(Forms, Engine):
     def _rescaled(self, data: list[int], bound: int, ratio: float, width: int) -> tuple[list[int], int]:
         """(every lane times ``ratio``, rounded; the new bound). The caller has seen to it that the result fits."""
         layout, mantissa, exponent = self.layout(width), *math.frexp(abs(ratio))
-        bits = min(max(self.capacity - bits_of(bound), STEP_BITS), MOST_STEP_BITS)
+        bits = min(max(self.capacity - bound.bit_length(), STEP_BITS), MOST_STEP_BITS)
         multiplier, shift = round(mantissa * (1 << bits)), bits - exponent
-        while multiplier and not multiplier & 1:  # a power of two becomes a mere shift
-            multiplier, shift = multiplier >> 1, shift - 1
+        multiplier, twos = odd_part(multiplier)  # a power of two becomes a mere shift
+        shift -= twos
         if not multiplier or not bound or shift > bits_of(bound * multiplier):
             return [0] * len(data), 0
         if bound * multiplier > layout.limit and shift > 0:

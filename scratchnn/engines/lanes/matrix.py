@@ -214,7 +214,7 @@ class Entry:
         self.ints = ints
         self.exponent = exponent
         self.total = sum(ints)
-        self.growth = self.total if type(ints) is bytes or min(ints, default=0) >= 0 else sum(map(abs, ints))
+        self.growth = self.total if type(ints) is bytes else sum(map(abs, ints))
         self._split: tuple[Any, Any, Any, Sequence[Any]] | None = None
 
     @property
@@ -365,10 +365,17 @@ class FloatRows(Inputs):
     much each column counts (see ``Lanes``), and then no column gets lost beside one of far larger numbers.
     """
 
-    __slots__ = ("_ints", "everywhere", "rows")
+    __slots__ = ("_ints", "_largest", "everywhere", "rows")
 
-    def __init__(self, rows: Sequence[Sequence[float]], scale: float, everywhere: Sequence[int]) -> None:
+    def __init__(
+        self,
+        rows: Sequence[Sequence[float]],
+        scale: float,
+        everywhere: Sequence[int],
+        largest: Sequence[float] | None = None,
+    ) -> None:
         self.rows = rows
+        self._largest = largest  # the largest size in each row, if it is known already
         self.scale = scale
         self.everywhere = everywhere
         self.shape = (len(rows), len(everywhere))
@@ -382,15 +389,18 @@ class FloatRows(Inputs):
         if self._ints is None:
             from array import array  # which would make a model that predicts wait
 
-            entries, width = [], len(self.everywhere)
+            entries, width, largest = [], len(self.everywhere), 0
+            sizes = self._largest or list(map(largest_size, self.rows))
             for first in range(0, len(self.rows), ROWS_AT_ONCE):
                 rows = self.rows[first : first + ROWS_AT_ONCE]
-                exponents = list(map(_own_exponent, rows))
-                flat = array("i", round_all(rows, [math.ldexp(1.0, -exponent) for exponent in exponents]))
-                ints = [flat[i * width : (i + 1) * width] for i in range(len(rows))]
-                entries += [_entry(row, exponent, self.everywhere) for row, exponent in zip(ints, exponents)]
-            largest = max([max(max(entry.ints), -min(entry.ints)) for entry in entries if entry.ints], default=0)
-            self._ints = _inputs(entries, width, self.scale, largest, SCALAR_BITS)
+                exponents = list(map(_own_exponent, rows, sizes[first : first + ROWS_AT_ONCE]))
+                flat = round_all(rows, [math.ldexp(1.0, -exponent) for exponent in exponents])
+                largest = max(largest, max(flat, default=0), -min(flat, default=0))
+                for number, exponent in enumerate(exponents):
+                    entry = _entry(flat[number * width : (number + 1) * width], exponent, self.everywhere)
+                    entry.ints = array("i", entry.ints)  # for as long as they are kept, in less memory
+                    entries.append(entry)
+            self._ints, self._largest = _inputs(entries, width, self.scale, largest, SCALAR_BITS), None
         return self._ints
 
     def counting(self, factors: Sequence[float], bits: int) -> Inputs:
@@ -440,9 +450,7 @@ def read_inputs(rows: Sequence[Sequence[float]], factor: float, everywhere: Sequ
     """Rows (``bytes`` or floats) times ``factor``. ``everywhere`` are the positions in a row: 0, 1, 2, ..."""
     if set(map(type, rows)) <= {bytes}:
         return _inputs([_entry(row, 0, everywhere) for row in rows], len(everywhere), factor, 255, 8)
-    for row in rows:
-        largest_size(row)
-    return FloatRows(rows, factor, everywhere)
+    return FloatRows(rows, factor, everywhere, list(map(largest_size, rows)))
 
 
 def _inputs(entries: list[Entry], width: int, scale: float, largest: int, bits: int) -> Inputs:
@@ -458,13 +466,10 @@ def usual(width: int, bits: int) -> int:
 
 def _entry(row: Any, exponent: int, everywhere: Sequence[int]) -> Entry:
     """The entry of a row of ints: without a gather and positions if few of the ints are zero."""
-    positions = tuple(compress(everywhere, row))
-    if len(positions) > SPARSE * len(row):
+    if len(row) - row.count(0) > SPARSE * len(row):
         return Entry(None, None, row, exponent)
-    if type(row) is bytes:
-        ints: Any = row.translate(None, b"\0")
-    else:
-        ints = list(filter(None, row)) if type(row) is list else type(row)(row.typecode, filter(None, row))
+    positions = tuple(compress(everywhere, row))
+    ints = row.translate(None, b"\0") if type(row) is bytes else list(filter(None, row))
     return Entry(_gather(positions), positions, ints, exponent)
 
 
@@ -476,9 +481,9 @@ def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[in
     return itemgetter(slice(first, first + len(positions)))
 
 
-def _own_exponent(row: Sequence[float]) -> int:
-    """The exponent of a unit in which a row's numbers are small ints; whole numbers that are small stay exact."""
-    largest = largest_size(row)
+def _own_exponent(row: Sequence[float], largest: float) -> int:
+    """The exponent of a unit in which a row's numbers, of which ``largest`` is the size of the largest, are small ints;
+    whole numbers that are small stay exact."""
     exponent = exponent_for(largest, SCALAR_BITS, EXPONENT_STEP)
     if exponent > 0 and largest < 1 << SCALAR_BITS and all(v == int(v) for v in row):
         return 0
@@ -544,11 +549,17 @@ def in_range(block: Block) -> Block:
     raise run_away(block.bound * block.scale)
 
 
+def odd_part(number: int) -> tuple[int, int]:
+    """(what is left of a whole number without its factors of 2, how many these are); (0, 0) for 0."""
+    twos = (number & -number).bit_length() - 1 if number else 0
+    return number >> twos, twos
+
+
 def shifted_bound(bound: int, shift: int) -> int:
     """A bound on numbers up to ``bound`` that are divided by 2**shift and rounded."""
     if shift <= 0:
         return bound << -shift
-    return (bound >> shift) + 1 if shift <= bits_of(bound) else 0
+    return (bound >> shift) + 1 if shift <= bound.bit_length() else 0
 
 
 def times_power(number: float, exponent: int) -> float:
