@@ -461,10 +461,10 @@ class Lanes(Forms, Engine):
         rows, common, bounds = self.align(samples, width, x.exponents, multiplier, False)
         total, largest = x.largest * multiplier * sum_of(bounds), multiplier * largest_of(bounds)
         whole = -(exponent + common)  # a shift by so much makes units of the first
-        least = bits_of(total) - self.capacity + 2  # and one by so much keeps the sum within its lanes
+        least = total.bit_length() - self.capacity + 2  # and one by so much keeps the sum within its lanes
         if not total or not -self.capacity < whole < 2 * self.capacity or whole < least:
             return None
-        finer = max(min(STEP_BITS + 1 - bits_of(largest) + whole, whole - max(least, 0)), 0)
+        finer = max(min(STEP_BITS + 1 - largest.bit_length() + whole, whole - max(least, 0)), 0)
         if factor < 0.0:
             multiplier = -multiplier
         layout, shift = self.layout(width), whole - finer
@@ -498,14 +498,13 @@ class Lanes(Forms, Engine):
                 block.spare[shift] = fresh = list(table)
                 for k, row in zip(changed, coarse([block.data[k] for k in changed], shift)):
                     fresh[k] = row
-        if bits_of(block.bound) <= bits_of(before.bound) or not before.bound:
+        if block.bound.bit_length() <= before.bound.bit_length() or not before.bound:
             return block
         bits, tight = self.weight_bits - HEADROOM_BITS, block.tightened(self.layout(width))
         if tight.bound > 1 << self.weight_bits:
             return tight.fitted(self.layout(width), 1 << bits)
-        if tight.bound and bits_of(tight.bound - 1) < bits - SHRUNK_BITS:
-            # They have become so small that they are worth a finer unit.
-            finer = bits - bits_of(tight.bound - 1)
+        finer = bits - (tight.bound - 1).bit_length()
+        if tight.bound and finer > SHRUNK_BITS:  # they have become so small that they are worth a finer unit
             shifted = self.layout(width).shift(block.data, -finer)
             return Block(shifted, math.ldexp(block.scale, -finer), tight.bound << finer)
         block.bound = tight.bound
@@ -518,10 +517,10 @@ class Lanes(Forms, Engine):
         multiplier, shift = round(mantissa * (1 << bits)), bits - exponent
         multiplier, twos = odd_part(multiplier)  # a power of two becomes a mere shift
         shift -= twos
-        if not multiplier or not bound or shift > bits_of(bound * multiplier):
+        if not multiplier or not bound or shift > (bound * multiplier).bit_length():
             return [0] * len(data), 0
         if bound * multiplier > layout.limit and shift > 0:
-            early = min(bits_of((bound * multiplier) >> self.capacity), shift)
+            early = min(((bound * multiplier) >> self.capacity).bit_length(), shift)
             data, bound, shift = layout.shift(data, early), (bound >> early) + 1, shift - early
         if shift < 0:
             multiplier, shift = multiplier << -shift, 0
@@ -720,7 +719,9 @@ class Plans:
                 return None, 0, 0, NOTHING
             # The sum is counted in units of the product: they must be coarse enough for the bias as well.
             allowed = int(0.98 * allowed * (product / largest))
-        shift = 0 if rows.bound <= allowed else bits_of(rows.bound // allowed) if allowed else ops.width
+        shift = 0
+        if rows.bound > allowed:
+            shift = (rows.bound // allowed).bit_length() if allowed else ops.width
         bound, offset = shifted_bound(rows.bound, shift), 0
         if shift and bound < 1 << LEAST_BITS:
             return None, 0, 0, NOTHING

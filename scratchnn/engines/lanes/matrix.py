@@ -735,14 +735,18 @@ class Forms:
             (count, width), scale = m.shape, 1.0
             bits, one_unit = self.scalar_bits(width), one_unit and self.learning
             if m.floats is not None:
-                largest = [largest_in(m.floats)] * count if one_unit else list(map(largest_size, m.floats))
-                exponents = [exponent_for(size, bits, self.exponent_step) for size in largest]
-                flat: Sequence[int] = round_all(m.floats, [math.ldexp(1.0, -exponent) for exponent in exponents])
+                if one_unit:
+                    exponents = [exponent_for(largest_in(m.floats), bits, self.exponent_step)] * count
+                    factors = [math.ldexp(1.0, -exponent) for exponent in exponents[:1]] * count
+                else:
+                    exponents = [exponent_for(largest_size(row), bits, self.exponent_step) for row in m.floats]
+                    factors = [math.ldexp(1.0, -exponent) for exponent in exponents]
+                flat = round_all(m.floats, factors)
             else:
                 samples = self.samples_of(m)
                 data, exponents = self._shortened(samples, bits, width)
                 flat, scale = self.layout(width).unpack(data, 1 << bits), samples.scale
-            m.scalars = Scalars(in_rows(list(flat), m.shape), exponents, scale, bits, width, m.positive)
+            m.scalars = Scalars(in_rows(flat, m.shape), exponents, scale, bits, width, m.positive)
             if not self.learning or not alike(exponents) or not any(m.scalars.growths):
                 m.scalars.leave_out_zeros()
         return m.scalars
@@ -787,23 +791,25 @@ class Forms:
         groups: dict[Size, list[int]] = {}
         for number, ((exponent, bound), other) in enumerate(zip(samples.sizes, others)):
             if bound and other is not None:
-                groups.setdefault((exponent + other, bound), []).append(number)
+                key = exponent + other, bound
+                if key in groups:
+                    groups[key].append(number)
+                else:
+                    groups[key] = [number]
         parts = []  # (exponent, bound, numbers of rows, rows)
         for (exponent, bound), numbers in groups.items():
-            rows = samples.data if len(numbers) == len(samples.data) else [samples.data[i] for i in numbers]
+            rows = [samples.data[i] for i in numbers]
             # Bounds that are known are often far from what is there, so it is looked up.
             used = layout.most_bits(rows, bound)
             if used or any(rows):
                 parts.append((exponent, min(bound, 1 << used), numbers, rows))
-        common = min([exponent for exponent, _, _, _ in parts], default=0)
+        common = min([part[0] for part in parts], default=0)
         while True:
             bounds = [(shifted_bound(bound, common - own), len(numbers)) for own, bound, numbers, _ in parts]
-            total = sum([b * n for b, n in bounds]) if summed else max([b for b, _ in bounds], default=0)
-            if growth * total <= room:
+            total = growth * (sum_of(bounds) if summed else largest_of(bounds))
+            if total <= room:
                 break
-            common += max((growth * total).bit_length() - self.capacity - 2, 1)
-        if len(parts) == 1 and parts[0][3] is samples.data:
-            return layout.shift(samples.data, common - parts[0][0]), common, bounds
+            common += max(total.bit_length() - self.capacity - 2, 1)
         data = [0] * len(samples.data)
         for own, _, numbers, rows in parts:
             for number, row in zip(numbers, layout.shift(rows, common - own)):
