@@ -89,6 +89,7 @@ STEP_BITS = 15  # of the factor that an optimizer's step is multiplied by: its r
 MOST_STEP_BITS = 29  # where there is room for more: an int of one of CPython's digits (30 bits) multiplies fastest
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
+FEW_ROWS = 32  # a weight of no more rows has tables without a bias, which would have to be taken off every result
 SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
 
 
@@ -239,15 +240,15 @@ class Lanes(Forms, Engine):
                 return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
         if isinstance(scalars, Inputs):
             operands: Any = [
-                (None if often else entry.gather, entry.ints, entry.total, entry.growth, entry.exponent, entry)
+                (None if often else entry.gather, entry.ints, entry.growth, entry.exponent, entry)
                 for entry in scalars.entries
             ]
         else:
             nothing = repeat(None)
-            operands = zip(nothing, scalars.rows, scalars.totals, scalars.growths, scalars.exponents, nothing)
+            operands = zip(nothing, scalars.rows, scalars.growths, scalars.exponents, nothing)
             if self.learning:
                 least = max([least, *map(int.bit_length, scalars.growths)])
-        for gather, ints, total, growth, own, entry in operands:
+        for gather, ints, growth, own, entry in operands:
             if not growth:  # it has no unit that could mean anything
                 zeros.append(len(data))
                 data.append(0)
@@ -256,16 +257,18 @@ class Lanes(Forms, Engine):
             bits = growth.bit_length()
             key = (bits if bits > least else least), own
             table, base, offset, size = known.get(key) or plans.plan(rows, *key)
+            if base:
+                offset -= base * (entry.total if entry else sum(ints))
             if table is None:
                 by_floats.append(len(data))
                 row = 0
             elif often:
                 gather, _, ints, groups = entry.split()
-                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
+                row = sum(map(mul, gather(table) if gather else table, ints), offset)
                 for v, pick, _ in groups:
                     row += v * sum(pick(table))
             else:
-                row = sum(map(mul, gather(table) if gather else table, ints), offset - base * total)
+                row = sum(map(mul, gather(table) if gather else table, ints), offset)
             data.append(row)
             sizes.append(size if row or one_unit else NOTHING)
         if one_unit and zeros and len(zeros) < len(data):
@@ -295,7 +298,14 @@ class Lanes(Forms, Engine):
         if table is None:
             return None
         if isinstance(scalars, Scalars):
-            data = [sum(map(mul, table, ints), offset - base * n) for ints, n in zip(scalars.rows, scalars.totals)]
+            multipliers = scalars.rows
+            starts = [offset - base * sum(ints) for ints in multipliers] if base else repeat(offset)
+            data = [sum(map(mul, table, ints), start) for ints, start in zip(multipliers, starts)]
+        elif not base:
+            data = [
+                sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset)
+                for entry, ints in zip(scalars.entries, scalars.ints())
+            ]
         else:
             data = [
                 sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset - base * entry.total)
@@ -316,15 +326,19 @@ class Lanes(Forms, Engine):
         return weight.even
 
     def _table(self, rows: Block, shift: int, width: int) -> list[int]:
-        """The rows of a weight without the last ``shift`` bits of their lanes; made once, and kept with it. They have a
-        bias, see ``Layout.coarse``, if anything was shifted."""
+        """The rows of a weight without the last ``shift`` bits of their lanes; made once, and kept with it. If they are
+        many, and anything was shifted, they have a bias, see ``Layout.coarse``."""
         if not shift:
             return rows.data
         table = rows.tables.get(shift)
         if table is None:
-            table = rows.spare.get(shift) or self.layout(width).coarse(rows.data, shift)
-            rows.tables[shift] = table
+            table = rows.tables[shift] = rows.spare.get(shift) or self._rounding(rows, width)(rows.data, shift)
         return table
+
+    def _rounding(self, rows: Block, width: int) -> Callable[[list[int], int], list[int]]:
+        """What rounds rows for a table: where they are few, it is their bias that would cost more than it saves."""
+        layout = self.layout(width)
+        return layout.shift if len(rows.data) <= FEW_ROWS else layout.coarse
 
     def _times_by_floats(
         self, result: Samples, numbers: Sequence[int], x: Any, weight: Any, bias: LaneMatrix | None
@@ -493,10 +507,10 @@ class Lanes(Forms, Engine):
         fewer bits their true size is looked up, and mostly the unit can stay as it is.
         """
         if block.scale == before.scale:
-            coarse = self.layout(width).coarse
+            rounded = self._rounding(block, width)
             for shift, table in before.tables.items():
                 block.spare[shift] = fresh = list(table)
-                for k, row in zip(changed, coarse([block.data[k] for k in changed], shift)):
+                for k, row in zip(changed, rounded([block.data[k] for k in changed], shift)):
                     fresh[k] = row
         if block.bound.bit_length() <= before.bound.bit_length() or not before.bound:
             return block
@@ -734,5 +748,5 @@ class Plans:
         size = size_in_range(self.scale, exponent, bound)
         if size == NOTHING and rows.bound:
             return None, 0, 0, NOTHING
-        base = ops.layout(self.width).coarse_bias(shift) if shift else 0
+        base = ops.layout(self.width).coarse_bias(shift) if shift and len(rows.data) > FEW_ROWS else 0
         return ops._table(rows, shift, self.width), base, offset, size

@@ -330,11 +330,11 @@ class Inputs:
 class Scalars:
     """All rows of a matrix as small ints: row i is ``rows[i]`` times ``scale`` times 2**exponent.
 
-    No int is larger in size than ``largest``; ``totals`` are the sums of the rows, ``growths`` those of their sizes.
+    No int is larger in size than ``largest``; ``growths`` are the sums of the sizes in each row.
     Rows whose sizes add up to fewer than ``least`` bits are treated as if they had so many.
     """
 
-    __slots__ = ("exponents", "growths", "largest", "least", "rows", "scale", "totals")
+    __slots__ = ("exponents", "growths", "largest", "least", "rows", "scale")
 
     def __init__(
         self, rows: list[list[int]], exponents: list[int], scale: float, bits: int, width: int, positive: bool
@@ -344,8 +344,7 @@ class Scalars:
         self.scale = scale
         self.largest = 1 << bits
         self.least = usual(width, bits)
-        self.totals = list(map(sum, rows))
-        self.growths = self.totals if positive else [sum(map(abs, row)) for row in rows]
+        self.growths = list(map(sum, rows)) if positive else [sum(map(abs, row)) for row in rows]
 
     def leave_out_zeros(self) -> None:
         """A row of zeros has no size that could mean anything."""
@@ -659,10 +658,13 @@ class Forms:
             rows = self.rows_of(m)
             scale = rows.scale
             return in_rows([v * scale for v in self.layout(m.shape[1]).unpack(rows.data, rows.bound)], m.shape)
-        samples, (count, width) = m.samples, m.shape
-        flat = self.layout(width).unpack(samples.data, max([bound for _, bound in samples.sizes], default=0))
+        samples = m.samples
+        flat = self.layout(m.shape[1]).unpack(samples.data, max([bound for _, bound in samples.sizes], default=0))
+        if alike(samples.sizes):
+            unit = math.ldexp(samples.scale, samples.sizes[0][0])
+            return in_rows([v * unit for v in flat], m.shape)
         units = [math.ldexp(samples.scale, exponent) for exponent, _ in samples.sizes]
-        return [[v * u for v in flat[i * width : (i + 1) * width]] for i, u in zip(range(count), units)]
+        return [[v * unit for v in row] for row, unit in zip(in_rows(flat, m.shape), units)]
 
     def own(self, m: Operand) -> LaneMatrix:
         """The matrix as one of this engine; ``ValueError`` if its lanes are of another width."""
