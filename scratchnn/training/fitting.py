@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
+from operator import eq
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +167,11 @@ class Fitting:
         return trainer.run.history
 
     def _count_correct(self, outputs: Any, targets: Sequence[Any]) -> int | None:
-        return self.schema.count_correct(outputs, targets, self.settled.loss)
+        ops, schema = self.trainer.ops, self.schema
+        if schema.task == "classification" and schema.output_size > 1:
+            largest: list[int] = ops.argmax_rows(outputs)
+            return int(sum(map(eq, largest, targets)))
+        return schema.count_correct(ops.to_rows(outputs), targets, self.settled.loss)
 
     def _settings(self, held_out: Labelled | None, batch_size: Any) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""

@@ -51,8 +51,8 @@ class Trainer:
     ``lr`` is the first rate (the optimizer's own, if it is None); ``going_on`` says that the optimizer remembers the
     run before. ``callbacks`` are told what happens, in their order, with ``subject`` (the trainer itself, if it is
     None): one that sets its ``stop_training`` ends the run. ``count_correct(outputs, targets)`` says how many rows are
-    right, and None where no row can be. ``interruption`` puts off a Ctrl-C that a callback lets through. Everything is
-    random by ``rng`` alone: the order of rows.
+    right, and None where no row can be; it is handed a matrix of the engine. ``interruption`` puts off a Ctrl-C that a
+    callback lets through. Everything is random by ``rng`` alone: the order of rows.
     """
 
     stop_training = False
@@ -160,7 +160,7 @@ class Trainer:
             raise self.divergence.error(self.run, self.run.batch + 1, str(error)) from None
         correct = None
         if self.count_correct is not None:
-            correct = self.count_correct(ops.to_rows(outputs), [self.data.targets[i] for i in indices])
+            correct = self.count_correct(outputs, [self.data.targets[i] for i in indices])
         self.run.count(value, len(indices), correct)
 
     def check(self) -> None:

@@ -126,6 +126,11 @@ def test_correct_rows_are_counted_by_whoever_knows_how() -> None:
     assert make().train().accuracy == []
 
 
+def test_rows_are_counted_in_a_matrix_of_the_engine() -> None:
+    trainer = make(count_correct=lambda outputs, targets: len(trainer.ops.argmax_rows(outputs)) - len(targets))
+    assert trainer.train().accuracy == [0.0, 0.0]
+
+
 def test_a_run_is_taken_up_once() -> None:
     for use in (lambda trainer: trainer.train(), lambda trainer: next(trainer.steps())):
         watching = Watching()
