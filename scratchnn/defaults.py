@@ -9,7 +9,7 @@ from __future__ import annotations
 
 EPOCHS = 10
 HIDDEN_SIZE = 100
-LEARNING_RATES = {"sgd": 0.1, "adam": 0.001}
+LEARNING_RATES = {"sgd": 0.1, "adagrad": 0.1, "rmsprop": 0.01, "adam": 0.001, "adamw": 0.001}
 MOMENTUM = 0.9  # of SGD
 SCHEDULE = "cosine"
 

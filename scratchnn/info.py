@@ -90,6 +90,7 @@ def _look_at_model(path: str) -> tuple[dict[str, Any], list[str]]:
         "bytes": os.path.getsize(path),
         "task": model.task,
         "loss": type(model.loss).__name__,
+        "loss_arguments": model.loss.config(),
         "input_shape": list(model.input_shape),
         "outputs": model.output_size,
         "layers": _layers(model),
@@ -125,7 +126,8 @@ def _layers(model: Any) -> list[dict[str, Any]]:
 
 def _describe_model(facts: dict[str, Any]) -> list[str]:
     lines = _head(facts)
-    lines.append(f"  task: {facts['task']}, with {facts['loss']}")
+    arguments = ", ".join(f"{name} {value:g}" for name, value in facts["loss_arguments"].items())
+    lines.append(f"  task: {facts['task']}, with {facts['loss']}{arguments and f' ({arguments})'}")
     if not facts["fitted"]:
         lines.append("  not fitted yet: it knows no data")
     if facts["classes"]:

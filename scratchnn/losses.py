@@ -9,6 +9,7 @@ loss; the sum is still divided by the number of samples.
 from __future__ import annotations
 
 from . import linalg
+from .checks import require_number, shown
 from .engines.lists import LISTS
 from .errors import ArgumentError
 from .layers.activations import Softmax
@@ -176,6 +177,38 @@ class MSELoss(_ElementwiseLoss):
         return lambda o, t: (o - t) * (o - t), lambda o, t: 2.0 * (o - t)
 
 
+class L1Loss(_ElementwiseLoss):
+    """Mean absolute error: the mean over all entries of |output - target|. Its slope is the same however large the
+    error, and taken as 0 where there is none."""
+
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        size, where = ops.abs, ops.where
+        return lambda o, t: size(o - t), lambda o, t: where(o > t, 1.0, where(o < t, -1.0, 0.0))
+
+
+class HuberLoss(_ElementwiseLoss):
+    """Huber's loss (1964): the mean over all entries of e²/2 for errors e = output - target of at most ``delta``, and
+    of delta·(|e| - delta/2) for larger ones, which so have a bounded say. ``delta`` is in the unit of the targets."""
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.delta = require_number("delta", delta, 0.0, above=True)
+
+    def formulas(self, ops: Any) -> tuple[Formula, Formula]:
+        maximum, delta = ops.maximum, self.delta
+
+        def derivative(o: Any, t: Any) -> Any:
+            return -maximum(-maximum(o - t, -delta), -delta)
+
+        def loss(o: Any, t: Any) -> Any:
+            c = derivative(o, t)  # both cases in one, and no square that could overflow
+            return c * ((o - t) - 0.5 * c)
+
+        return loss, derivative
+
+    def config(self) -> dict[str, Any]:
+        return {"delta": self.delta}
+
+
 class StandardisedMSELoss(MSELoss):
     """The mean squared error of outputs that stand for standardised targets, told in the targets' own unit.
 
@@ -197,11 +230,11 @@ class StandardisedMSELoss(MSELoss):
         return value, ops.map(lambda g, unit: g / unit, gradient, units)
 
 
-def _check_probabilities(rows: Rows) -> Rows:
+def _check_probabilities(rows: Rows, what: str = "binary cross-entropy") -> Rows:
     for sample, row in enumerate(rows):
         for t in row:
             if not 0.0 <= t <= 1.0:
-                raise ValueError(f"binary cross-entropy needs targets from 0 to 1, got {t!r} for sample {sample}")
+                raise ValueError(f"{what} needs targets from 0 to 1, got {t!r} for sample {sample}")
     return rows
 
 
@@ -301,10 +334,22 @@ class CrossEntropyLoss(_ClassLoss):
     """Cross-entropy on logits, fused with log-softmax: the mean of -log softmax(logits)[class].
 
     The gradient is softmax(logits) - target. Targets are class numbers, or rows of class probabilities (one-hot).
+    ``label_smoothing`` a of K classes makes (1 - a)·t + a/K of a target t (Szegedy et al. 2016, section 7), so that no
+    answer pays for being surer than that.
     """
 
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self.label_smoothing = require_number("label_smoothing", label_smoothing, 0.0, 1.0)
+
+    def config(self) -> dict[str, Any]:
+        return {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
+
     def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
-        share = 1.0 / ops.shape(outputs)[0]
+        samples, classes = ops.shape(outputs)
+        share = 1.0 / samples
+        if self.label_smoothing:
+            kept, spread = 1.0 - self.label_smoothing, self.label_smoothing / classes
+            targets = ops.map(lambda t: kept * t + spread, targets)
         if weights is not None:
             targets = ops.map(lambda t, w: t * w, targets, weights)
         softmax, logs = ops.softmax_and_log(outputs)
@@ -322,25 +367,64 @@ class NLLLoss(_ClassLoss):
     Targets are class numbers, or rows of class probabilities (one-hot).
     """
 
+    def cost(self, ops: Any) -> Formula:
+        """What an output costs, for the target there: times the target, it is the loss."""
+        return lambda o, t: -o
+
     def compute(self, ops: Any, outputs: Matrix, targets: Matrix, weights: Matrix | None) -> tuple[float, Matrix]:
-        share = 1.0 / ops.shape(outputs)[0]
-        if weights is not None:
-            targets = ops.map(lambda t, w: t * w, targets, weights)
-        where = ops.where
-        wanted = ops.map(lambda t, o: where(t == 0.0, 0.0, o), targets, outputs)  # what nobody wants may be infinite
-        return -share * ops.dot(targets, wanted), ops.scale(targets, -share)
+        share, where, cost = 1.0 / ops.shape(outputs)[0], ops.where, self.cost(ops)
+        shares = targets if weights is None else ops.map(lambda t, w: t * w, targets, weights)
+        # What nobody wants may be infinite.
+        costs = ops.map(lambda s, o, t: where(s == 0.0, 0.0, cost(o, t)), shares, outputs, targets)
+        return share * ops.dot(shares, costs), ops.scale(shares, -share)
 
     def probabilities(self, outputs: Rows) -> Rows | None:
         return [[linalg.exp(v) for v in row] for row in outputs]
 
 
+class KLDivLoss(NLLLoss):
+    """Kullback-Leibler divergence (1951) on log-probabilities (the output of LogSoftmax): the sum over a row of
+    t·(log t - output), and its mean over the samples, which PyTorch calls "batchmean". 0·log 0 is 0.
+
+    Targets are rows of probabilities, such as what another network says. A model learns them as a regression of rows,
+    and what it predicts are log-probabilities; with ``task="classification"`` it learns labels, as with ``NLLLoss``.
+    """
+
+    task = "regression"
+
+    def cost(self, ops: Any) -> Formula:
+        log = ops.log
+        return lambda o, t: log(t) - o
+
+    def target_rows(self, targets: Targets, width: int) -> Rows:
+        return _check_probabilities(super().target_rows(targets, width), "KLDivLoss")
+
+
 LOSSES: dict[str, type[Loss]] = {
     "mse": MSELoss,
+    "l1": L1Loss,
+    "huber": HuberLoss,
     "bce": BCELoss,
     "bce_with_logits": BCEWithLogitsLoss,
     "cross_entropy": CrossEntropyLoss,
     "nll": NLLLoss,
+    "kl_div": KLDivLoss,
 }
+
+# The arguments of each loss that has any, as a model file may hold them: numbers, which the class itself checks.
+ARGUMENTS: dict[str, tuple[str, ...]] = {"huber": ("delta",), "cross_entropy": ("label_smoothing",)}
+
+
+def loss_from_plain(name: str, arguments: dict[str, Any]) -> Loss:
+    """The loss of that name with these arguments, as its ``config`` gave them; ``ValueError`` for any others."""
+    kind: Any = LOSSES[name]
+    unknown = [argument for argument in arguments if argument not in ARGUMENTS.get(name, ())]
+    if unknown:
+        raise ArgumentError(f"{kind.__name__} has an unknown argument, {shown(unknown[0])}")
+    loss: Loss = kind(**arguments)
+    if loss.config() != arguments or {*map(type, arguments.values())} - {float}:
+        raise ArgumentError(f"the arguments of {kind.__name__} are not written as save writes them")
+    return loss
 
 
 def fitted_loss(loss: Loss, scaling: Scaling | None) -> Loss:
@@ -352,8 +436,8 @@ def check_loss(network: Any, loss: Loss, task: str, outputs: int) -> None:
     """``ValueError`` for a loss that does not fit the network's last layer, or with which this many outputs do not
     tell classes apart, if they should."""
     last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
-    if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss):
-        remedy = "needs LogSoftmax" if type(loss) is NLLLoss else "does the softmax itself: leave it out"
+    if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss, KLDivLoss):
+        remedy = "does the softmax itself: leave it out" if type(loss) is CrossEntropyLoss else "needs LogSoftmax"
         raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")
     if task == "multilabel" and (outputs == 1 or not isinstance(loss, (BCELoss, BCEWithLogitsLoss))):
         came = f"{outputs} output{'s' * (outputs > 1)}"

@@ -185,10 +185,10 @@ class Model:
     ) -> Model:
         """A model around any stack of layers.
 
-        ``loss`` is a loss, its class or its name (cross_entropy, nll, mse, bce, bce_with_logits). ``input_shape`` is
-        the number of features or (channels, height, width); it is read off the first Linear if not given. ``task``
-        follows from the loss if not given: classification for cross-entropy and NLL, and for binary cross-entropy on a
-        single output; multilabel for ``bce_with_logits`` on several.
+        ``loss`` is a loss, its class or its name (cross_entropy, nll, bce, bce_with_logits, mse, l1, huber, kl_div).
+        ``input_shape`` is the number of features or (channels, height, width); it is read off the first Linear if not
+        given. ``task`` follows from the loss if not given: classification for cross-entropy and NLL, and for binary
+        cross-entropy on a single output; multilabel for ``bce_with_logits`` on several.
         Weights are drawn from ``seed``, but for layers that were given a generator of their own. A layer belongs to one
         model; a ``copy()`` of it starts another model with its weights.
         """
@@ -342,7 +342,7 @@ class Model:
         optimizer: str | Optimizer | type[Optimizer] = "sgd",
         momentum: float | None = None,
         nesterov: bool = False,
-        weight_decay: float = 0.0,
+        weight_decay: float | None = None,
         schedule: str | Schedule | type[Schedule] | None = defaults.AUTO,
         clip_norm: float | str | None = defaults.AUTO,
         validation_data: tuple[Any, Any] | None = None,
@@ -365,8 +365,9 @@ class Model:
         A second call goes on from the weights of the first, with the scaling and the classes learned then.
 
         What is not given is the recommended, the same as on the command line (``scratchnn.defaults`` has the numbers):
-        ``lr`` is 0.1 for SGD and 0.001 for Adam, ``momentum`` 0.9 for SGD (0 is none), and an optimizer object keeps
-        its own, with its rate set to ``lr`` if that is given. ``schedule`` is a cosine over the ``epochs`` asked for
+        ``lr`` is 0.1 for SGD and 0.001 for Adam, ``momentum`` 0.9 for SGD (0 is none), ``weight_decay`` 0 (0.01 for
+        AdamW), and an optimizer object keeps its own, with its rate set to ``lr`` if that is given. ``optimizer`` may
+        be "sgd", "adagrad", "rmsprop", "adam" or "adamw". ``schedule`` is a cosine over the ``epochs`` asked for
         (None: the rate stays). ``batch_size`` is 32, on fewer than 320 rows a tenth of them and at least 8 (None: all
         rows at once, full-batch gradient descent). ``clip_norm`` is 1 for the mean squared error of standardised
         targets and for more than 4 layers with weights (None: gradients are left as they are).
@@ -377,14 +378,15 @@ class Model:
 
         ``validation_data`` is a pair (X, y) that is measured after every epoch; ``validation_split`` sets that fraction
         of the rows aside for it, drawn with the model's seed and with every class in proportion. ``optimizer`` and
-        ``schedule`` ("cosine", "step", "plateau") may be names, classes or objects. ``sample_weight`` is one number a
-        row, ``class_weight`` a dict of class: weight (1 for those left out) or "balanced": a class's weight is then the
-        smaller, the more rows it has. Weights are 1 on average. As a few heavy rows would act as a larger learning
-        rate, steps are shorter the more weights differ, about 1 / (mean w²) times as long (see
-        ``weighting.step_share``). ``columns`` names the columns of ``X`` for a model that has not been fitted yet: a
-        ``Dataset`` from a file, or a list of names (a DataFrame brings its own). ``show_training_info`` shows progress
-        on standard error, a line every ``eval`` epochs (not given: every epoch, and on a terminal about 30 in all);
-        ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps the history as ``model.history``.
+        ``schedule`` ("cosine", "step", "plateau", "warmup", "onecycle") may be names, classes or objects.
+        ``sample_weight`` is one number a row, ``class_weight`` a dict of class: weight (1 for those left out) or
+        "balanced": a class's weight is then the smaller, the more rows it has. Weights are 1 on average. As a few heavy
+        rows would act as a larger learning rate, steps are shorter the more weights differ, about 1 / (mean w²) times
+        as long (see ``weighting.step_share``). ``columns`` names the columns of ``X`` for a model that has not been
+        fitted yet: a ``Dataset`` from a file, or a list of names (a DataFrame brings its own). ``show_training_info``
+        shows progress on standard error, a line every ``eval`` epochs (not given: every epoch, and on a terminal about
+        30 in all); ``verbose=1`` does the same, ``verbose=2`` has no live line. The model keeps the history as
+        ``model.history``.
 
         ``checkpoint`` is a file that says where the run stands, after every epoch and every ``checkpoint_every``
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no

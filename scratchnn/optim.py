@@ -1,17 +1,19 @@
 """Update rules, from simple to complex, then schedules for the learning rate, then gradient clipping.
 
 An optimizer changes a list of ``Parameter`` in place, once a batch, with the operations of an engine. The rules and
-their defaults are those of PyTorch's documentation, so that results can be compared.
+their defaults are those of PyTorch's documentation, so that results can be compared; but the rates of SGD and Adagrad,
+which were measured.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from . import defaults, linalg
-from .checks import chosen, require_number, require_size
+from .checks import chosen, require_number, require_size, shown
 from .engines.finding import Computing
 from .engines.lists import LISTS
 from .errors import ArgumentError
@@ -36,16 +38,20 @@ def _as_call(thing: Any) -> str:
 
 
 def described(thing: Any) -> list[Any]:
-    """The class and the arguments of an optimizer or a schedule: its settings. All else that it keeps is what it has
-    learned on the way. [] for None."""
+    """The class and the arguments of an optimizer or a schedule: its settings, where a schedule may be one of them. All
+    else that it keeps is what it has learned on the way. [] for None."""
     if thing is None:
         return []
-    return [type(thing).__name__, {name: value for name, (value, _) in _arguments(thing).items()}]
+    arguments = {name: value for name, (value, _) in _arguments(thing).items()}
+    return [type(thing).__name__, {k: described(v) if isinstance(v, Schedule) else v for k, v in arguments.items()}]
 
 
 class Optimizer(Computing):
     """Base class of optimizers, the rules by which gradients change parameters. One of your own needs ``step``."""
 
+    takes: tuple[
+        str, ...
+    ] = ()  # what ``fit`` may say of it, beside ``lr`` and ``weight_decay``, if it goes by its name
     steps = 0  # taken so far, where a rule counts them
     weight_decay = 0.0
 
@@ -111,6 +117,8 @@ class SGD(Optimizer):
     with ``nesterov`` the step goes along g + m·v instead of v (Sutskever et al. 2013).
     """
 
+    takes = ("momentum", "nesterov")
+
     def __init__(
         self, lr: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False
     ) -> None:
@@ -149,11 +157,127 @@ class SGD(Optimizer):
         self.velocities = list(matrices)
 
 
-class Adam(Optimizer):
+class Adaptive(Optimizer):
+    """What rules have in common that divide the step of each number by the root of a mean, or sum, of its squared
+    gradients: what they remember are matrices as large as the parameters, a list of them under each name in
+    ``memory``. One of your own needs ``directions``."""
+
+    memory: tuple[str, ...] = ("squares",)
+    squares: list[Matrix]
+
+    def __init__(self, lr: float, epsilon: float, weight_decay: float) -> None:
+        super().__init__(lr)
+        self.epsilon = require_number("epsilon", epsilon, 0.0, above=True)
+        self.weight_decay = require_number("weight_decay", weight_decay, 0.0)
+        self.reset()
+
+    def reset(self) -> None:
+        self.steps = 0
+        for name in self.memory:
+            setattr(self, name, [])
+
+    def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
+        """Where each parameter goes, for the gradients of this step."""
+        raise NotImplementedError
+
+    def step(self, parameters: Sequence[Any]) -> None:
+        self.steps += 1
+        self._move(parameters, self.directions([self._decayed_gradient(parameter) for parameter in parameters]))
+
+    def _running(
+        self,
+        before: Sequence[Matrix],
+        keep: float,
+        share: float,
+        matrices: Sequence[Matrix],
+        power: Callable[[Any], Any] = lambda g: g,
+    ) -> list[Matrix]:
+        """keep·before + share·power(g) for each number g of the matrices; what was before the first step is 0."""
+        ops = self.ops
+        if not before:
+            return [ops.map(lambda g: share * power(g), matrix) for matrix in matrices]
+        return [ops.map(lambda m, g: keep * m + share * power(g), m, g) for m, g in zip(before, matrices)]
+
+    def _divided(self, matrices: Sequence[Matrix]) -> list[Matrix]:
+        """m / (√s + ε) for each number m of the matrices and its s in ``squares``."""
+        epsilon, sqrt, ops = self.epsilon, self.ops.sqrt, self.ops
+        return [ops.map(lambda m, s: m / (sqrt(s) + epsilon), m, s) for m, s in zip(matrices, self.squares)]
+
+    def matrices(self) -> list[Matrix]:
+        return [matrix for name in self.memory for matrix in getattr(self, name)]
+
+    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, int] | None:
+        return (shapes * len(self.memory) if steps else []), steps
+
+    def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
+        each = len(matrices) // len(self.memory)
+        parts = {name: list(matrices[i * each : (i + 1) * each]) for i, name in enumerate(self.memory)}
+        if any(min(row) < 0.0 for m in parts["squares"] for row in self.ops.to_rows(m)):
+            raise ValueError("means of squares below 0")
+        self.steps = steps
+        vars(self).update(parts)
+
+
+def _square(g: Any) -> Any:
+    return g * g
+
+
+class Adagrad(Adaptive):
+    """Adagrad (Duchi, Hazan & Singer 2011): w ← w - lr·g / (√s + ε), where s is the sum of all g² so far.
+
+    Numbers that seldom get a gradient keep taking long steps. ``weight_decay`` d adds d·w to the gradient first.
+    """
+
+    def __init__(self, lr: float = 0.1, epsilon: float = 1e-10, weight_decay: float = 0.0) -> None:
+        super().__init__(lr, epsilon, weight_decay)
+
+    def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
+        self.squares = self._running(self.squares, 1.0, 1.0, gradients, _square)
+        return self._divided(gradients)
+
+
+class RMSprop(Adaptive):
+    """RMSprop (Tieleman & Hinton 2012, lecture 6e): w ← w - lr·g / (√s + ε), where s ← alpha·s + (1 - alpha)·g² is a
+    running mean that forgets.
+
+    With ``momentum`` m the step goes along v ← m·v + g / (√s + ε). ``weight_decay`` d adds d·w to the gradient first.
+    """
+
+    takes = ("momentum",)
+
+    def __init__(
+        self,
+        lr: float = 0.01,
+        alpha: float = 0.99,
+        epsilon: float = 1e-8,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.alpha = require_number("alpha", alpha, 0.0, 1.0)
+        self.momentum = require_number("momentum", momentum, 0.0, 1.0)
+        if self.momentum:
+            self.memory = ("velocities", "squares")
+        self.velocities: list[Matrix] = []
+        super().__init__(lr, epsilon, weight_decay)
+
+    def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
+        self.squares = self._running(self.squares, self.alpha, 1.0 - self.alpha, gradients, _square)
+        along = self._divided(gradients)
+        if self.momentum:
+            along = self.velocities = self._running(self.velocities, self.momentum, 1.0, along)
+        return along
+
+
+class Adam(Adaptive):
     """Adam (Kingma & Ba 2015, algorithm 1): steps scaled by running means of the gradient and of its square.
 
-    ``weight_decay`` d adds d·w to the gradient first.
+    m ← beta1·m + (1 - beta1)·g, s ← beta2·s + (1 - beta2)·g², w ← w - lr·m̂ / (√ŝ + ε), where the hat stands for
+    dividing out that the means began at 0: m̂ = m / (1 - beta1ᵗ) after t steps. ``weight_decay`` d adds d·w to the
+    gradient first.
     """
+
+    memory = ("means", "squares")
+    means: list[Matrix]
 
     def __init__(
         self,
@@ -163,54 +287,55 @@ class Adam(Optimizer):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(lr)
         self.beta1 = require_number("beta1", beta1, 0.0, 1.0)
         self.beta2 = require_number("beta2", beta2, 0.0, 1.0)
-        self.epsilon = require_number("epsilon", epsilon, 0.0, above=True)
-        self.weight_decay = require_number("weight_decay", weight_decay, 0.0)
-        self.reset()
+        super().__init__(lr, epsilon, weight_decay)
 
-    def reset(self) -> None:
-        self.steps = 0
-        self.means: list[Matrix] = []
-        self.squares: list[Matrix] = []
-
-    def step(self, parameters: Sequence[Any]) -> None:
-        self.steps += 1
-        gradients = [self._decayed_gradient(parameter) for parameter in parameters]
-        self.means = self._running(self.means, self.beta1, gradients, lambda g: g)
-        self.squares = self._running(self.squares, self.beta2, gradients, lambda g: g * g)
-        self._move(parameters, [self._direction(m, s) for m, s in zip(self.means, self.squares)])
-
-    def _running(
-        self, before: Sequence[Matrix], beta: float, gradients: Sequence[Matrix], power: Callable[[Any], Any]
-    ) -> list[Matrix]:
-        """Running means of a power of the gradients, which start at 0."""
-        share, ops = 1.0 - beta, self.ops
-        if not before:
-            return [ops.map(lambda g: share * power(g), gradient) for gradient in gradients]
-        return [ops.map(lambda m, g: beta * m + share * power(g), m, g) for m, g in zip(before, gradients)]
-
-    def _direction(self, mean: Matrix, square: Matrix) -> Matrix:
-        """m̂ / (√ŝ + ε), where the hat stands for dividing out that the means began at 0."""
+    def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
+        self.means = self._running(self.means, self.beta1, 1.0 - self.beta1, gradients)
+        self.squares = self._running(self.squares, self.beta2, 1.0 - self.beta2, gradients, _square)
         first, second = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
-        epsilon, sqrt = self.epsilon, self.ops.sqrt
-        return self.ops.map(lambda m, s: (m / first) / (sqrt(s / second) + epsilon), mean, square)
-
-    def matrices(self) -> list[Matrix]:
-        return [*self.means, *self.squares]
-
-    def remembers(self, shapes: list[tuple[int, int]], steps: int) -> tuple[Any, int] | None:
-        return (shapes * 2 if steps else []), steps
-
-    def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
-        half = len(matrices) // 2
-        if any(min(row) < 0.0 for m in matrices[half:] for row in self.ops.to_rows(m)):
-            raise ValueError("means of squares below 0")
-        self.steps, self.means, self.squares = steps, list(matrices[:half]), list(matrices[half:])
+        epsilon, sqrt, ops = self.epsilon, self.ops.sqrt, self.ops
+        return [
+            ops.map(lambda m, s: (m / first) / (sqrt(s / second) + epsilon), m, s)
+            for m, s in zip(self.means, self.squares)
+        ]
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam}
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2): w ← w - lr·(m̂ / (√ŝ + ε) + d·w).
+
+    The decay d is no part of the gradient, so it is not divided by the size of gradients as it is in ``Adam``: every
+    weight shrinks at the same rate.
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(lr, beta1, beta2, epsilon, weight_decay)
+
+    def _decayed_gradient(self, parameter: Any) -> Matrix:
+        return parameter.gradient
+
+    def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
+        if self.weight_decay:
+            pairs = zip(directions, parameters)
+            directions = [self.ops.add_scaled(d, parameter.value, self.weight_decay) for d, parameter in pairs]
+        super()._move(parameters, directions)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+}
 
 
 class Schedule:
@@ -220,7 +345,7 @@ class Schedule:
         return _as_call(self)
 
     def start(self, optimizer: Optimizer) -> None:
-        """Called before the first epoch."""
+        """Called before the first epoch, whose rate is the optimizer's own unless this sets another."""
         self.base = optimizer.lr
 
     def after_epoch(self, optimizer: Optimizer, epoch: int, loss: float) -> None:
@@ -230,6 +355,18 @@ class Schedule:
     def rate(self, epoch: int) -> float:
         """The learning rate after ``epoch`` epochs."""
         raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """All that it keeps, for a checkpoint: its arguments, and where it stands."""
+        return dict(vars(self))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what ``state`` gave."""
+        vars(self).update(state)
+
+    def known(self) -> bool:
+        """Whether it is one of scratchnn's, so that the losses it has seen tell where it stands."""
+        return type(self) in SCHEDULES.values()
 
 
 class StepSchedule(Schedule):
@@ -253,6 +390,39 @@ class CosineSchedule(Schedule):
     def rate(self, epoch: int) -> float:
         angle = math.pi * min(epoch, self.epochs) / self.epochs
         return self.minimum + (self.base - self.minimum) * (1.0 + math.cos(angle)) / 2.0
+
+
+def _half_a_cosine(first: float, last: float, part: float) -> float:
+    """On the way from one rate to another: the first where ``part`` is 0, the last where it is 1."""
+    return last + (first - last) * (1.0 + math.cos(math.pi * part)) / 2.0
+
+
+class OneCycleSchedule(Schedule):
+    """One cycle (Smith & Topin 2018): up from a low rate to the optimizer's own, and down to next to nothing.
+
+    The first epoch has the rate lr / ``div_factor``. Over the first ``pct_start`` of the ``epochs`` (rounded to whole
+    ones) it rises to lr, and falls over the others to lr / (div_factor · ``final_div_factor``), each time along half a
+    cosine. What goes down once is best given a rate larger than one that stays. Momentum is left alone.
+    """
+
+    def __init__(
+        self, epochs: int, pct_start: float = 0.3, div_factor: float = 25.0, final_div_factor: float = 1e4
+    ) -> None:
+        self.epochs = require_size("epochs", epochs)
+        self.pct_start = require_number("pct_start", pct_start, 0.0, 1.0)
+        self.div_factor = require_number("div_factor", div_factor, 1.0)
+        self.final_div_factor = require_number("final_div_factor", final_div_factor, 1.0)
+
+    def start(self, optimizer: Optimizer) -> None:
+        super().start(optimizer)
+        optimizer.lr = self.rate(0)
+
+    def rate(self, epoch: int) -> float:
+        lowest, rising = self.base / self.div_factor, round(self.pct_start * self.epochs)
+        if epoch < rising:
+            return _half_a_cosine(lowest, self.base, epoch / rising)
+        part = (min(epoch, self.epochs) - rising) / max(self.epochs - rising, 1)
+        return _half_a_cosine(self.base, lowest / self.final_div_factor, part)
 
 
 class ReduceOnPlateau(Schedule):
@@ -280,15 +450,73 @@ class ReduceOnPlateau(Schedule):
             self.waited = 0
 
 
-SCHEDULES: dict[str, type[Schedule]] = {"cosine": CosineSchedule, "step": StepSchedule, "plateau": ReduceOnPlateau}
+class WarmUp(Schedule):
+    """Linear warm-up (Goyal et al. 2017, section 2.2): ``epochs`` epochs with rates that rise to the optimizer's own.
+
+    Of n epochs the first has the rate lr / (n + 1), the second 2·lr / (n + 1); the one after them has lr. From there on
+    the schedule ``then`` goes its way, as if training had just begun; without one the rate stays.
+    """
+
+    def __init__(self, epochs: int, then: Schedule | None = None) -> None:
+        self.epochs = require_size("epochs", epochs, 0)
+        if then is not None and not isinstance(then, Schedule):
+            raise ArgumentError(f"then must be a Schedule such as CosineSchedule(30), or None, got {shown(then)}")
+        self.then = then
+
+    def start(self, optimizer: Optimizer) -> None:
+        super().start(optimizer)
+        if self.then is not None:
+            self.then.start(optimizer)  # what it keeps is there from the beginning, as in every checkpoint
+        if self.epochs:
+            optimizer.lr = self.rate(0)
+
+    def after_epoch(self, optimizer: Optimizer, epoch: int, loss: float) -> None:
+        since = epoch - self.epochs
+        if since <= 0:
+            optimizer.lr = self.rate(epoch)
+        if self.then is not None and since == 0:
+            self.then.start(optimizer)
+        elif self.then is not None and since > 0:
+            self.then.after_epoch(optimizer, since, loss)
+
+    def rate(self, epoch: int) -> float:
+        """The rate after so many epochs of warming up."""
+        return self.base * min((epoch + 1) / (self.epochs + 1), 1.0)
+
+    def __copy__(self) -> WarmUp:
+        """With a copy of the other schedule: each of the two goes its own way."""
+        other = WarmUp(self.epochs, copy(self.then))
+        vars(other).update({name: value for name, value in vars(self).items() if name != "then"})
+        return other
+
+    def state(self) -> dict[str, Any]:
+        return {**vars(self), "then": None if self.then is None else self.then.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if self.then is not None:
+            self.then.restore(state["then"])
+        super().restore({**state, "then": self.then})
+
+    def known(self) -> bool:
+        return super().known() and (self.then is None or self.then.known())
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "cosine": CosineSchedule,
+    "step": StepSchedule,
+    "plateau": ReduceOnPlateau,
+    "warmup": WarmUp,
+    "onecycle": OneCycleSchedule,
+}
 
 
 def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
     """A schedule as it is, or one by its name or class that suits a run of so many epochs.
 
     "cosine" falls to 0 at the end, "step" goes down to a tenth after each third of the run, "plateau" when the loss has
-    not fallen for more than 3 epochs. "auto" is the recommended one, None and "none" are no schedule. ``ValueError``
-    lists the names.
+    not fallen for more than 3 epochs, "warmup" rises for a tenth of the run and then falls as a cosine does, "onecycle"
+    rises for three tenths. "auto" is the recommended one, None and "none" are no schedule. ``ValueError`` lists the
+    names.
     """
     if schedule == defaults.AUTO:
         schedule = defaults.SCHEDULE
@@ -301,36 +529,47 @@ def make_schedule(schedule: Any, epochs: int) -> Schedule | None:
         return StepSchedule(math.ceil(epochs / 3))
     if name == "plateau":
         return ReduceOnPlateau(patience=3)
-    return CosineSchedule(epochs) if name == "cosine" else SCHEDULES[name]()
+    if name == "warmup":
+        rising = math.ceil(epochs / 10) if epochs > 1 else 0
+        return WarmUp(rising, CosineSchedule(epochs - rising))
+    if name in ("cosine", "onecycle"):
+        return SCHEDULES[name](epochs)  # type: ignore[call-arg]
+    return SCHEDULES[name]()
 
 
 def make_optimizer(
     optimizer: str | Optimizer | type[Optimizer],
     lr: float | None,
-    sgd_settings: Mapping[str, Any],
-    weight_decay: float,
+    settings: Mapping[str, Any],
+    weight_decay: float | None,
 ) -> tuple[Optimizer, float]:
     """The optimizer that ``fit``'s arguments describe, and its first rate; ``ValueError`` names what is wrong.
 
     Without a rate (None) it is the recommended one, or the optimizer object's own; SGD without a ``momentum`` gets the
-    recommended one. An object that was handed over stays as it is.
+    recommended one, and any without a ``weight_decay`` its own. An object that was handed over stays as it is.
     """
     if isinstance(optimizer, Optimizer):
-        given = [name for name, value in {**sgd_settings, "weight_decay": weight_decay}.items() if value]
+        given = [name for name, value in {**settings, "weight_decay": weight_decay}.items() if value]
         if given:
             raise ArgumentError(f"{' and '.join(given)} must be given to the {type(optimizer).__name__} object itself")
         return optimizer, optimizer.lr if lr is None else require_number("lr", lr, 0.0, above=True)
-    optimizer = chosen("optimizer", optimizer, OPTIMIZERS, ", or an Optimizer object")
-    rate = defaults.LEARNING_RATES[optimizer] if lr is None else lr
-    if optimizer == "sgd":
-        settings = dict(sgd_settings)
-        if settings.get("momentum") is None:
-            settings["momentum"] = defaults.MOMENTUM
-        return OPTIMIZERS["sgd"](rate, weight_decay=weight_decay, **settings), rate  # type: ignore[call-arg]
-    odd = [name for name, value in sgd_settings.items() if value]
+    name = chosen("optimizer", optimizer, OPTIMIZERS, ", or an Optimizer object")
+    rule, rate = OPTIMIZERS[name], defaults.LEARNING_RATES[name] if lr is None else lr
+    _require_taken(name, [setting for setting, value in settings.items() if value and setting not in rule.takes])
+    arguments = {setting: settings[setting] for setting in rule.takes if settings.get(setting) is not None}
+    if name == "sgd":
+        arguments.setdefault("momentum", defaults.MOMENTUM)
+    if weight_decay is not None:
+        arguments["weight_decay"] = weight_decay
+    return rule(rate, **arguments), rate
+
+
+def _require_taken(name: str, odd: Sequence[str]) -> None:
+    """``ArgumentError`` for settings that the optimizer of this name has not."""
     if odd:
-        raise ArgumentError(f"{' and '.join(odd)}: only for the optimizer 'sgd', not for {optimizer!r}")
-    return OPTIMIZERS[optimizer](rate, weight_decay=weight_decay), rate  # type: ignore[call-arg]
+        takers = [repr(other) for other, rule in OPTIMIZERS.items() if {*odd} <= {*rule.takes}]
+        which = f"the optimizer{'s' * (len(takers) > 1)} {' and '.join(takers)}"
+        raise ArgumentError(f"{' and '.join(odd)}: only for {which}, not for {name!r}")
 
 
 def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = LISTS) -> float:

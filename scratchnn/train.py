@@ -185,22 +185,24 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         default=defaults.AUTO,
         help=f"rows a step ({defaults.BATCH_SIZE}, fewer on small tables), or full",
     )
-    group.add_argument("--optimizer", default="sgd", help="sgd (default) or adam")
+    group.add_argument("--optimizer", default="sgd", help=f"sgd (default), {_listed(*list(rates)[1:])}")
+    usual = [f"{rate:g} for {name}" for name, rate in rates.items()]
+    group.add_argument("--lr", metavar="RATE", type=positive, help=f"learning rate: {', '.join(usual)}")
     group.add_argument(
-        "--lr", metavar="RATE", type=positive, help=f"learning rate: {rates['sgd']}, or {rates['adam']} for adam"
-    )
-    group.add_argument(
-        "--momentum", metavar="M", type=cli.number(at_least=0, below=1), help=f"of sgd ({defaults.MOMENTUM})"
+        "--momentum",
+        metavar="M",
+        type=cli.number(at_least=0, below=1),
+        help=f"of sgd ({defaults.MOMENTUM}) and rmsprop (0)",
     )
     group.add_argument("--nesterov", action="store_true", help="Nesterov's momentum")
     group.add_argument(
-        "--weight-decay", metavar="D", type=cli.number(at_least=0), default=0.0, help="pulls weights to 0"
+        "--weight-decay", metavar="D", type=cli.number(at_least=0), help="pulls weights to 0 (0, of adamw 0.01)"
     )
     group.add_argument(
         "--schedule",
-        choices=["cosine", "step", "plateau", "none"],
+        choices=["cosine", "step", "plateau", "warmup", "onecycle", "none"],
         default=defaults.SCHEDULE,
-        help=f"how the learning rate falls ({defaults.SCHEDULE})",
+        help=f"how the learning rate goes ({defaults.SCHEDULE})",
     )
     group.add_argument(
         "--clip-norm",
@@ -235,6 +237,10 @@ def _add_output(parser: cli.Parser) -> None:
     group.add_argument("--quiet", action="store_true", help="no progress, nothing but the results")
     group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
     parser.add_version()
+
+
+def _listed(*names: str) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _sizes(text: str) -> list[int]:
@@ -274,8 +280,11 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--test-fraction holds out rows of the training file, and --test names another file to test on")
     if options.csv == options.test == "-":
         parser.error("standard input cannot hold both the rows to learn from and those to test on")
-    if options.optimizer.lower() == "adam" and (options.momentum or options.nesterov):
-        parser.error("--momentum and --nesterov belong to --optimizer sgd, not to adam")
+    optimizer = options.optimizer.lower()
+    if optimizer in ("adam", "adamw", "adagrad") and (options.momentum or options.nesterov):
+        parser.error(f"--momentum and --nesterov belong to --optimizer sgd, not to {optimizer}")
+    if optimizer == "rmsprop" and options.nesterov:
+        parser.error("--nesterov belongs to --optimizer sgd, not to rmsprop")
     if options.nesterov and options.momentum == 0:
         parser.error("--nesterov needs a --momentum above 0")
     if options.early_stopping and options.validation_split == 0:

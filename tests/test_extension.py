@@ -16,8 +16,11 @@ from scratchnn import (
     CosineSchedule,
     EarlyStopping,
     Model,
+    OneCycleSchedule,
     ReduceOnPlateau,
+    RMSprop,
     StepSchedule,
+    WarmUp,
     load_digits,
     train,
 )
@@ -66,6 +69,13 @@ KINDS: dict[str, Callable[[], dict[str, Any]]] = {
     "steps": lambda: {"schedule": StepSchedule(2, 0.5)},
     "plateau": lambda: {"schedule": "plateau"},
     "a short cosine": lambda: {"schedule": CosineSchedule(3, 0.01)},
+    "adamw": lambda: {"optimizer": "adamw", "lr": 0.01},
+    "rmsprop": lambda: {"optimizer": "rmsprop", "lr": 0.001},
+    "rmsprop with momentum": lambda: {"optimizer": RMSprop(0.001, momentum=0.9)},
+    "adagrad": lambda: {"optimizer": "adagrad", "lr": 0.05},
+    "a warm-up": lambda: {"schedule": WarmUp(3, CosineSchedule(9, 0.01))},
+    "a warm-up before a plateau": lambda: {"schedule": WarmUp(1, ReduceOnPlateau(patience=0))},
+    "a short cycle": lambda: {"schedule": OneCycleSchedule(4)},
 }
 
 
@@ -100,6 +110,10 @@ def test_a_run_that_was_stopped_goes_on_for_longer(tmp_path: Path) -> None:
         ("cosine", CosineSchedule(6)),
         (CosineSchedule(3), "cosine"),
         ("step", "step"),
+        ("warmup", "warmup"),
+        ("onecycle", "onecycle"),
+        ("onecycle", OneCycleSchedule(6)),
+        (OneCycleSchedule(3, 0.5), OneCycleSchedule(6, 0.5)),
         (StepSchedule(1), StepSchedule),
     ],
 )
@@ -133,6 +147,10 @@ def test_one_schedule_object_can_be_used_for_both(tmp_path: Path) -> None:
         (CosineSchedule(9), CosineSchedule(8), "schedule's epochs was 9, is now 8"),
         (CosineSchedule(3), CosineSchedule(7), "schedule's epochs was 3, is now 7"),
         (StepSchedule(2), StepSchedule(3), "schedule's step_size was 2, is now 3"),
+        ("onecycle", OneCycleSchedule(6, 0.5), r"schedule's pct_start was 0\.3, is now 0\.5"),
+        (WarmUp(2), WarmUp(1), "schedule's epochs was 2, is now 1"),
+        (WarmUp(1), WarmUp(1, StepSchedule(2)), "schedule's then was none, is now StepSchedule"),
+        (WarmUp(1, StepSchedule(3)), WarmUp(1, StepSchedule(2)), "schedule's then's step_size was 3, is now 2"),
     ],
 )
 def test_another_schedule_is_refused(before: Any, now: Any, message: str, tmp_path: Path) -> None:

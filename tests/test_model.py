@@ -464,7 +464,7 @@ def test_the_input_shape_is_read_off_the_first_linear_layer_or_given() -> None:
         (
             [Linear(2, 3)],
             {"loss": "hinge"},
-            "unknown loss 'hinge': known are mse, bce, bce_with_logits, cross_entropy, nll",
+            "unknown loss 'hinge': known are mse, l1, huber, bce, bce_with_logits, cross_entropy, nll, kl_div",
         ),
         (
             [Linear(2, 3)],

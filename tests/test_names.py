@@ -13,21 +13,29 @@ import pytest
 import scratchnn
 from scratchnn import (
     SGD,
+    Adagrad,
     Adam,
+    AdamW,
     BCEWithLogitsLoss,
     Callback,
     CosineSchedule,
     CrossEntropyLoss,
     DataError,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
     LeakyReLU,
     Linear,
     Model,
     MSELoss,
+    OneCycleSchedule,
     ReduceOnPlateau,
     ReLU,
+    RMSprop,
     Sigmoid,
     StepSchedule,
     Tanh,
+    WarmUp,
     elementary,
     linalg,
 )
@@ -127,6 +135,35 @@ def test_a_cosine_over_all_epochs_by_its_name(given: Any) -> None:
     assert rates(given)[-1] == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("given", ["warmup", "WarmUp", "warm-up", WarmUp])
+def test_a_warm_up_for_a_tenth_of_the_epochs_by_its_name(given: Any) -> None:
+    assert rates(given) == rates(WarmUp(1, CosineSchedule(6)))
+    assert rates(given, 11) == rates(WarmUp(2, CosineSchedule(9)), 11)
+    assert rates(given, 1) == rates("cosine", 1)
+
+
+@pytest.mark.parametrize("given", ["onecycle", "OneCycle", "one_cycle", OneCycleSchedule])
+def test_one_cycle_over_all_epochs_by_its_name(given: Any) -> None:
+    assert rates(given) == rates(OneCycleSchedule(7))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("adagrad", Adagrad), ("rmsprop", RMSprop), ("RMSProp", RMSprop), ("AdamW", AdamW)]
+)
+def test_the_other_optimizers_by_their_names(name: str, kind: Any) -> None:
+    assert fitted(optimizer=name) == fitted(optimizer=kind) == fitted(optimizer=kind())
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [("l1", L1Loss), ("L1", L1Loss), ("huber", HuberLoss), (HuberLoss, HuberLoss), ("KLDiv", KLDivLoss)],
+)
+def test_the_other_losses_by_their_names(given: Any, kind: Any) -> None:
+    model = Model.from_layers([Linear(2, 3)], loss=given)
+    assert type(model.loss) is kind
+    assert model.task == "regression"
+
+
 @pytest.mark.parametrize("given", ["step", StepSchedule])
 def test_steps_after_each_third_by_their_name(given: Any) -> None:
     assert rates(given) == rates(StepSchedule(3))
@@ -146,7 +183,8 @@ def test_no_schedule_by_its_name() -> None:
 
 @pytest.mark.parametrize("given", ["linear", 0.5, Rates, lambda epoch: 0.1, object])
 def test_an_unknown_schedule_lists_the_known_ones(given: Any) -> None:
-    with pytest.raises(ValueError, match=r"^unknown schedule .*: known are cosine, step, plateau, or a Schedule such"):
+    known = "known are cosine, step, plateau, warmup, onecycle, or a Schedule such"
+    with pytest.raises(ValueError, match=f"^unknown schedule .*: {known}"):
         rates(given)
 
 

@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..layers import ARGUMENTS
 from ..layers.architecture import frozen_layers, layer_from_plain, layer_to_plain, own_layers
 from ..layers.base import MOST_LAYERS, Sequential, width
-from ..losses import LOSSES, check_loss
+from ..losses import LOSSES, check_loss, loss_from_plain
 from ..preprocessing.scaling import Scaling
 from .records import pack_matrix, packed_shape, unpack_matrix
 
@@ -36,6 +36,7 @@ WORK_FOR_A_BYTE = 1 << 11
 _PARTS: dict[str, tuple[type, ...]] = {
     "layers": (list,),
     "loss": (str,),
+    "loss_arguments": (dict,),
     "task": (str,),
     "input_shape": (list,),
     "classes": (list,),
@@ -54,6 +55,7 @@ _PARTS: dict[str, tuple[type, ...]] = {
 # Parts that came with a version of the format, and what older files stand for.
 _ADDED: dict[int, dict[str, Any]] = {
     3: {"target_scaling_kind": "auto", "target_scaling": None, "seed": 0, "frozen": []},
+    4: {"loss_arguments": {}},  # no loss of before had any
 }
 
 
@@ -71,6 +73,7 @@ def described(network: Sequential, loss: Loss, schema: Schema, seed: int | None)
     description = {
         "layers": [layer_to_plain(layer) for layer in network],
         "loss": loss_name,
+        "loss_arguments": loss.config(),
         **schema.to_plain(),
         "weights": [pack_matrix(network.ops.to_rows(p.value)) for p in network.parameters()],
         "seed": seed,
@@ -93,7 +96,7 @@ def network_of(description: Any, own: Mapping[str, type[Layer]], max_work: int |
         raise ValueError("the arguments of the layers are not written as save writes them")
     check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
     check_work(network, description, max_work)
-    loss, shape = LOSSES[description["loss"]](), tuple(description["input_shape"])
+    loss, shape = _loss_of(description), tuple(description["input_shape"])
     check_loss(network, loss, description["task"], width(network.output_shape(shape)))
     return network, loss
 
@@ -114,7 +117,7 @@ def brought_up_to_date(description: Any, version: int) -> Any:
     if type(description) is dict:
         for name, value in (item for parts in later for item in parts.items()):
             require(name not in description, f"there is an unknown part, {shown(name)}")
-            description[name] = list(value) if type(value) is list else value
+            description[name] = type(value)(value) if type(value) in (list, dict) else value
     return description
 
 
@@ -130,6 +133,7 @@ def check_description(description: Any, own: Collection[str] = ()) -> None:
     unknown = next((name for name in description if name not in _PARTS), None)
     require(unknown is None, f"there is an unknown part, {shown(unknown)}")
     require_known("loss", description["loss"], LOSSES)
+    _loss_of(description)
     require_known("task", description["task"], TASKS)
     require_known("scaling_kind", description["scaling_kind"], Scaling.KINDS)
     require_known("target_scaling_kind", description["target_scaling_kind"], Scaling.TARGET_KINDS)
@@ -140,6 +144,10 @@ def check_description(description: Any, own: Collection[str] = ()) -> None:
     require(set(map(type, description["feature_names"])) <= {str}, "feature_names are to be texts")
     seed = description["seed"]
     require(seed is None or 0 <= seed < MOST_SEEDS, f"seed is to be from 0 to 2**128 - 1, got {shown(seed)}")
+
+
+def _loss_of(description: dict[str, Any]) -> Loss:
+    return loss_from_plain(description["loss"], description["loss_arguments"])
 
 
 def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> int:

@@ -45,8 +45,8 @@ __all__ = [
 ]
 
 FORMAT = "scratchnn model"
-VERSION = 3
-VERSIONS = (1, 2, 3)  # that can be read
+VERSION = 4
+VERSIONS = (1, 2, 3, 4)  # that can be read
 FIRST_MODELS = ("scratchnn model", 1)  # written by the pickle module; their checksum covers the payload alone
 
 MAX_BYTES = 4 << 30  # a file above 4 GiB is not read

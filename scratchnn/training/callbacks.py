@@ -256,6 +256,7 @@ class RateSchedule(Callback):
 
     def on_train_begin(self, subject: Any, run: Run) -> None:
         self._schedule.start(self._optimizer)
+        run.lr = self._optimizer.lr
 
     def on_epoch_end(self, subject: Any, run: Run) -> None:
         history = run.history

@@ -146,6 +146,8 @@ def _change(name: str, before: Any, now: Any) -> str:
         key = next((key for key in {**now[1], **before[1]} if before[1].get(key) != now[1].get(key)), "class")
         name = key if name == "optimizer" else f"{name}'s {key}"
         before, now = before[1].get(key), now[1].get(key)
+        if _is_described(before) and _is_described(now) and before[0] == now[0] and before != now:
+            return _change(name, before, now)  # of a schedule that hands over to another one, which differs
     return f"{printable(name[:40])} was {_shown(before)}, is now {_shown(now)}"
 
 

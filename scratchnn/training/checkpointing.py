@@ -12,7 +12,7 @@ from typing import Any
 
 from ..checks import shown_path
 from ..errors import ArgumentError, ModelFileError
-from ..optim import CosineSchedule, Schedule, described, make_schedule
+from ..optim import CosineSchedule, OneCycleSchedule, Schedule, described, make_schedule
 from ..saving.records import pack_matrix, require_plain
 from .callbacks import BestWeights, Callback, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
@@ -94,7 +94,7 @@ class Checkpointing(Callback):
             "momentum": [pack(matrix, trainer.ops) for matrix in optimizer.matrices()],
             "steps": optimizer.steps,
             "lr": optimizer.lr,
-            "schedule": dict(vars(self._schedule)) if self._schedule else {},
+            "schedule": self._schedule.state() if self._schedule else {},
             "generators": [generator_state(rng) for rng in self._generators()],
             "callbacks": [callback.state() for callback in self._remembering],
         }
@@ -129,7 +129,7 @@ class Checkpointing(Callback):
         """``ArgumentError`` for a schedule or a callback whose memory could not be written."""
         require_plain("the settings of this run", self._settings)
         if self._schedule:
-            require_plain(repr(self._schedule), vars(self._schedule))
+            require_plain(repr(self._schedule), self._schedule.state())
         for callback in self._remembering:
             require_plain(f"what state() of {type(callback).__name__} returns", callback.state())
 
@@ -137,13 +137,16 @@ class Checkpointing(Callback):
         """The settings that this run would have had if it had been asked for so many epochs; ``then`` gets the epochs
         and the schedule of each.
 
-        One that was asked for by its name suits the epochs, and so does a cosine that ends with them.
+        One that was asked for by its name suits the epochs, and so does a cosine, or a cycle, that ends with them.
         """
         if type(epochs) is not int or not 0 < epochs < 1 << 53:
             epochs = self._trainer.epochs  # not from a checkpoint of ours
         then.append((epochs, make_schedule(self._asked_schedule, epochs)))
-        if isinstance(self._schedule, CosineSchedule) and self._schedule.epochs == self._trainer.epochs:
-            then.append((epochs, CosineSchedule(epochs, self._schedule.minimum)))
+        schedule = self._schedule
+        if isinstance(schedule, (CosineSchedule, OneCycleSchedule)) and schedule.epochs == self._trainer.epochs:
+            shorter = copy(schedule)
+            shorter.epochs = epochs
+            then.append((epochs, shorter))
         return [{**self._settings, "epochs": epochs, "schedule": described(schedule)} for _, schedule in then]
 
     def _require_epochs(self, state: Any, before: int) -> None:
@@ -172,7 +175,7 @@ class Checkpointing(Callback):
         self._restore_callbacks(callbacks)
         optimizer.lr = lr
         if self._schedule:
-            vars(self._schedule).update(schedule)
+            self._schedule.restore(schedule)
         run.go_on_from(standing.run)
         run.lr = lr
         trainer.order = standing.order

@@ -15,7 +15,7 @@ class Snapshot:
 
     def __init__(self, model: Any, *others: Any) -> None:
         layers = list(model.network.walk())
-        things = [model, *layers, *(other for other in others if isinstance(other, (Optimizer, Schedule)))]
+        things = [model, *layers, *(part for other in others for part in _parts(other))]
         self._things = [(thing, dict(vars(thing))) for thing in things]
         self._parameters = [(parameter, dict(vars(parameter))) for parameter in model.network.parameters()]
         self._generators = [(rng, rng.getstate()) for rng in (model.order_rng, *generators_of(layers))]
@@ -38,6 +38,15 @@ class Snapshot:
     def forget(self) -> None:
         """Let go of everything: a run has begun, and what was before it need not be held in memory."""
         self._things, self._parameters, self._generators = [], [], []
+
+
+def _parts(thing: Any) -> list[Any]:
+    """An optimizer, or a schedule with those that it hands over to; [] for anything else."""
+    inside = vars(thing).values() if isinstance(thing, Schedule) else []
+    return [thing, *(part for value in inside for part in _parts(value))] if isinstance(thing, _KINDS) else []
+
+
+_KINDS = (Optimizer, Schedule)
 
 
 def generators_of(layers: Iterable[Any]) -> list[Random]:

@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from ..checks import require, shown
-from ..optim import SCHEDULES, Optimizer, Schedule, described
+from ..optim import Optimizer, Schedule, described
 from .callbacks import History, Run
 from .checkpoint import generator_state, unpack, unpack_order
 
@@ -73,20 +73,15 @@ class Standing:
         saved, lr = self._state["schedule"], self._state["lr"]
         require(type(saved) is dict, f"the schedule is to be a dict, got {shown(saved)}")
         require(type(lr) is float and 0.0 <= lr < math.inf and lr == self.run.lr, f"a learning rate of {shown(lr)}")
-        if schedule is None or type(schedule) in SCHEDULES.values():
+        if schedule is None or schedule.known():
             wanted, rate = _followed(schedule, self.run.history, first)
             fine = saved == wanted and all(type(saved[name]) is type(value) for name, value in wanted.items())
             require(fine, "the schedule stands elsewhere than its losses have led it")
             require(_alike(lr, rate), f"a learning rate of {shown(lr)}, where the schedule has led to {rate:g}")
             if described(schedule) != described(now):
                 return _followed(now, self.run.history, first)
-        else:
-            hidden = next((name for name in saved if hasattr(type(schedule), name)), None)
-            require(hidden is None, f"{shown(hidden)} of a schedule is no state of it")
-            for name, value in vars(schedule).items():
-                require(name in saved, f"{name} of the schedule is missing")
-                fine = value is None or _kind(saved[name]) is _kind(value)
-                require(fine, f"{name} of the schedule cannot be {shown(saved[name])}")
+            return wanted, lr
+        _check_schedule(schedule, saved)
         return dict(saved), lr
 
     def generators(self, generators: Sequence[Random]) -> list[Any]:
@@ -118,6 +113,20 @@ def _require_shape(what: str, came: tuple[int, int], expected: tuple[int, int]) 
     require(came == expected, f"{what} is {came[0]}x{came[1]}, the layers need {expected[0]}x{expected[1]}")
 
 
+def _check_schedule(schedule: Schedule, saved: dict[str, Any]) -> None:
+    """``ValueError`` for what cannot be the state of a schedule of one's own, or of one that hands over to such a
+    one."""
+    hidden = next((name for name in saved if hasattr(type(schedule), name)), None)
+    require(hidden is None, f"{shown(hidden)} of a schedule is no state of it")
+    for name, value in schedule.state().items():
+        require(name in saved, f"{name} of the schedule is missing")
+        fine = value is None or _kind(saved[name]) is _kind(value)
+        require(fine, f"{name} of the schedule cannot be {shown(saved[name])}")
+        inner = vars(schedule).get(name)
+        if isinstance(inner, Schedule):
+            _check_schedule(inner, saved[name])
+
+
 def _followed(schedule: Schedule | None, history: History, first: float) -> tuple[dict[str, Any], float]:
     """(attributes, learning rate) of a schedule that started at the rate ``first`` and saw the losses of a history."""
     if schedule is None:
@@ -126,7 +135,7 @@ def _followed(schedule: Schedule | None, history: History, first: float) -> tupl
     there.start(optimizer)
     for epoch, loss in enumerate(history.validation_loss or history.loss, 1):
         there.after_epoch(optimizer, epoch, loss)
-    return vars(there), optimizer.lr
+    return there.state(), optimizer.lr
 
 
 def _kind(value: Any) -> type:

@@ -140,8 +140,8 @@ def _image_layer(name: str, **settings: Any) -> Any:
     return model.fit(ROWS, LABELS, epochs=1)
 
 
-def _loss(name: str, *, outputs: Any, targets: Any, weights: Any = None) -> Any:
-    loss = getattr(scratchnn, name)()
+def _loss(name: str, *, outputs: Any, targets: Any, weights: Any = None, **settings: Any) -> Any:
+    loss = getattr(scratchnn, name)(**settings)
     loss.forward(outputs, targets, weights)
     return loss.backward()
 
@@ -213,6 +213,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "executor": None,
         "progress": None,
     }
+    classes = {"outputs": [[0.2, 0.4]], "targets": [1], "weights": None}
     elementwise = {"outputs": [[0.2, 0.4]], "targets": [[0.0, 1.0]], "weights": [1.0]}
     return {
         "Model": [
@@ -257,13 +258,34 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         },
         "Flatten": [(_image_layer, {"name": "Flatten"})],
         "Sequential": [(s.Sequential, {"layers": layers})],
-        **{name: [(_loss, {"name": name, **elementwise})] for name in ("MSELoss", "BCELoss", "BCEWithLogitsLoss")},
-        **{
-            name: [(_loss, {"name": name, "outputs": [[0.2, 0.4]], "targets": [1], "weights": None})]
-            for name in ("CrossEntropyLoss", "NLLLoss")
-        },
+        **{name: [(_loss, {"name": name, **elementwise})] for name in ("MSELoss", "L1Loss", "KLDivLoss")},
+        **{name: [(_loss, {"name": name, **elementwise})] for name in ("BCELoss", "BCEWithLogitsLoss")},
+        "HuberLoss": [(_loss, {"name": "HuberLoss", **elementwise, "delta": 1.0})],
+        "CrossEntropyLoss": [(_loss, {"name": "CrossEntropyLoss", **classes, "label_smoothing": 0.1})],
+        "NLLLoss": [(_loss, {"name": "NLLLoss", **classes})],
         "SGD": [(_step, {"name": "SGD", "lr": 0.1, "momentum": 0.5, "nesterov": True, "weight_decay": 0.1})],
         "Adam": [(_step, {"name": "Adam", "lr": 0.1, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})],
+        "AdamW": [(_step, {"name": "AdamW", "lr": 0.1, "beta1": 0.9, "epsilon": 1e-8, "weight_decay": 0.1})],
+        "RMSprop": [
+            (
+                _step,
+                {"name": "RMSprop", "lr": 0.1, "alpha": 0.9, "epsilon": 1e-8, "momentum": 0.5, "weight_decay": 0.1},
+            )
+        ],
+        "Adagrad": [(_step, {"name": "Adagrad", "lr": 0.1, "epsilon": 1e-10, "weight_decay": 0.1})],
+        "WarmUp": [(_schedule, {"name": "WarmUp", "epochs": 2, "then": s.CosineSchedule(2)})],
+        "OneCycleSchedule": [
+            (
+                _schedule,
+                {
+                    "name": "OneCycleSchedule",
+                    "epochs": 2,
+                    "pct_start": 0.3,
+                    "div_factor": 25.0,
+                    "final_div_factor": 1e4,
+                },
+            )
+        ],
         "StepSchedule": [(_schedule, {"name": "StepSchedule", "step_size": 1, "gamma": 0.5})],
         "CosineSchedule": [(_schedule, {"name": "CosineSchedule", "epochs": 2, "minimum": 0.0})],
         "ReduceOnPlateau": [

@@ -19,14 +19,17 @@ from typing import Any
 
 from scratchnn import (
     Adam,
+    AdamW,
     AvgPool2D,
     Callback,
     Conv2D,
     CosineSchedule,
+    CrossEntropyLoss,
     DataError,
     Dropout,
     EarlyStopping,
     Flatten,
+    HuberLoss,
     LeakyReLU,
     Linear,
     MaxPool2D,
@@ -34,10 +37,12 @@ from scratchnn import (
     ModelFileError,
     ReduceOnPlateau,
     ReLU,
+    RMSprop,
     Sequential,
     StepSchedule,
     Tanh,
     TrainingDiverged,
+    WarmUp,
 )
 from scratchnn.saving import records
 from scratchnn.saving.safe_pickle import NotPlainData, dumps, loads
@@ -130,6 +135,13 @@ RUNS = [
     ),
     Run(3, lambda: _network("linalg", "regression"), lr=lambda: 0.05, shuffle=lambda: False),
     Run(9, lambda: _network("lanes", "classification"), clip_norm=lambda: 1.0, batch_size=lambda: BATCH),
+    Run(
+        11,
+        lambda: _network("linalg", "classification"),
+        optimizer=lambda: RMSprop(0.001, momentum=0.9),
+        schedule=lambda: WarmUp(1, ReduceOnPlateau(patience=0)),
+    ),
+    Run(6, lambda: _network("lanes", "classification"), optimizer=lambda: AdamW(0.01), schedule=lambda: "onecycle"),
 ]
 
 
@@ -361,6 +373,12 @@ def _fitted_models() -> Iterator[Model]:
     several.fit(ROWS, [row[::-1] for row in ROWS], epochs=1)
     yield several
     yield Model(4, 3, 2, engine="linalg")  # that has learned nothing yet
+    smoothed = Model.from_layers([Linear(4, 3)], loss=CrossEntropyLoss(label_smoothing=0.1), engine="linalg")
+    smoothed.fit(ROWS, CLASSES, epochs=1)
+    yield smoothed
+    huber = Model.from_layers([Linear(4, 1)], loss=HuberLoss(delta=0.5), engine="linalg")
+    huber.fit(ROWS, NUMBERS, epochs=1)
+    yield huber
 
 
 def _used(model: Model) -> str:

@@ -67,7 +67,10 @@ def test_data_helpers(X: Any, y: Any) -> None:
     assert misuse.complaint(lambda: scratchnn.one_hot(y, X)) == ""
 
 
-@pytest.mark.parametrize("loss", ["MSELoss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss"])
+LOSSES = ["MSELoss", "L1Loss", "HuberLoss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "NLLLoss", "KLDivLoss"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @given(outputs=ROWS, targets=LABELS, weights=st.one_of(st.none(), LABELS))
 def test_losses(loss: str, outputs: Any, targets: Any, weights: Any) -> None:
     assert misuse.complaint(lambda: misuse._loss(loss, outputs=outputs, targets=targets, weights=weights)) == ""

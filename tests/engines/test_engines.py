@@ -18,13 +18,18 @@ import pytest
 
 import scratchnn
 from scratchnn import (
+    Adagrad,
     Adam,
+    AdamW,
     BCELoss,
     BCEWithLogitsLoss,
     Callback,
     CrossEntropyLoss,
     Dropout,
     EarlyStopping,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
     LeakyReLU,
     Linear,
     LogSoftmax,
@@ -32,6 +37,7 @@ from scratchnn import (
     MSELoss,
     NLLLoss,
     ReLU,
+    RMSprop,
     Sequential,
     Sigmoid,
     Softmax,
@@ -166,6 +172,10 @@ LAST: dict[str, tuple[Loss, list[Layer], Sequence[Any]]] = {
     "cross_entropy": (CrossEntropyLoss(), [], CLASSES),
     "cross_entropy of rows": (CrossEntropyLoss(), [], ONE_HOT),
     "nll": (NLLLoss(), [LogSoftmax()], CLASSES),
+    "label smoothing": (CrossEntropyLoss(label_smoothing=0.1), [], CLASSES),
+    "kl_div": (KLDivLoss(), [LogSoftmax()], [linalg.softmax(row) for row in uniform_matrix(6, 3, 1.0, Random(4))]),
+    "l1": (L1Loss(), [], uniform_matrix(6, 3, 1.0, Random(3))),
+    "huber": (HuberLoss(delta=0.5), [], uniform_matrix(6, 3, 1.0, Random(3))),
     "mse of a softmax": (MSELoss(), [Softmax()], ONE_HOT),
 }
 
@@ -203,6 +213,10 @@ RULES: dict[str, Callable[[], Optimizer]] = {
     "momentum and weight decay": lambda: SGD(0.05, momentum=0.9, weight_decay=0.05),
     "Adam": lambda: Adam(0.01),
     "Adam with weight decay": lambda: Adam(0.01, weight_decay=0.05),
+    "AdamW": lambda: AdamW(0.01, weight_decay=0.05),
+    "RMSprop": lambda: RMSprop(0.01, weight_decay=0.05),
+    "RMSprop with momentum": lambda: RMSprop(0.001, momentum=0.9),
+    "Adagrad": lambda: Adagrad(0.1),
 }
 
 
@@ -247,6 +261,10 @@ RUNS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nesterov": ({}, {"momentum": 0.9, "nesterov": True, "lr": 0.02}),
     "weight decay": ({}, {"weight_decay": 0.01}),
     "adam": ({}, {"optimizer": "adam"}),
+    "adamw": ({}, {"optimizer": "adamw"}),
+    "rmsprop": ({}, {"optimizer": "rmsprop", "lr": 0.001}),
+    "adagrad": ({}, {"optimizer": "adagrad", "lr": 0.01}),
+    "a cycle": ({}, {"schedule": "onecycle"}),
     "clip": ({}, {"clip_norm": 0.5}),
     "class weights": ({}, {"class_weight": "balanced"}),
     "full batch": ({}, {"batch_size": None, "lr": 0.5}),

@@ -28,7 +28,7 @@ from array import array
 from random import Random
 
 from scratchnn import *
-from scratchnn import linalg, losses
+from scratchnn import linalg, losses, optim
 from scratchnn.layers.convolution import Conv2D, Flatten, MaxPool2D
 from scratchnn.layers import Parameter
 from scratchnn.engines.lanes.engine import Lanes
@@ -81,6 +81,11 @@ RUNS = {
     "log_softmax": lambda: (stack(LogSoftmax(), loss="nll"), X, y, {}),
     "momentum": lambda: (network(), X, y, {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}),
     "adam": lambda: (network(), X, y, {"optimizer": "adam", "weight_decay": 1e-3}),
+    "adamw": lambda: (network(), X, y, {"optimizer": "adamw", "schedule": "onecycle"}),
+    "rmsprop": lambda: (network(), X, y, {"optimizer": "rmsprop", "momentum": 0.5, "schedule": "warmup"}),
+    "adagrad": lambda: (network(), X, y, {"optimizer": "adagrad"}),
+    "label smoothing": lambda: (stack(loss=CrossEntropyLoss(0.1)), X, y, {}),
+    "huber": lambda: (stack(loss="huber"), X, ONE_HOT, {}),
     "clip_norm": lambda: (network(), X, y, {"clip_norm": 0.1}),
     "standardised": lambda: (network(scaling="standard"), X, y, {}),
     "schedule": lambda: (network(), X, y, {"schedule": CosineSchedule(3), "batch_size": None}),
@@ -132,8 +137,8 @@ def scaling(rows):
     return [found.means, found.deviations, found.transform(rows)]
 
 
-def adam():
-    parameter, rule = Parameter("weight", ROWS[:10]), Adam()
+def rule_of(name):
+    parameter, rule = Parameter("weight", ROWS[:10]), optim.OPTIMIZERS[name]()
     for i in range(25):
         parameter.gradient = ROWS[10 * i : 10 * i + 10]
         rule.step([parameter])
@@ -158,7 +163,7 @@ FUNCTIONS = {
     "sample weights": lambda: [sample_weights([0] * 10, [], row) for row in POSITIVE],
     "class weights": lambda: [sample_weights([0, 1, 1] * 3 + [2], [0, 1, 2], row, "balanced") for row in POSITIVE],
     "standardising": lambda: [scaling(ROWS[i : i + 20]) for i in range(100)],
-    "adam": adam,
+    **{name: lambda name=name: rule_of(name) for name in ("adam", "adamw", "adagrad", "rmsprop")},
     **{kind: lambda kind=kind: loss(kind) for kind in losses.LOSSES},
 }
 
@@ -171,11 +176,12 @@ print(json.dumps({
 RUNS = [
     *["relu", "tanh", "sigmoid", "leaky_relu", "dropout", "softmax", "log_softmax", "momentum", "adam", "clip_norm"],
     *["standardised", "schedule", "weighted", "class names", "two classes", "regression", "narrow lanes", "wide lanes"],
-    "images",
+    *["images", "adamw", "rmsprop", "adagrad", "label smoothing", "huber"],
 ]
 FUNCTIONS = [
     *["tanh", "sigmoid", "softmax", "log_softmax", "leaky_relu", "dropout", "clip_norm", "sample weights"],
-    *["class weights", "standardising", "adam", "mse", "bce", "bce_with_logits", "cross_entropy", "nll"],
+    *["class weights", "standardising", "adam", "adamw", "adagrad", "rmsprop", "mse", "l1", "huber", "bce"],
+    *["bce_with_logits", "cross_entropy", "nll", "kl_div"],
 ]
 
 

@@ -21,10 +21,14 @@ from scratchnn import (
     CrossEntropyLoss,
     Dropout,
     EarlyStopping,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
     Layer,
     LeakyReLU,
     Linear,
     LogSoftmax,
+    Loss,
     Model,
     ModelFileError,
     ReLU,
@@ -170,9 +174,9 @@ def old_file(payload: bytes, /, **changes: Any) -> bytes:
         (old_file(b"N."[:0]), "truncated"),
         (
             old_file(b"\x80\x04N.", version=99),
-            "from a newer scratchnn: format version 99, this program reads version 1, 2 and 3",
+            "from a newer scratchnn: format version 99, this program reads version 1, 2, 3 and 4",
         ),
-        (old_file(b"\x80\x04N.", version=0), "format version 0, this program reads version 1, 2 and 3"),
+        (old_file(b"\x80\x04N.", version=0), "format version 0, this program reads version 1, 2, 3 and 4"),
         (old_file(b"\x80\x04N.", version=2), "damaged: the checksum does not match"),
         (old_file(b"\x80\x04N.", version="1"), "damaged: the version or the payload is missing"),
         (old_file(b"\x80\x04N.", payload=None), "damaged: the version or the payload is missing"),
@@ -207,9 +211,10 @@ def test_a_file_larger_than_allowed_is_not_read(tmp_path: Path, monkeypatch: pyt
     path = tmp_path / "model.pkl"
     records.save(path, {"a": bytes(1000)})
     monkeypatch.setattr(records, "CHUNK_BYTES", 256)
-    assert records.load_record(path, "scratchnn model", (3,), max_bytes=path.stat().st_size) == {"a": bytes(1000)}
+    versions = (records.VERSION,)
+    assert records.load_record(path, "scratchnn model", versions, max_bytes=path.stat().st_size) == {"a": bytes(1000)}
     with pytest.raises(ModelFileError, match="longer than 600 bytes; pass a larger max_bytes to read it anyway"):
-        records.load_record(path, "scratchnn model", (3,), max_bytes=600)
+        records.load_record(path, "scratchnn model", versions, max_bytes=600)
 
 
 # --- older versions ----------------------------------------------------------------------------------------
@@ -246,7 +251,18 @@ def test_what_came_with_version_3_is_read_as_it_was_written(engine: str, tmp_pat
     assert model.target_scaling is not None
     assert model.target_scaling.kind == "standard"
     model.save(tmp_path / "again.pkl")
-    if records.VERSION == 3:
+    newest = GOLDEN / f"regression_version_{records.VERSION}.pkl"
+    assert (tmp_path / "again.pkl").read_bytes() == newest.read_bytes()
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+def test_what_came_with_version_4_is_read_as_it_was_written(engine: str, tmp_path: Path) -> None:
+    """A loss with an argument."""
+    path = GOLDEN / "huber_version_4.pkl"
+    model = Model.load(path, engine=engine)
+    assert repr(model.loss) == "HuberLoss(delta=0.25)"
+    model.save(tmp_path / "again.pkl")
+    if records.VERSION == 4:
         assert (tmp_path / "again.pkl").read_bytes() == path.read_bytes()
 
 
@@ -320,6 +336,48 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "layers that do not fit": (lambda d: d["layers"].insert(0, linear(3, 7)), "expects 3 inputs, got 7"),
     "ten thousand layers": (lambda d: d["layers"].extend([{"kind": "ReLU"}] * 10_000), "more than 4096 layers"),
     "an unknown loss": (lambda d: d.update(loss="hinge"), "unknown loss 'hinge': known are mse"),
+    "no arguments of the loss": (lambda d: d.pop("loss_arguments"), "the part 'loss_arguments' is missing"),
+    "arguments of another type": (
+        lambda d: d.update(loss_arguments=[0.1]),
+        "loss_arguments is to be of type dict, got a list of 1",
+    ),
+    "an argument of another loss": (
+        lambda d: d.update(loss_arguments={"delta": 1.0}),
+        "CrossEntropyLoss has an unknown argument, 'delta'",
+    ),
+    "a self of a loss": (lambda d: d.update(loss_arguments={"self": 1.0}), "an unknown argument, 'self'"),
+    "an argument with an endless name": (
+        lambda d: d.update(loss_arguments={"x\n\x1b" * 10_000: 1.0}),
+        r"CrossEntropyLoss has an unknown argument, 'x\\n\\x1b",
+    ),
+    "a smoothing of 1": (
+        lambda d: d.update(loss_arguments={"label_smoothing": 1.0}),
+        "label_smoothing must be a number at least 0 and below 1, got 1",
+    ),
+    "a smoothing that is text": (
+        lambda d: d.update(loss_arguments={"label_smoothing": "0.1" * 1000}),
+        "label_smoothing must be a number at least 0 and below 1, got '0.1",
+    ),
+    "a smoothing that is no number": (
+        lambda d: d.update(loss_arguments={"label_smoothing": math.nan}),
+        "label_smoothing must be a number at least 0 and below 1, got nan",
+    ),
+    "a smoothing that is none": (
+        lambda d: d.update(loss_arguments={"label_smoothing": 0.0}),
+        "the arguments of CrossEntropyLoss are not written as save writes them",
+    ),
+    "an argument left out": (
+        lambda d: d.update(loss="huber"),
+        "the arguments of HuberLoss are not written as save writes them",
+    ),
+    "a whole number for a delta": (
+        lambda d: d.update(loss="huber", loss_arguments={"delta": 1}),
+        "the arguments of HuberLoss are not written as save writes them",
+    ),
+    "a delta of a googol": (
+        lambda d: d.update(loss="huber", loss_arguments={"delta": 10**400}),
+        "delta must be a number above 0 and finite, got 1000",
+    ),
     "an unknown task": (lambda d: d.update(task="guessing"), "unknown task 'guessing'"),
     "a task that the loss cannot do": (lambda d: d.update(loss="mse"), "does not tell classes apart"),
     "no shape": (lambda d: d.update(input_shape=7), "input_shape is to be of type list, got 7"),
@@ -661,13 +719,19 @@ def test_anything_in_the_place_of_any_part_is_refused_or_harmless(
     assert message and "\n" not in message and len(message) < 300
 
 
-@pytest.mark.parametrize("part", ["target_scaling_kind", "target_scaling", "seed", "frozen"])
-def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "part"),
+    [
+        *((2, part) for part in ("target_scaling_kind", "target_scaling", "seed", "frozen")),
+        *((version, "loss_arguments") for version in (2, 3)),
+    ],
+)
+def test_an_old_file_has_no_part_that_came_later(tmp_path: Path, version: int, part: str) -> None:
     path = tmp_path / "model.pkl"
-    described = records.load(GOLDEN / "model_version_2.pkl")
-    records.save_record(path, records.FORMAT, 2, described)
+    described = records.load(GOLDEN / f"model_version_{version}.pkl")
+    records.save_record(path, records.FORMAT, version, described)
     Model.load(path)
-    records.save_record(path, records.FORMAT, 2, {**described, part: records.load(NEWEST)[part]})
+    records.save_record(path, records.FORMAT, version, {**described, part: records.load(NEWEST)[part]})
     with pytest.raises(ModelFileError, match=f"there is an unknown part, '{part}'"):
         Model.load(path)
 
@@ -890,6 +954,45 @@ def test_arguments_that_a_layer_of_ones_own_does_not_take_are_refused(
     records.save(path, model_format)
     with pytest.raises(ModelFileError, match=rf"model\.pkl: the parts of this model do not fit together: .*{reason}"):
         Model.load(path, layers=[Steep])
+
+
+@pytest.mark.parametrize("engine", ["lanes", "linalg"])
+@pytest.mark.parametrize(
+    ("loss", "shown"),
+    [
+        (CrossEntropyLoss(label_smoothing=0.1), "CrossEntropyLoss(label_smoothing=0.1)"),
+        (CrossEntropyLoss(), "CrossEntropyLoss()"),
+        (HuberLoss(0.3), "HuberLoss(delta=0.3)"),
+        (HuberLoss(2), "HuberLoss(delta=2.0)"),
+        (L1Loss(), "L1Loss()"),
+        (KLDivLoss(), "KLDivLoss()"),
+    ],
+)
+def test_a_loss_is_saved_with_its_arguments(loss: Loss, shown: str, engine: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    last = [LogSoftmax()] if isinstance(loss, KLDivLoss) else []
+    model = Model.from_layers([Linear(2, 3), Tanh(), Linear(3, 2), *last], loss=loss, engine=engine)
+    y: Any = OWN_Y if model.task == "classification" else [[0.25, 0.75] if k else [1.0, 0.0] for k in OWN_Y]
+    model.fit(OWN_X, y, epochs=2)
+    model.save(path)
+    again = Model.load(path, engine=engine)
+    assert repr(again.loss) == repr(loss) == shown
+    assert again.evaluate(OWN_X, y) == model.evaluate(OWN_X, y)
+    again.save(tmp_path / "again.pkl")
+    assert (tmp_path / "again.pkl").read_bytes() == path.read_bytes()
+    for one in (model, again):  # and learns on as the other does
+        one.reseed(3)
+        one.fit(OWN_X, y, epochs=1)
+    assert again.weights == model.weights
+
+
+def test_a_loss_that_a_script_has_broken_is_not_saved(tmp_path: Path) -> None:
+    loss = HuberLoss()
+    model = Model.from_layers([Linear(2, 2)], loss=loss)
+    loss.delta = -1.0
+    with pytest.raises(ArgumentError, match=r"this model cannot be saved: delta must be a number above 0"):
+        model.save(tmp_path / "model.pkl")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_loss_of_ones_own_cannot_be_saved(tmp_path: Path) -> None:

@@ -26,9 +26,11 @@ from scratchnn import (
     ModelFileError,
     ReduceOnPlateau,
     ReLU,
+    RMSprop,
     Sequential,
     Tanh,
     TrainingDiverged,
+    WarmUp,
     load_digits,
 )
 from scratchnn.optim import Schedule
@@ -69,6 +71,9 @@ KINDS: dict[str, dict[str, Callable[[], Any]]] = {
     "momentum and a cosine": {"momentum": lambda: 0.9, "schedule": lambda: CosineSchedule(EPOCHS)},
     "nesterov and decay": {"momentum": lambda: 0.9, "nesterov": lambda: True, "weight_decay": lambda: 1e-3},
     "adam": {"optimizer": lambda: "adam"},
+    "adamw, warmed up": {"optimizer": lambda: "adamw", "schedule": lambda: WarmUp(2, ReduceOnPlateau(patience=0))},
+    "rmsprop, one cycle": {"optimizer": lambda: RMSprop(0.001, momentum=0.9), "schedule": lambda: "onecycle"},
+    "adagrad": {"optimizer": lambda: "adagrad"},
     "clipped, on a plateau": {"clip_norm": lambda: 0.5, "schedule": lambda: ReduceOnPlateau(patience=0)},
     "stopped early": {"callbacks": lambda: [EarlyStopping(patience=1)], "lr": lambda: 2.0},
     "full batch": {"batch_size": lambda: None},

@@ -126,7 +126,7 @@ def refused(model: Model, error: Any, message: str, *arguments: Any, **settings:
         ("checkpoint and resume: partial_fit trains", (X, Y), {"checkpoint": "x", "resume": True}),
         ("schedule: partial_fit trains", (X, Y), {"schedule": None}),
         ("lr must be a number above 0", (X, Y), {"lr": -1}),
-        ("momentum: only for the optimizer 'sgd'", (X, Y), {"optimizer": "adam", "momentum": 0.9}),
+        ("momentum: only for the optimizers 'sgd' and 'rmsprop'", (X, Y), {"optimizer": "adam", "momentum": 0.9}),
         ("EarlyStopping watches validation_loss", (X, Y, ["a", "b", "c"]), {"callbacks": [EarlyStopping()]}),
     ],
 )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scratchnn import (
     SGD,
     Adam,
+    AdamW,
     Callback,
     CosineSchedule,
     CrossEntropyLoss,
@@ -23,7 +24,7 @@ from scratchnn import (
     StepSchedule,
 )
 from scratchnn.layers import Layer
-from scratchnn.optim import make_optimizer
+from scratchnn.optim import RMSprop, make_optimizer
 from scratchnn.preprocessing.weighting import sample_weights
 
 X = [[float(i), float(i * i % 7)] for i in range(10)]
@@ -115,6 +116,21 @@ def test_optimizers_by_name() -> None:
     assert rate == 0.001
     assert (adam.lr, adam.weight_decay) == (0.001, 0.25)
     assert make_optimizer("adam", 0.5, {}, 0.0)[1] == 0.5
+    rmsprop, rate = make_optimizer("rmsprop", None, {"momentum": 0.5, "nesterov": False}, None)
+    assert isinstance(rmsprop, RMSprop)
+    assert (rate, rmsprop.momentum, rmsprop.weight_decay) == (0.01, 0.5, 0.0)
+
+
+def test_a_weight_decay_that_is_not_given_is_the_optimizers_own() -> None:
+    for decay, expected in ((None, 0.01), (0.0, 0.0), (0.25, 0.25)):
+        adamw, rate = make_optimizer("adamw", None, {"momentum": None, "nesterov": False}, decay)
+        assert isinstance(adamw, AdamW)
+        assert (rate, adamw.weight_decay) == (0.001, expected)
+    assert make_optimizer("sgd", None, {}, None)[0].weight_decay == 0.0
+    first, second = classifier(), classifier()
+    first.fit(X, Y, epochs=2, optimizer="adamw")
+    second.fit(X, Y, epochs=2, optimizer=AdamW())
+    assert first.weights == second.weights
 
 
 def test_an_optimizer_object_is_used_as_it_is_but_for_a_given_lr() -> None:
@@ -132,15 +148,20 @@ def test_an_optimizer_object_has_its_settings_already(setting: dict[str, float])
 
 
 def test_momentum_is_for_sgd_alone() -> None:
-    with pytest.raises(ValueError, match=r"^momentum: only for the optimizer 'sgd', not for 'adam'$"):
+    with pytest.raises(ValueError, match=r"^momentum: only for the optimizers 'sgd' and 'rmsprop', not for 'adam'$"):
         classifier().fit(X, Y, optimizer="adam", momentum=0.9)
+    with pytest.raises(ValueError, match=r"^nesterov: only for the optimizer 'sgd', not for 'rmsprop'$"):
+        classifier().fit(X, Y, optimizer="rmsprop", momentum=0.9, nesterov=True)
     with pytest.raises(ValueError, match="nesterov needs a momentum above 0"):
         classifier().fit(X, Y, nesterov=True, momentum=0)
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", ["sgd"], None, Linear])
+@pytest.mark.parametrize("optimizer", ["lion", ["sgd"], None, Linear])
 def test_an_unknown_optimizer_lists_the_known_ones(optimizer: Any) -> None:
-    with pytest.raises(ValueError, match=r"^unknown optimizer .*: known are sgd, adam, or an Optimizer object$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^unknown optimizer .*: known are sgd, adagrad, rmsprop, adam, adamw, or an Optimizer object$",
+    ):
         classifier().fit(X, Y, optimizer=optimizer)
 
 
