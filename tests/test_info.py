@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn import Conv2D, Dropout, Flatten, Linear, Model, ModelFileError, ReLU, Sequential, info
+from scratchnn import Conv2D, Dropout, Flatten, HuberLoss, Linear, Model, ModelFileError, ReLU, Sequential, info
 from scratchnn.saving import records
 from scratchnn.training import checkpoint as checkpoints
 from tests.commands import Runner
@@ -89,6 +89,7 @@ def test_the_same_in_json(command: Runner) -> None:
         "bytes": Path("model.pkl").stat().st_size,
         "task": "classification",
         "loss": "CrossEntropyLoss",
+        "loss_arguments": {},
         "input_shape": [2],
         "outputs": 3,
         "layers": [
@@ -118,6 +119,13 @@ def test_the_digest_tells_weights_apart_and_nothing_else(command: Runner) -> Non
     weights[1][0] += 2.0**-30
     first.weights = weights
     assert digest_of(first) != digest_of(again)
+
+
+def test_a_loss_with_an_argument(command: Runner) -> None:
+    Model.from_layers([Linear(2, 1)], loss=HuberLoss(0.25)).save("model.pkl")
+    assert "\n  task: regression, with HuberLoss (delta 0.25)\n" in command("model.pkl")[1]
+    facts = json.loads(command("model.pkl", "--json")[1])
+    assert (facts["loss"], facts["loss_arguments"]) == ("HuberLoss", {"delta": 0.25})
 
 
 def test_nested_layers_images_and_frozen_ones(command: Runner) -> None:
