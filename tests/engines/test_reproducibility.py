@@ -174,9 +174,9 @@ print(json.dumps({
 """
 
 RUNS = [
-    *["relu", "tanh", "sigmoid", "leaky_relu", "dropout", "softmax", "log_softmax", "momentum", "adam", "clip_norm"],
-    *["standardised", "schedule", "weighted", "class names", "two classes", "regression", "narrow lanes", "wide lanes"],
-    *["images", "adamw", "rmsprop", "adagrad", "label smoothing", "huber"],
+    *["relu", "tanh", "sigmoid", "leaky_relu", "dropout", "softmax", "log_softmax", "momentum", "adam", "adamw"],
+    *["rmsprop", "adagrad", "label smoothing", "huber", "clip_norm", "standardised", "schedule", "weighted"],
+    *["class names", "two classes", "regression", "narrow lanes", "wide lanes", "images"],
 ]
 FUNCTIONS = [
     *["tanh", "sigmoid", "softmax", "log_softmax", "leaky_relu", "dropout", "clip_norm", "sample weights"],

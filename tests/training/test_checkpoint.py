@@ -589,6 +589,40 @@ def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path)
             go(True)
 
 
+@pytest.mark.parametrize(
+    ("inner", "change", "message"),
+    [
+        (Mean, lambda s: s["then"].update(rate=1.0), "'rate' of a schedule is no state of it"),
+        (Mean, lambda s: s["then"].update(base=[]), r"base of the schedule cannot be \[\]"),
+        (Mean, lambda s: s.update(then=None), "then of the schedule cannot be None"),
+        (Mean, lambda s: s.update(rate=1.0), "'rate' of a schedule is no state of it"),
+        (lambda: CosineSchedule(3), lambda s: s["then"].update(epochs=4), "the schedule stands elsewhere"),
+        (lambda: CosineSchedule(3), lambda s: s.update(then=None), "the schedule stands elsewhere"),
+        (lambda: CosineSchedule(3), lambda s: s["then"].update(more=1), "the schedule stands elsewhere"),
+    ],
+)
+def test_a_warm_up_is_resumed_with_the_schedule_it_hands_over_to(
+    inner: Any, change: Callable[[Any], Any], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+
+    def go(epochs: int) -> Any:
+        model = settings("lanes")
+        model.fit(X, Y, epochs=epochs, schedule=WarmUp(1, inner()), checkpoint=path, resume=True)
+        return model.weights
+
+    go(2)
+    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+    resumed = go(4)
+    path.unlink()
+    assert go(4) == resumed
+    change(record["state"]["schedule"])
+    record["sha256"] = checkpoint._digest(record["settings"], record["state"])
+    records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
+    with pytest.raises(ModelFileError, match=message):
+        go(4)
+
+
 def test_settings_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="need a checkpoint"):
         settings("lanes").fit(X, Y, resume=True)
