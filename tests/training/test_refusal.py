@@ -131,7 +131,7 @@ WAYS: dict[str, Way] = {
         for name, value in [
             *(("epochs", 0), ("epochs", "x"), ("batch_size", 0), ("lr", -1.0), ("lr", float("nan"))),
             *(("momentum", 1.0), ("weight_decay", -1), ("clip_norm", 0), ("eval", 0)),
-            *(("optimizer", "rmsprop"), ("schedule", "linear"), ("validation_split", 0.0), ("validation_split", 2)),
+            *(("optimizer", "lion"), ("schedule", "linear"), ("validation_split", 0.0), ("validation_split", 2)),
             *(("verbose", -1), ("callbacks", [5]), ("callbacks", [EarlyStopping]), ("checkpoint_every", 3)),
             *(("resume", True), ("checkpoint", "no/such/folder/run"), ("class_weight", "even")),
             *(("class_weight", {"x": 1.0}), ("class_weight", {0: 0.0, 1: 0.0, 2: 0.0}), ("sample_weight", [1.0])),
