@@ -41,7 +41,12 @@ class Inference:
         self.rows_at_once = max(min(CHUNK, WORK_AT_ONCE // network.work(shape)), 1)
 
     def prepared(self, rows: Sequence[Any], factor: float, name: str = "X") -> Any:
-        """Rows times ``factor`` as the engine reads them; ``DataError`` for numbers that it cannot read."""
+        """Rows times ``factor`` as the engine reads them; ``DataError`` for numbers that it, or the network's first
+        layer, cannot read."""
+        self.network.check_rows(rows, name)
+        return self._prepared(rows, factor, name)
+
+    def _prepared(self, rows: Sequence[Any], factor: float, name: str) -> Any:
         try:
             return self.engine.prepare(rows, factor)
         except OverflowError as error:
@@ -50,11 +55,12 @@ class Inference:
     def questions(self, rows: Sequence[Any], factor: float, name: str = "X") -> Questions:
         """Rows to be asked about: pixels apart from rows of numbers, because an engine may read all rows of a kind
         alike."""
+        self.network.check_rows(rows, name)
         pixels = [type(row) is bytes for row in rows]
         if all(pixels) or not any(pixels):
-            return [(range(len(rows)), self.prepared(rows, factor, name))]
+            return [(range(len(rows)), self._prepared(rows, factor, name))]
         kinds = [[number for number, is_pixels in enumerate(pixels) if is_pixels is kind] for kind in (True, False)]
-        return [(numbers, self.prepared([rows[i] for i in numbers], factor, name)) for numbers in kinds]
+        return [(numbers, self._prepared([rows[i] for i in numbers], factor, name)) for numbers in kinds]
 
     def labelled(self, schema: Schema, X: Any, y: Any, name: str = "") -> Labelled:
         """Raw rows and labels to measure a model with, checked; ``name`` is what they are called in a message."""

@@ -22,6 +22,7 @@ from .layers.architecture import (
     hidden_sizes,
     own_layers,
     perceptron,
+    scaling_for,
     summary,
 )
 from .layers.base import Layer, Sequential, Shape, width
@@ -70,11 +71,12 @@ class Model:
     output tells two classes apart. Not given, it is read off ``y`` by the first fit, until which there are 10 outputs
     (one for regression); setting ``weights`` before settles it.
 
-    Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid; or a layer such as ``LeakyReLU(0.2)``),
-    ``dropout`` (rate after each hidden layer), ``init`` ("auto": he after a ReLU unless the layer widens, and xavier
-    otherwise; or as in ``Linear``), ``task`` ("classification", "regression" or "multilabel"), ``scaling`` (of
-    features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine`` (what computes), ``seed``
-    (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument that makes no sense.
+    Keyword arguments: ``activation`` (relu, leaky_relu, tanh, sigmoid, gelu, silu, elu, softplus; or a layer such as
+    ``LeakyReLU(0.2)``), ``dropout`` (rate after each hidden layer), ``init`` ("auto": he after a ReLU and its relatives
+    unless the layer widens, and xavier otherwise; or as in ``Linear``), ``task`` ("classification", "regression" or
+    "multilabel"), ``scaling`` (of features, see ``preprocessing.Scaling``), ``target_scaling`` (see below), ``engine``
+    (what computes), ``seed`` (same seed, same data: same result to the last bit). Raises ``ValueError`` for an argument
+    that makes no sense.
 
     Regression learns standardised targets, each column with mean 0 and deviation 1, and turns what it predicts back:
     predictions, losses and scores are in the unit of the targets as they were given. ``target_scaling`` "auto" does
@@ -239,6 +241,7 @@ class Model:
         # While it learns, its network may be on an engine that suits the data.
         self.inference = Inference(network, find_engine(engine, network.longest_row(shape)), shape)
         require_known("scaling", scaling, Scaling.KINDS)
+        scaling = scaling_for(network, scaling)
         require_known("target_scaling", target_scaling, Scaling.TARGET_KINDS)
         if target_scaling == "standard" and not (task == "regression" and type(loss) is MSELoss):
             raise ArgumentError(f"target_scaling 'standard' is for regression with MSELoss, not for {loss!r}")

@@ -155,7 +155,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         default=[defaults.HIDDEN_SIZE],
         help=f"neurons in each hidden layer ({defaults.HIDDEN_SIZE}), such as 128,64; none for no hidden layer",
     )
-    group.add_argument("--activation", default="relu", help="relu (default), leaky_relu, tanh or sigmoid")
+    group.add_argument(
+        "--activation", default="relu", help="relu (default), leaky_relu, tanh, sigmoid, gelu, silu, elu or softplus"
+    )
     group.add_argument(
         "--dropout",
         metavar="RATE",

@@ -133,7 +133,7 @@ def test_a_classifier_learns() -> None:
     assert model.predict([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]]) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh", "sigmoid", "gelu", "silu", "elu", "softplus"])
 def test_every_activation_learns(activation: str) -> None:
     model = Model(2, [8, 8], 3, activation=activation)
     model.fit(X, Y, epochs=60, lr=0.3)
@@ -589,7 +589,13 @@ def test_he_after_rectifiers_that_do_not_widen_and_xavier_elsewhere() -> None:
         layers = Model(sizes[0], list(sizes[1:-1]), sizes[-1], **more).network
         return [layer.config()["init"] for layer in layers if isinstance(layer, Linear)]
 
-    for activation, after in (("relu", "he"), ("leaky_relu", "he"), ("tanh", "xavier"), ("sigmoid", "xavier")):
+    for activation, after in (
+        ("relu", "he"),
+        ("leaky_relu", "he"),
+        ("tanh", "xavier"),
+        ("sigmoid", "xavier"),
+        ("gelu", "he"),
+    ):
         assert rules(9, 6, 6, 4, 8, 2, activation=activation) == ["xavier", after, after, "xavier", after]
         assert rules(9, 2, activation=activation) == ["xavier"]
     assert rules(2, 3, 2, activation="tanh", init="he") == ["he", "he"]

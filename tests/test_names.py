@@ -12,6 +12,8 @@ import pytest
 
 import scratchnn
 from scratchnn import (
+    ELU,
+    GELU,
     SGD,
     Adagrad,
     Adam,
@@ -33,6 +35,8 @@ from scratchnn import (
     ReLU,
     RMSprop,
     Sigmoid,
+    SiLU,
+    Softplus,
     StepSchedule,
     Tanh,
     WarmUp,
@@ -60,6 +64,11 @@ def fitted(model: dict[str, Any] | None = None, **settings: Any) -> Any:
     [
         *((name, ReLU) for name in ("relu", "ReLU", "RELU", ReLU, linalg.relu)),
         *((name, LeakyReLU) for name in ("leaky_relu", "LeakyReLU", "leaky-relu", LeakyReLU)),
+        *(
+            (name, kind)
+            for kind in (GELU, SiLU, ELU, Softplus)
+            for name in (kind, kind.__name__, kind.__name__.lower())
+        ),
         *((name, Tanh) for name in ("tanh", "Tanh", Tanh, math.tanh, elementary.tanh)),
         *((name, Sigmoid) for name in ("sigmoid", Sigmoid, linalg.sigmoid, elementary.sigmoid)),
     ],

@@ -29,6 +29,7 @@ FLOORS: dict[int, set[str]] = {
     3: {"model", "search"},
     2: {
         *("layers.base", "layers.linear", "layers.activations", "layers.convolution", "layers.architecture"),
+        *("layers.normalisation", "layers.embedding", "layers.residual"),
         *("losses", "optim", "gradcheck", "inference", "layers.weights", "saving.model_format"),
         *("training.trainer", "training.divergence", "training.callbacks", "training.fitting", "training.snapshot"),
         *("training.checkpoint", "training.checkpointing", "training.standing"),

@@ -17,11 +17,15 @@ from typing import Any
 import pytest
 
 from scratchnn import (
+    ELU,
+    GELU,
     AvgPool2D,
+    BatchNorm,
     Callback,
     Conv2D,
     Dropout,
     Flatten,
+    LayerNorm,
     LeakyReLU,
     Linear,
     LogSoftmax,
@@ -29,9 +33,12 @@ from scratchnn import (
     Model,
     ModelBusyError,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from scratchnn import turns as turns_module
@@ -50,6 +57,13 @@ STACKS: dict[str, Callable[[], list[Layer]]] = {
     "tanh": lambda: [Linear(16, 6), Tanh(), Linear(6, 3)],
     "sigmoid": lambda: [Linear(16, 6), Sequential([Sigmoid(), Dropout(0.5)]), Linear(6, 3)],
     "softmax": lambda: [Linear(16, 6), Softmax(), Linear(6, 3)],
+    "gelu": lambda: [Linear(16, 6), GELU(), Linear(6, 3)],
+    "silu": lambda: [Linear(16, 6), SiLU(), Linear(6, 3)],
+    "elu": lambda: [Linear(16, 6), ELU(), Linear(6, 3)],
+    "softplus": lambda: [Linear(16, 6), Softplus(), Linear(6, 3)],
+    "layer norm": lambda: [Linear(16, 6), LayerNorm(6), Linear(6, 3)],
+    "batch norm": lambda: [Linear(16, 6), BatchNorm(6), Linear(6, 3)],
+    "residual": lambda: [Linear(16, 6), Residual([Linear(6, 6), Tanh()]), Linear(6, 3)],
     "log softmax": lambda: [Linear(16, 6), LogSoftmax(), Linear(6, 3)],
     "images": lambda: [
         *(Conv2D(1, 3, 2), Tanh(), MaxPool2D(2, 1), Conv2D(3, 2, 2), AvgPool2D(1), Flatten(), Linear(2, 3)),
@@ -103,7 +117,7 @@ def test_every_thread_gets_what_it_would_get_alone_on_every_python(python: Path,
         assert ran.returncode == 0, f"{stack}: {ran.stderr}"
 
 
-@pytest.mark.parametrize("kind", [Tanh, Sigmoid, Softmax, LogSoftmax, ReLU, LeakyReLU])
+@pytest.mark.parametrize("kind", [*(Tanh, Sigmoid, Softmax, LogSoftmax, ReLU, LeakyReLU), *(GELU, SiLU, ELU, Softplus)])
 def test_what_a_layer_returns_is_not_what_another_thread_made(kind: type[Layer]) -> None:
     """Another thread computes with the layer after this one has, and before this one has its answer: on Python 3.9 this
     happens between any two instructions, here always."""

@@ -448,6 +448,11 @@ class ArrayEngine(Engine):
         images = self.xp.reshape(m, (m.shape[0], channels, m.shape[1] // channels))
         return self.xp.reshape(self.xp.sum(images, axis=(0, 2)), (1, channels))
 
+    def repeat_columns(self, m: Array, times: int) -> Array:
+        rows, columns = self.shape(m)
+        repeated = self.xp.broadcast_to(m[:, :, None], (rows, columns, times))
+        return self.xp.reshape(repeated, (rows, columns * times))
+
     @_quiet
     def max_pool(self, x: Array, window: Window) -> tuple[Array, Array]:
         window.require_inputs("max_pool", x.shape[1])

@@ -225,6 +225,11 @@ class Engine:
         """The sum of each channel over all images: 1 x channels. The gradient of its bias."""
         raise NotImplementedError
 
+    def repeat_columns(self, m: Matrix, times: int) -> Matrix:
+        """Each column so many times in a row: (n x c) gives n x c·times. One number a channel becomes one a pixel, and
+        ``sum_channels`` is the gradient."""
+        raise NotImplementedError
+
     def max_pool(self, x: Matrix, window: Window) -> tuple[Matrix, Any]:
         """(the largest number that the window sees in each channel at each position, what ``max_pool_inputs`` needs).
         Of equal numbers the first counts; padding is left out."""

@@ -110,6 +110,12 @@ def sum_channels(m: Matrix, channels: int) -> Matrix:
     return [[total(part) for part in _split(column_sums(m), channels)]]
 
 
+def repeat_columns(m: Matrix, times: int) -> Matrix:
+    """Each column ``times`` times in a row. One number a channel becomes one a pixel."""
+    shape(m)
+    return [[v for v in row for _ in range(times)] for row in m]
+
+
 def max_pool(x: Matrix, window: Window) -> tuple[Matrix, list[list[int]]]:
     """(largest number that the window sees, where it stands) for each channel and position, padding left out.
 
@@ -199,6 +205,7 @@ class Lists(Engine):
     convolve_weights = staticmethod(convolve_weights)
     convolve_inputs = staticmethod(convolve_inputs)
     sum_channels = staticmethod(sum_channels)
+    repeat_columns = staticmethod(repeat_columns)
     max_pool = staticmethod(max_pool)
     max_pool_inputs = staticmethod(max_pool_inputs)
     average_pool = staticmethod(average_pool)

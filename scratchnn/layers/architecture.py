@@ -12,7 +12,7 @@ from .. import defaults
 from ..checks import MOST_NUMBERS, chosen, in_order, require_size, shown
 from ..errors import ArgumentError
 from . import ARGUMENTS
-from .activations import LeakyReLU, ReLU, Sigmoid, Tanh
+from .activations import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .base import Layer, Sequential, Shape, shape_text
 from .linear import Dropout, Linear
 from .weights import parameter_count
@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-ACTIVATIONS: dict[str, type[Layer]] = {"relu": ReLU, "leaky_relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid}
+ACTIVATIONS: dict[str, type[Layer]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "tanh": Tanh,
+    "sigmoid": Sigmoid,
+    "gelu": GELU,
+    "silu": SiLU,
+    "elu": ELU,
+    "softplus": Softplus,
+}
+RECTIFIERS = (ReLU, LeakyReLU, GELU, SiLU, ELU, Softplus)  # nearly x above 0, and next to nothing below
 
 # Functions of numbers that are one of these. (A function of the same name may be another one: these are known.)
 _FUNCTIONS = {
@@ -71,7 +81,7 @@ def perceptron(sizes: Sequence[int], activation: Layer, dropout: float, init: st
     place and size.
     """
     plain = layer_to_plain(activation)
-    rectifies = isinstance(activation, (ReLU, LeakyReLU))
+    rectifies = isinstance(activation, RECTIFIERS)
     linears = []
     for place, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
         rule = defaults.initialisation(inputs, outputs, rectifies and place > 0) if init == defaults.AUTO else init
@@ -87,10 +97,10 @@ def perceptron(sizes: Sequence[int], activation: Layer, dropout: float, init: st
 def layer_to_plain(layer: Layer) -> dict[str, Any]:
     """A layer as plain data: the name of its class and its arguments."""
     kind = type(layer).__name__
-    if type(layer) is Sequential:
-        return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
     if _class(kind) is not type(layer):
         _check_own_layer(layer)
+    elif isinstance(layer, Sequential):
+        return {"kind": kind, "layers": [layer_to_plain(inner) for inner in layer]}
     return {"kind": kind, **layer.config()}
 
 
@@ -99,8 +109,8 @@ def layer_from_plain(plain: dict[str, Any], own: Mapping[str, type[Layer]] | Non
     arguments = dict(plain)
     name = arguments.pop("kind")
     kind = _class(name) or (own or {})[name]
-    if kind is Sequential:
-        return Sequential([layer_from_plain(inner, own) for inner in arguments["layers"]])
+    if "layers" in ARGUMENTS.get(name, ()):
+        arguments["layers"] = [layer_from_plain(inner, own) for inner in arguments["layers"]]
     layer: Layer = kind(**arguments)
     return layer
 
@@ -189,7 +199,7 @@ def _summary_rows(network: Sequential, shape: Shape, indent: str = "") -> list[t
     for layer in network:
         output = layer.output_shape(shape)
         if isinstance(layer, Sequential):
-            rows.append((f"{indent}Sequential", shape_text(output), ""))
+            rows.append((f"{indent}{type(layer).__name__}", shape_text(output), ""))
             rows += _summary_rows(layer, shape, indent + "  ")
         else:
             count = parameter_count(layer)
@@ -199,13 +209,32 @@ def _summary_rows(network: Sequential, shape: Shape, indent: str = "") -> list[t
     return rows
 
 
+def scaling_for(network: Sequential, scaling: str) -> str:
+    """How features are to be scaled for a network: as it is asked for, but that indices never are.
+
+    ``ArgumentError`` for another scaling of those, and where they would have to come out of another layer."""
+    leaves = list(network.in_line())
+    late = next((layer for layer in leaves[1:] if layer.reads_indices), None)
+    if late is not None:
+        raise ArgumentError(f"{late!r} must be the first layer: it reads rows of whole numbers as they were given")
+    if not network.reads_indices:
+        return scaling
+    if scaling not in ("auto", "none"):
+        raise ArgumentError(
+            f"scaling {scaling!r} would change the whole numbers that {leaves[0]!r} reads: leave it out, or say 'none'"
+        )
+    return "none"
+
+
 def find_input_shape(network: Sequential, given: int | Sequence[int] | None) -> Shape:
     """The shape of a sample, as it is given or read off the first Linear; ``ArgumentError`` if there is neither."""
     if given is None:
         first = next((layer for layer in network.walk() if isinstance(layer, Linear)), None)
         if first is None:
             raise ArgumentError("input_shape is needed: there is no Linear layer to read it off")
-        return (first.inputs,)
+        # An Embedding in front of it makes several numbers of each.
+        each = getattr(next(network.in_line()), "features", 1) if network.reads_indices else 1
+        return (max(first.inputs // each, 1),)
     numbers = in_order(given)
     if numbers is None and hasattr(given, "__index__"):
         numbers = [given]

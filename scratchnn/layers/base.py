@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from _collections_abc import Iterable
+from itertools import islice
 
 from ..checks import shown
 from ..engines.finding import Computing
@@ -35,12 +36,19 @@ NUMBER_BY_NUMBER = 32  # what a number that goes through Python by itself costs,
 
 
 class Parameter:
-    """A matrix that training changes, and the loss's gradient with respect to it (same shape, None at first)."""
+    """A matrix that training changes, and the loss's gradient with respect to it (same shape, None at first).
 
-    def __init__(self, name: str, value: Matrix) -> None:
+    One that is not ``trainable`` has no gradient, and no optimizer sees it: the layer itself changes it in ``forward``
+    while training, as a running mean. It is saved, copied and moved to other engines like any other.
+    """
+
+    trainable = True
+
+    def __init__(self, name: str, value: Matrix, trainable: bool = True) -> None:
         self.name = name
         self.value = value
         self.gradient: Matrix = None
+        self.trainable = trainable
 
 
 def width(shape: Shape) -> int:
@@ -76,6 +84,7 @@ class Layer(Computing):
     in_model = False  # a ``Model`` has drawn its weights, and no other may
     _trainable = True
     keeps_weights = False  # or its generator, when a model draws
+    reads_indices = False  # its inputs are whole numbers that name things: never scaled, and without a gradient
 
     def forward(self, x: Matrix) -> Matrix:
         """The layer's output for a batch ``x`` (samples x features)."""
@@ -98,7 +107,9 @@ class Layer(Computing):
         and as when predicting: Dropout passes everything. Raises ``DataError`` for rows that cannot be used,
         ``ValueError`` for rows of another length.
         """
-        x = self.ops.from_rows(as_rows(rows, "rows"))
+        checked = as_rows(rows, "rows")
+        self.check_rows(checked, "rows")
+        x = self.ops.from_rows(checked)
         training = [layer for layer in self.walk() if layer.training]
         self.eval()
         try:
@@ -139,10 +150,14 @@ class Layer(Computing):
         """The layer's matrices of numbers, in a fixed order. Training changes them, unless the layer is frozen."""
         return []
 
-    def trainable_parameters(self) -> list[Parameter]:
+    def changing_parameters(self) -> list[Parameter]:
         """Those of ``parameters()`` that training changes: all but those of frozen layers."""
         frozen = {id(p) for layer in self.walk() if not layer.trainable for p in layer.parameters()}
         return [parameter for parameter in self.parameters() if id(parameter) not in frozen]
+
+    def trainable_parameters(self) -> list[Parameter]:
+        """Those of them that an optimizer changes, by their gradients."""
+        return [parameter for parameter in self.changing_parameters() if parameter.trainable]
 
     def parameter_shapes(self) -> list[tuple[int, int]]:
         """(rows, columns) of each of ``parameters()``. A layer with large ones tells without making them."""
@@ -151,6 +166,10 @@ class Layer(Computing):
     def gradients(self) -> list[Matrix]:
         """dLoss/dParameter for each of ``parameters()``; None before the first ``backward``, or if it is frozen."""
         return [parameter.gradient for parameter in self.parameters()]
+
+    def check_rows(self, rows: Sequence[Sequence[float]], name: str) -> None:
+        """``DataError`` for rows, called ``name``, that cannot be this layer's inputs although they are numbers and as
+        many as it takes. A model asks its first layer."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of an output sample for an input sample of ``input_shape``; ``ValueError`` if it does not fit."""
@@ -226,11 +245,11 @@ class Sequential(Layer):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         if not isinstance(layers, Iterable):
-            raise ArgumentError(f"Sequential takes a list of layers, got {shown(layers)}")
+            raise ArgumentError(f"{type(self).__name__} takes a list of layers, got {shown(layers)}")
         self.layers = list(layers)
         for position, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
-                raise ArgumentError(f"Sequential takes layers, got {shown(layer)} at position {position}")
+                raise ArgumentError(f"{type(self).__name__} takes layers, got {shown(layer)} at position {position}")
         parts = [id(part) for part in self.walk()]
         if len(parts) > MOST_LAYERS:
             raise ArgumentError(f"a network of more than {MOST_LAYERS} layers")
@@ -248,6 +267,15 @@ class Sequential(Layer):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         Layer.trainable.fset(self, value)  # type: ignore[attr-defined]
+
+    @property
+    def reads_indices(self) -> bool:  # type: ignore[override]
+        """Whether the first layer does."""
+        return any(layer.reads_indices for layer in islice(self.in_line(), 1))
+
+    def check_rows(self, rows: Sequence[Sequence[float]], name: str) -> None:
+        for layer in islice(self.in_line(), 1):
+            layer.check_rows(rows, name)
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -297,7 +325,7 @@ class Sequential(Layer):
 
     def work(self, input_shape: Shape) -> int:
         total = 0
-        for layer in self.in_line():
+        for layer in self.layers:
             total += layer.work(input_shape)
             input_shape = layer.output_shape(input_shape)
         return total
@@ -339,4 +367,4 @@ class Sequential(Layer):
         return {"layers": self.layers}
 
     def __repr__(self) -> str:
-        return f"Sequential({self.layers!r})"
+        return f"{type(self).__name__}({self.layers!r})"

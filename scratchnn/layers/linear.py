@@ -11,10 +11,10 @@ from .base import MOST_WEIGHTS, NUMBER_BY_NUMBER, Layer, Parameter, Shape, width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from .base import Matrix
+    from .base import Matrix, Rows
 
 
 def _he(inputs: int, outputs: int) -> float:
@@ -47,33 +47,37 @@ def initial_bound(init: str | float, inputs: int, outputs: int) -> float:
     return number
 
 
-class WeightedLayer(Layer):
-    """Base class of layers with a weight and a bias, which are drawn as soon as somebody asks for them."""
+class ParameterLayer(Layer):
+    """Base class of layers with parameters, which are made as soon as somebody asks for them, and not before: what a
+    file says of their sizes costs nothing."""
 
-    def _make_parameters(
-        self, inputs: int, outputs: int, init: str | float, rng: Random | None, fan_out: int | None = None
-    ) -> None:
-        """``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``fan_out``: how many outputs an input is part of."""
-        if inputs * outputs > MOST_WEIGHTS:  # no machine has room for more
-            name = type(self).__name__
-            raise ArgumentError(f"{name} of {inputs} x {outputs} weights: at most {MOST_WEIGHTS} are possible")
-        self._shape = inputs, outputs
-        self._bound = initial_bound(init, inputs, fan_out or outputs)
-        self.init = init if isinstance(init, str) else self._bound
-        self.weight = Parameter("weight", None)
-        self.bias = Parameter("bias", None)
+    weight: Parameter
+
+    def _declare(self, shapes: Mapping[str, tuple[int, int]], rng: Random | None, running: Iterable[str] = ()) -> None:
+        """Parameters of these names and shapes, in this order; no optimizer sees those that are ``running``. ``rng``
+        draws them at once and for good."""
+        for name, (rows, columns) in shapes.items():
+            if rows * columns > MOST_WEIGHTS:  # no machine has room for more
+                kind = type(self).__name__
+                raise ArgumentError(f"{kind} of {rows} x {columns} weights: at most {MOST_WEIGHTS} are possible")
+            setattr(self, name, Parameter(name, None, name not in running))
+        self._shapes = dict(shapes)
         self.x: Matrix = None
         self.keeps_weights = rng is not None
         if rng is not None:
             self._draw(rng)
 
+    def _starting_values(self, rng: Random) -> Iterable[Rows]:
+        """The rows of each parameter before there was any training."""
+        raise NotImplementedError
+
     def _draw(self, rng: Random | None) -> None:
-        inputs, outputs = self._shape
         if rng is None:  # saved ones will take their place: until then one number stands for all
-            self.weight.value = self.bias.value = self.ops.from_rows([[0.0]])
+            values: Iterable[Rows] = [[[0.0]]] * len(self._shapes)
         else:
-            self.weight.value = self.ops.from_rows(uniform_matrix(inputs, outputs, self._bound, rng))
-            self.bias.value = self.ops.from_rows([[0.0] * outputs])
+            values = self._starting_values(rng)
+        for name, rows in zip(self._shapes, values):
+            getattr(self, name).value = self.ops.from_rows(rows)
 
     def initialise(self, rng: Random | None) -> None:
         if not self.keeps_weights:
@@ -82,10 +86,28 @@ class WeightedLayer(Layer):
     def parameters(self) -> list[Parameter]:
         if self.weight.value is None:
             self._draw(Random(0))
-        return [self.weight, self.bias]
+        return [getattr(self, name) for name in self._shapes]
 
     def parameter_shapes(self) -> list[tuple[int, int]]:
-        return [self._shape, (1, self._shape[1])]
+        return list(self._shapes.values())
+
+
+class WeightedLayer(ParameterLayer):
+    """Base class of layers with a weight and a bias, of which the weight is drawn by a rule."""
+
+    bias: Parameter
+
+    def _make_parameters(
+        self, inputs: int, outputs: int, init: str | float, rng: Random | None, fan_out: int | None = None
+    ) -> None:
+        """``weight`` is inputs x outputs, ``bias`` 1 x outputs. ``fan_out``: how many outputs an input is part of."""
+        self._bound = initial_bound(init, inputs, fan_out or outputs)
+        self.init = init if isinstance(init, str) else self._bound
+        self._declare({"weight": (inputs, outputs), "bias": (1, outputs)}, rng)
+
+    def _starting_values(self, rng: Random) -> Iterable[Rows]:
+        inputs, outputs = self._shapes["weight"]
+        return uniform_matrix(inputs, outputs, self._bound, rng), [[0.0] * outputs]
 
 
 class Linear(WeightedLayer):

@@ -11,7 +11,7 @@ from .. import checks
 from ..checks import MOST_NUMBERS, MOST_SEEDS, require, require_known
 from ..errors import ArgumentError
 from ..layers import ARGUMENTS
-from ..layers.architecture import frozen_layers, layer_from_plain, layer_to_plain, own_layers
+from ..layers.architecture import frozen_layers, layer_from_plain, layer_to_plain, own_layers, scaling_for
 from ..layers.base import MOST_LAYERS, Sequential, width
 from ..losses import LOSSES, check_loss, loss_from_plain
 from ..preprocessing.scaling import Scaling
@@ -96,6 +96,8 @@ def network_of(description: Any, own: Mapping[str, type[Layer]], max_work: int |
         raise ValueError("the arguments of the layers are not written as save writes them")
     check_fit(network, description)  # before there are weights: sizes are believed where there are numbers for them
     check_work(network, description, max_work)
+    kind = description["scaling_kind"]
+    require(scaling_for(network, kind) == kind, f"a scaling_kind {kind!r} of rows that name things")
     loss, shape = _loss_of(description), tuple(description["input_shape"])
     check_loss(network, loss, description["task"], width(network.output_shape(shape)))
     return network, loss
@@ -168,7 +170,7 @@ def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> 
         for name, types in ARGUMENTS[kind].items():
             require(name in layer, f"{name} of {kind} is missing")
             _check_argument(kind, name, layer[name], types)
-        if kind == "Sequential":
+        if "layers" in ARGUMENTS[kind]:
             count = _check_layers(layer["layers"], count, own)
     return count
 

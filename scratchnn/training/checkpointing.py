@@ -101,7 +101,7 @@ class Checkpointing(Callback):
 
     def _packed(self, parameter: Any) -> dict[str, Any]:
         ops = self._trainer.ops
-        if any(parameter is one for one in self._trainer.parameters):
+        if any(parameter is one for one in self._trainer.network.changing_parameters()):
             return pack(parameter.value, ops)
         # A frozen one is still made of the numbers that the run began with, not of those the engine made of them.
         return {"form": {}, **pack_matrix(ops.to_rows(parameter.value))}
@@ -119,8 +119,7 @@ class Checkpointing(Callback):
         self._require_epochs(state, run_then.epochs)
         try:
             trainer = self._trainer
-            parameters = trainer.network.parameters()
-            standing = Standing(state, run_then, trainer.batch_size, parameters, trainer.parameters)
+            standing = Standing(state, run_then, trainer.batch_size, trainer.network)
             self._restore(standing, subject, run, schedule_then)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise self.checkpoint.misfit(error) from None

@@ -25,28 +25,25 @@ PARTS = {"run", "order", "weights", "momentum", "steps", "lr", "schedule", "gene
 class Standing:
     """What a checkpoint's ``state`` says, unpacked; ``ValueError`` if it cannot be what such a run has left.
 
-    ``run`` is the run at its beginning, with ``batch_size`` rows a batch; ``parameters`` are all of the network's,
-    ``learning`` those of them that training changes.
+    ``run`` is the run at its beginning, with ``batch_size`` rows a batch.
     """
 
-    def __init__(
-        self, state: Any, run: Run, batch_size: int, parameters: Sequence[Any], learning: Sequence[Any]
-    ) -> None:
+    def __init__(self, state: Any, run: Run, batch_size: int, network: Any) -> None:
         require(type(state) is dict and set(state) == PARTS, "the state of a run has parts missing, or unknown ones")
         self._state = state
         self.order = unpack_order(state["order"], run.samples)
         self.run = run.at(state["run"], batch_size, between_epochs=not self.order)
         self.steps_taken = self.run.batch + run.batches * max(self.run.epoch - 1, 0)
-        self._learning = {id(parameter) for parameter in learning}
-        self._parameters = parameters
+        self._network = network
 
     def weights(self, ops: Any) -> list[Any]:
         """The values of all parameters."""
-        packed, values = _listed(self._state, "weights", len(self._parameters)), []
-        for number, (parameter, part) in enumerate(zip(self._parameters, packed)):
+        parameters, values = self._network.parameters(), []
+        changing = {id(parameter) for parameter in self._network.changing_parameters()}
+        for number, (parameter, part) in enumerate(zip(parameters, _listed(self._state, "weights", len(parameters)))):
             values.append(unpack(part, ops))
             _require_shape(f"weights[{number}]", ops.shape(values[-1]), ops.shape(parameter.value))
-            frozen = id(parameter) not in self._learning
+            frozen = id(parameter) not in changing
             require(not (frozen and part["form"]), f"weights[{number}] is frozen and has a form of its own")
         return values
 
@@ -54,7 +51,7 @@ class Standing:
         """What the optimizer remembers: its matrices, and how many steps it has counted."""
         ops = optimizer.ops
         momentum, steps = [unpack(part, ops) for part in _listed(self._state, "momentum")], self._state["steps"]
-        shapes = [ops.shape(p.value) for p in self._parameters if id(p) in self._learning]
+        shapes = [ops.shape(p.value) for p in self._network.trainable_parameters()]
         expected = optimizer.remembers(shapes, self.steps_taken)
         if expected is not None:
             name, (wanted, counted) = type(optimizer).__name__, expected

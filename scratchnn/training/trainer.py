@@ -99,7 +99,7 @@ class Trainer:
                 "every layer with weights is frozen: set trainable = True for some, or there is nothing to learn"
             )
         self.order: list[int] = []  # of the rows, as long as there is something left of the epoch
-        self.divergence = Divergence(network, loss, data, ops, self.parameters, rows_at_once)
+        self.divergence = Divergence(network, loss, data, ops, network.changing_parameters(), rows_at_once)
         first_lr = optimizer.lr if lr is None else lr
         self.run = Run(epochs, len(data), -(-len(data) // self.batch_size), first_lr, count_correct is not None)
         self._listening: list[Callback] = []  # those that know that the run has begun

@@ -14,20 +14,27 @@ from random import Random
 from typing import Any
 
 from scratchnn import (
+    ELU,
+    GELU,
     AvgPool2D,
+    BatchNorm,
     Conv2D,
     Dropout,
     Flatten,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
     LogSoftmax,
     MaxPool2D,
     Model,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 
@@ -63,12 +70,21 @@ class Doubled(Layer):
         return gradient
 
 
+ACTIVATIONS = [Tanh, Sigmoid, LeakyReLU, Softmax, GELU, SiLU, ELU, Softplus, Doubled]
+
+
+def residual(features: int) -> Layer:
+    return Residual([Linear(features, 4), Tanh(), Linear(4, features)])
+
+
 def dense_layers(rng: Random, inputs: int) -> list[Layer]:
     layers: list[Layer] = []
     for _ in range(rng.randrange(4)):
         outputs = rng.choice([1, 3, 8, 30])
-        activation = rng.choice([ReLU, ReLU, Tanh, Sigmoid, LeakyReLU, Softmax, Doubled, lambda: Dropout(0.5)])
+        activation = rng.choice([*[ReLU] * 4, *ACTIVATIONS, lambda: Dropout(0.5)])
         layers += [Linear(inputs, outputs), activation()]
+        if rng.random() < 0.4:
+            layers.append(rng.choice([LayerNorm, BatchNorm, residual])(outputs))
         inputs = outputs
     return [*layers, Linear(inputs, 3), *rng.choice([[], [LogSoftmax()], [Sequential([ReLU(), Linear(3, 3)])]])]
 
@@ -76,7 +92,9 @@ def dense_layers(rng: Random, inputs: int) -> list[Layer]:
 def image_layers(rng: Random, channels: int, side: int) -> list[Layer]:
     filters, stride = rng.choice([1, 3, 8]), rng.choice([1, 2])
     layers: list[Layer] = [Conv2D(channels, filters, rng.choice([1, 2, 3]), stride=stride, padding=rng.choice([0, 1]))]
-    layers += rng.sample([ReLU(), MaxPool2D(2), AvgPool2D(2, 1), Tanh(), Conv2D(filters, filters, 2)], k=2)
+    beside = Residual([Conv2D(filters, filters, 3, padding=1)])
+    between = [ReLU(), MaxPool2D(2), AvgPool2D(2, 1), Tanh(), Conv2D(filters, filters, 2), BatchNorm(filters), beside]
+    layers += rng.sample(between, k=2)
     network = Sequential([*layers, Flatten()])
     (width,) = network.output_shape((channels, side, side))
     return [network, *dense_layers(rng, width)]

@@ -134,6 +134,11 @@ def _layer(name: str, *, x: Any = None, gradient: Any = None, **settings: Any) -
     return model.fit(ROWS, LABELS, epochs=1)
 
 
+def _embedding(**settings: Any) -> Any:
+    model = Model.from_layers([scratchnn.Embedding(**settings), scratchnn.Linear(2, 2)], input_shape=2, engine="linalg")
+    return model.fit([list(map(round, row)) for row in ROWS], LABELS, epochs=1)
+
+
 def _image_layer(name: str, **settings: Any) -> Any:
     layers = [getattr(scratchnn, name)(**settings), scratchnn.Linear(2, 2)]
     model = Model.from_layers(layers, input_shape=(1, 1, 2), engine="linalg", scaling="none")
@@ -237,6 +242,11 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "Dropout": [(_layer, {"name": "Dropout", "rate": 0.5})],
         "LeakyReLU": [(_layer, {"name": "LeakyReLU", "slope": 0.1})],
         **{name: [(_layer, {"name": name})] for name in ("ReLU", "Tanh", "Sigmoid", "Softmax", "LogSoftmax")},
+        **{name: [(_layer, {"name": name})] for name in ("GELU", "SiLU", "Softplus")},
+        "ELU": [(_layer, {"name": "ELU", "alpha": 1.0})],
+        "LayerNorm": [(_layer, {"name": "LayerNorm", "features": 2, "epsilon": 1e-5})],
+        "BatchNorm": [(_layer, {"name": "BatchNorm", "features": 2, "momentum": 0.1, "epsilon": 1e-5})],
+        "Embedding": [(_embedding, {"count": 2, "features": 1})],
         "Conv2D": [
             (
                 _image_layer,
@@ -258,6 +268,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         },
         "Flatten": [(_image_layer, {"name": "Flatten"})],
         "Sequential": [(s.Sequential, {"layers": layers})],
+        "Residual": [(s.Residual, {"layers": layers})],
         **{name: [(_loss, {"name": name, **elementwise})] for name in ("MSELoss", "L1Loss", "KLDivLoss")},
         **{name: [(_loss, {"name": name, **elementwise})] for name in ("BCELoss", "BCEWithLogitsLoss")},
         "HuberLoss": [(_loss, {"name": "HuberLoss", **elementwise, "delta": 1.0})],

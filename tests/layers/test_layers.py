@@ -18,20 +18,28 @@ from scratchnn import layers, linalg
 from scratchnn.engines.lists import LISTS
 from scratchnn.gradcheck import check_layer, check_model, check_network
 from scratchnn.layers import (
+    ELU,
+    GELU,
     AvgPool2D,
+    BatchNorm,
     Conv2D,
     Dropout,
+    Embedding,
     Flatten,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
     LogSoftmax,
     MaxPool2D,
     Parameter,
     ReLU,
+    Residual,
     Sequential,
     Sigmoid,
+    SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from scratchnn.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, MSELoss, NLLLoss
@@ -39,6 +47,13 @@ from scratchnn.model import Model
 from tests.rows import Rows, random_rows
 
 TOLERANCE = 1e-6
+
+
+def with_random_weights(layer: Layer) -> Layer:
+    """A layer whose weights are not all alike."""
+    for number, parameter in enumerate(layer.trainable_parameters()):
+        parameter.value = random_rows(*linalg.shape(parameter.value), seed=number)
+    return layer
 
 
 # Every layer, made for a given number of features.
@@ -50,14 +65,23 @@ LAYERS: dict[str, Callable[[int], Layer]] = {
     "LeakyReLU, steep": lambda features: LeakyReLU(0.3),
     "Tanh": lambda features: Tanh(),
     "Sigmoid": lambda features: Sigmoid(),
+    "GELU": lambda features: GELU(),
+    "SiLU": lambda features: SiLU(),
+    "ELU": lambda features: ELU(),
+    "ELU, flat": lambda features: ELU(0.3),
+    "Softplus": lambda features: Softplus(),
     "Softmax": lambda features: Softmax(),
     "LogSoftmax": lambda features: LogSoftmax(),
+    "LayerNorm": lambda features: with_random_weights(LayerNorm(features)),
+    "BatchNorm": lambda features: with_random_weights(BatchNorm(features)),
     "Dropout": lambda features: Dropout(0.3, rng=Random(3)),
     "Dropout of nothing": lambda features: Dropout(0.0, rng=Random(3)),
     "Sequential of nothing": lambda features: Sequential([]),
     "Sequential": lambda features: Sequential(
         [Linear(features, 4, rng=Random(4)), Tanh(), Linear(4, 2, rng=Random(5))]
     ),
+    "Residual of nothing": lambda features: Residual([]),
+    "Residual": lambda features: Residual([Linear(features, 3, rng=Random(9)), GELU(), Linear(3, features)]),
     "Sequential in Sequential": lambda features: Sequential(
         [
             Sequential([Linear(features, 4, rng=Random(6)), Dropout(0.2, rng=Random(7)), LeakyReLU()]),
@@ -79,11 +103,13 @@ def test_backward_is_the_derivative_of_forward(name: str, samples_and_features: 
     layer = LAYERS[name](features)
     report = check_layer(layer, random_rows(samples, features, seed=samples * 10 + features), tolerance=TOLERANCE)
     assert report.ok, str(report)
-    parameters = sum(len(row) for p in layer.parameters() for row in p.value)
+    parameters = sum(len(row) for p in layer.trainable_parameters() for row in p.value)
     assert report.entries == samples * features + parameters
 
 
-@pytest.mark.parametrize("name", ["Tanh", "Sigmoid", "Softmax", "LogSoftmax"])
+@pytest.mark.parametrize(
+    "name", ["Tanh", "Sigmoid", "Softmax", "LogSoftmax", "GELU", "SiLU", "ELU", "Softplus", "LayerNorm", "BatchNorm"]
+)
 def test_gradients_hold_far_out_as_well(name: str) -> None:
     report = check_layer(LAYERS[name](4), random_rows(3, 4, seed=1, spread=12.0), tolerance=TOLERANCE)
     assert report.ok, str(report)
@@ -93,7 +119,8 @@ def test_every_layer_is_checked() -> None:
     checked = {type(part) for make in LAYERS.values() for part in make(2).walk()}
     public = [getattr(layers, name) for name in layers.__all__]
     all_layers = {value for value in public if isinstance(value, type) and issubclass(value, Layer)}
-    assert checked | {Conv2D, MaxPool2D, AvgPool2D, Flatten} == all_layers - {Layer, layers.WeightedLayer}
+    elsewhere = {Conv2D, MaxPool2D, AvgPool2D, Flatten, Embedding}  # whose inputs are no rows of any numbers
+    assert checked | elsewhere == all_layers - {Layer, layers.WeightedLayer}
 
 
 def classifier(*end: Layer) -> Sequential:
@@ -165,6 +192,10 @@ FORWARDS: dict[str, tuple[Layer, Callable[[ModuleType, Any], Any]]] = {
     "LeakyReLU": (LeakyReLU(0.2), lambda np, x: np.where(x > 0.0, x, 0.2 * x)),
     "Tanh": (Tanh(), lambda np, x: np.tanh(x)),
     "Sigmoid": (Sigmoid(), lambda np, x: 1.0 / (1.0 + np.exp(-x))),
+    "GELU": (GELU(), lambda np, x: x * (1.0 + np.vectorize(math.erf)(x / math.sqrt(2.0))) / 2.0),
+    "SiLU": (SiLU(), lambda np, x: x / (1.0 + np.exp(-x))),
+    "ELU": (ELU(0.4), lambda np, x: np.where(x > 0.0, x, 0.4 * np.expm1(x))),
+    "Softplus": (Softplus(), lambda np, x: np.logaddexp(0.0, x)),
     "Softmax": (Softmax(), numpy_softmax),
     "LogSoftmax": (LogSoftmax(), lambda np, x: np.log(numpy_softmax(np, x))),
 }
@@ -195,6 +226,11 @@ def test_activations_survive_the_largest_inputs() -> None:
     assert Softmax().forward(x) == [[1.0, 0.0, 0.0]]
     assert all(math.isfinite(v) for v in LogSoftmax().forward(x)[0])
     assert Tanh().forward(x) == [[1.0, -1.0, 0.0]]
+    for layer in (GELU(), SiLU()):
+        assert layer.forward(x) == [[1e308, 0.0, 0.0]]
+        assert layer.backward([[1.0, 1.0, 1.0]]) == [[1.0, 0.0, 0.5]]
+    assert ELU(0.5).forward(x) == [[1e308, -0.5, 0.0]]
+    assert Softplus().forward(x) == [[1e308, 0.0, math.log(2.0)]]
 
 
 # --- starting weights --------------------------------------------------------------------------------------------
@@ -303,7 +339,8 @@ def test_sequential_is_a_sequence_of_its_layers() -> None:
 
 
 def test_config_makes_the_same_layer_again() -> None:
-    for layer in (Linear(2, 3, init="xavier"), LeakyReLU(0.2), Dropout(0.4), Tanh()):
+    normalised = LayerNorm(3, 0.1), BatchNorm(3, 0.2, 0.3)
+    for layer in (Linear(2, 3, init="xavier"), LeakyReLU(0.2), Dropout(0.4), Tanh(), ELU(0.2), *normalised):
         again = type(layer)(**layer.config())
         assert repr(again) == repr(layer)
 
@@ -375,6 +412,12 @@ def test_rate_of_dropout(rate: Any) -> None:
 def test_slope_of_leaky_relu(slope: float) -> None:
     with pytest.raises(ValueError, match=r"slope of LeakyReLU must be .*, got"):
         LeakyReLU(slope)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, math.inf, math.nan, "one"])
+def test_alpha_of_elu(alpha: Any) -> None:
+    with pytest.raises(ValueError, match=r"alpha of ELU must be a number at least 0 and finite, got"):
+        ELU(alpha)
 
 
 def test_a_wrong_width_says_expected_and_got() -> None:

@@ -17,14 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import (
+    ELU,
     ArgumentError,
+    BatchNorm,
     CrossEntropyLoss,
     Dropout,
     EarlyStopping,
+    Embedding,
     HuberLoss,
     KLDivLoss,
     L1Loss,
     Layer,
+    LayerNorm,
     LeakyReLU,
     Linear,
     LogSoftmax,
@@ -32,6 +36,7 @@ from scratchnn import (
     Model,
     ModelFileError,
     ReLU,
+    Residual,
     Sequential,
     Softmax,
     Tanh,
@@ -619,7 +624,11 @@ def test_the_arguments_that_a_file_has_are_those_that_a_layer_tells(kind: str) -
 
 
 @pytest.mark.parametrize(
-    "make", [lambda v: Linear(2, 2, init=v), LeakyReLU, Dropout, lambda v: Conv2D(1, 1, 1, init=v)]
+    "make",
+    [
+        *(lambda v: Linear(2, 2, init=v), LeakyReLU, Dropout, ELU, lambda v: Conv2D(1, 1, 1, init=v)),
+        *(lambda v: LayerNorm(2, v + 1), lambda v: BatchNorm(2, v, v + 1)),
+    ],
 )
 def test_numbers_of_other_libraries_can_be_saved(make: Callable[[Any], Layer], tmp_path: Path) -> None:
     numpy = pytest.importorskip("numpy")
@@ -1062,7 +1071,12 @@ EXAMPLES: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "Linear": (Linear(3, 2, init=0.5), (3,)),
     "LeakyReLU": (LeakyReLU(0.2), (3,)),
     "Dropout": (Dropout(0.5), (3,)),
+    "ELU": (ELU(0.5), (3,)),
+    "LayerNorm": (LayerNorm(3), (3,)),
+    "BatchNorm": (BatchNorm(2, momentum=0.5), (2, 6, 6)),
+    "Embedding": (Embedding(5, 2), (3,)),
     "Sequential": (Sequential([Linear(3, 2), ReLU()]), (3,)),
+    "Residual": (Residual([Linear(3, 2), ReLU(), Linear(2, 3)]), (3,)),
     "Conv2D": (Conv2D(2, 3, kernel=(2, 3), stride=2, padding=(0, 1)), (2, 6, 6)),
     "MaxPool2D": (MaxPool2D((2, 3)), (2, 6, 6)),
     "AvgPool2D": (AvgPool2D(2), (2, 6, 6)),

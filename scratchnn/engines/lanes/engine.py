@@ -150,14 +150,18 @@ class Lanes(Forms, Engine):
         return chosen
 
     def take_rows(self, prepared: Inputs, indices: Iterable[int]) -> Inputs:
+        if isinstance(prepared, FloatRows) and not self.learning:
+            return prepared.taken(indices)
+        given, indices = None, list(indices)
         if isinstance(prepared, FloatRows):
-            if not self.learning:
-                return prepared.taken(indices)
+            given = [prepared.rows[i] for i in indices]
             prepared = prepared.as_ints()
         entries = prepared.entries
         chosen = [entries[i] for i in indices]
         least = self.usual_sum if self.learning else prepared.least
-        return Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum, least)
+        batch = Inputs(chosen, prepared.shape[1], prepared.scale, prepared.largest, prepared.row_sum, least)
+        batch.given = given
+        return batch
 
     def shape(self, m: Operand) -> Shape:
         return m.shape
@@ -690,6 +694,10 @@ class Lanes(Forms, Engine):
         total, size = self.rows_of(self.sum_rows(m)), width // channels
         sums = self.layout(width).unpack(total.data)
         return self.from_rows([[total.scale * sum(sums[i : i + size]) for i in range(0, width, size)]])
+
+    def repeat_columns(self, m: Operand, times: int) -> LaneMatrix:
+        """Through floats."""
+        return self._of_floats(LISTS.repeat_columns(self.to_rows(m), times))
 
 
 class Plans:

@@ -258,9 +258,10 @@ class Entry:
 class Inputs:
     """Rows of small ints that multiply, an ``Entry`` each: its numbers times ``scale`` are the row. Read-only."""
 
-    __slots__ = ("_lists", "entries", "largest", "least", "row_sum", "scale", "shape")
+    __slots__ = ("_lists", "entries", "given", "largest", "least", "row_sum", "scale", "shape")
 
     _lists: list[Sequence[int]]
+    given: list[Sequence[float]] | None  # the rows that the ints stand for, where these may be rounded
 
     @property
     def pixels(self) -> bool:
@@ -274,6 +275,7 @@ class Inputs:
         self.largest = largest  # no int is larger in size
         self.row_sum = row_sum  # no row's sizes add up to more
         self.least = least  # rows whose sum has fewer bits than this are treated as if it had so many
+        self.given = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -318,6 +320,8 @@ class Inputs:
 
     def to_rows(self) -> Rows:
         """The rows as lists of floats."""
+        if self.given is not None:
+            return [[v * self.scale for v in row] for row in self.given]
         rows = []
         for entry in self.entries:
             row, unit = [0.0] * self.shape[1], math.ldexp(self.scale, entry.exponent)
