@@ -46,8 +46,8 @@ class LayerNorm(NormalisationLayer):
     """Each row by itself: y = (x - mean) / √(variance + epsilon) · weight + bias, with the mean and the variance (that
     of the row, not an estimate) of its ``features`` numbers. ``weight`` and ``bias`` are 1 x features.
 
-    Ba et al. 2016, "Layer Normalization", section 3. With n for the row at mean 0 and variance 1, and h = weight ·
-    gradient, the gradient of x is (h - mean(h) - n · mean(h · n)) / √(variance + epsilon).
+    Ba et al. 2016, "Layer Normalization", section 3. With c = x - mean, f = 1 / √(variance + epsilon) and h = weight ·
+    gradient, the gradient of x is f · (h - mean(h) - c · f² · mean(h · c)).
     """
 
     def __init__(self, features: int, epsilon: float = 1e-5) -> None:
@@ -60,22 +60,24 @@ class LayerNorm(NormalisationLayer):
     def forward(self, x: Matrix) -> Matrix:
         ops, epsilon, sqrt = self.ops, self.epsilon, self.ops.sqrt
         weight, bias = self.parameters()
-        centred = ops.map(lambda v, mean: v - mean, x, self._mean(x))
+        self.x = centred = ops.map(lambda v, mean: v - mean, x, self._mean(x))
         variance = self._mean(ops.hadamard(centred, centred))
         self._factor = factor = ops.map(lambda v: 1.0 / sqrt(v + epsilon), variance)  # rows x 1
-        self.x = normal = ops.map(lambda v, f: v * f, centred, factor)
-        return ops.map(lambda n, w, b: n * w + b, normal, weight.value, bias.value)
+        return ops.map(lambda c, f, w, b: c * f * w + b, centred, factor, weight.value, bias.value)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        ops, normal, learns = self.ops, self.x, self.trainable
-        self.weight.gradient = ops.sum_rows(ops.hadamard(gradient, normal)) if learns else None
+        ops, centred, factor, learns = self.ops, self.x, self._factor, self.trainable
+        if learns:
+            self.weight.gradient = ops.sum_rows(ops.map(lambda g, c, f: g * c * f, gradient, centred, factor))
+        else:
+            self.weight.gradient = None
         self.bias.gradient = ops.sum_rows(gradient) if learns else None
         if not input_gradient:
             return None
         weighted = ops.map(lambda g, w: g * w, gradient, self.weight.value)
-        along = self._mean(ops.hadamard(weighted, normal))
+        along = ops.map(lambda a, f: a * f * f, self._mean(ops.hadamard(weighted, centred)), factor)
         return ops.map(
-            lambda h, n, mean, a, f: f * (h - mean - n * a), weighted, normal, self._mean(weighted), along, self._factor
+            lambda h, c, mean, a, f: f * (h - mean - c * a), weighted, centred, self._mean(weighted), along, factor
         )
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -97,8 +99,8 @@ class BatchNorm(NormalisationLayer):
     batch has a single number a feature, which has no variance (the last row of an epoch that is left over).
 
     All four are 1 x features and among ``parameters()``; no optimizer changes the running ones. Ioffe & Szegedy 2015,
-    "Batch Normalization", algorithms 1 and 2. With m for the mean over the batch, n for x at mean 0 and variance 1, and
-    h = weight · gradient, the gradient of x is (h - m(h) - n · m(h · n)) / √(variance + epsilon).
+    "Batch Normalization", algorithms 1 and 2. With m for the mean over the batch, c = x - mean, f = 1 / √(variance +
+    epsilon) and the gradient g, that of x is weight · f · (g - m(g) - c · f² · m(g · c)).
     """
 
     running_mean: Parameter
@@ -131,20 +133,20 @@ class BatchNorm(NormalisationLayer):
             raise ValueError(f"{self!r} needs rows of {self.features} features of one size, got {columns} numbers")
         count = rows * columns // self.features
         by_batch = self.training and self.trainable and count > 1
-        normal, factor = self._by_batch(x, count) if by_batch else self._by_running(x)
-        self.x, self._factor, self._count = normal, factor, count if by_batch else 0
-        each = self._each(weight.value, columns), self._each(bias.value, columns)
-        return ops.map(lambda n, w, b: n * w + b, normal, *each)
+        centred, variance = self._of_batch(x, count) if by_batch else self._of_before(x)
+        factor = self._factor_of(variance)
+        self.x, self._factor, self._count = centred, factor, count if by_batch else 0
+        slope = self._each(ops.hadamard(factor, weight.value), columns)
+        return ops.map(lambda c, s, b: c * s + b, centred, slope, self._each(bias.value, columns))
 
-    def _by_batch(self, x: Matrix, count: int) -> tuple[Matrix, Matrix]:
-        """(x at mean 0 and variance 1, by what each feature was multiplied), by what the batch is like."""
-        ops, columns = self.ops, self.ops.shape(x)[1]
+    def _of_batch(self, x: Matrix, count: int) -> tuple[Matrix, Matrix]:
+        """(x - mean, variance) of a batch of so many numbers a feature; what predicts later follows them."""
+        ops = self.ops
         mean = self._means(x, count)
-        centred = ops.map(lambda v, m: v - m, x, self._each(mean, columns))
+        centred = ops.map(lambda v, m: v - m, x, self._each(mean, ops.shape(x)[1]))
         variance = self._means(ops.hadamard(centred, centred), count)
         self._follow(mean, variance, count / (count - 1.0))
-        factor = self._factor_of(variance)
-        return ops.map(lambda v, f: v * f, centred, self._each(factor, columns)), factor
+        return centred, variance
 
     def _follow(self, mean: Matrix, variance: Matrix, estimate: float) -> None:
         kept, share, follow = 1.0 - self.momentum, self.momentum, self.ops.map
@@ -152,11 +154,10 @@ class BatchNorm(NormalisationLayer):
         share *= estimate
         self.running_variance.value = follow(lambda r, v: kept * r + share * v, self.running_variance.value, variance)
 
-    def _by_running(self, x: Matrix) -> tuple[Matrix, Matrix]:
-        """The same, by what was seen while training."""
-        columns, factor = self.ops.shape(x)[1], self._factor_of(self.running_variance.value)
-        each = self._each(self.running_mean.value, columns), self._each(factor, columns)
-        return self.ops.map(lambda v, m, f: (v - m) * f, x, *each), factor
+    def _of_before(self, x: Matrix) -> tuple[Matrix, Matrix]:
+        """(x - mean, variance) by what was seen while training."""
+        mean = self._each(self.running_mean.value, self.ops.shape(x)[1])
+        return self.ops.map(lambda v, m: v - m, x, mean), self.running_variance.value
 
     def _factor_of(self, variance: Matrix) -> Matrix:
         epsilon, sqrt, maximum = self.epsilon, self.ops.sqrt, self.ops.maximum
@@ -164,26 +165,22 @@ class BatchNorm(NormalisationLayer):
         return self.ops.map(lambda v: 1.0 / sqrt(maximum(v, 0.0) + epsilon), variance)
 
     def backward(self, gradient: Matrix, input_gradient: bool = True) -> Matrix:
-        ops, normal, columns = self.ops, self.x, self.ops.shape(gradient)[1]
-        sums = along = None
+        ops, centred, factor = self.ops, self.x, self._factor
+        columns, sums, along = ops.shape(gradient)[1], None, None
         if self.trainable or self._count:
             sums = ops.sum_channels(gradient, self.features)
-            along = ops.sum_channels(ops.hadamard(gradient, normal), self.features)
+            along = ops.hadamard(factor, ops.sum_channels(ops.hadamard(gradient, centred), self.features))
         self.weight.gradient, self.bias.gradient = (along, sums) if self.trainable else (None, None)
         if not input_gradient:
             return None
-        factor = self._each(ops.hadamard(self.weight.value, self._factor), columns)
+        slope = ops.hadamard(factor, self.weight.value)
         if not self._count:
-            return ops.map(lambda g, f: g * f, gradient, factor)
+            return ops.map(lambda g, s: g * s, gradient, self._each(slope, columns))
         share = 1.0 / self._count
-        return ops.map(
-            lambda g, n, s, a, f: f * (g - share * s - n * (share * a)),
-            gradient,
-            normal,
-            self._each(sums, columns),
-            self._each(along, columns),
-            factor,
-        )
+        level = ops.map(lambda s, total: share * s * total, slope, sums)
+        tilt = ops.map(lambda s, a, f: share * s * a * f, slope, along, factor)
+        each = [self._each(m, columns) for m in (slope, level, tilt)]
+        return ops.map(lambda g, c, s, level, tilt: g * s - level - c * tilt, gradient, centred, *each)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if input_shape[0] != self.features:

@@ -18,9 +18,11 @@ from random import Random
 from typing import Any
 
 from scratchnn import (
+    ELU,
     Adam,
     AdamW,
     AvgPool2D,
+    BatchNorm,
     Callback,
     Conv2D,
     CosineSchedule,
@@ -28,8 +30,10 @@ from scratchnn import (
     DataError,
     Dropout,
     EarlyStopping,
+    Embedding,
     Flatten,
     HuberLoss,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool2D,
@@ -37,6 +41,7 @@ from scratchnn import (
     ModelFileError,
     ReduceOnPlateau,
     ReLU,
+    Residual,
     RMSprop,
     Sequential,
     StepSchedule,
@@ -105,6 +110,13 @@ def _network(engine: str, task: str, frozen: bool = False) -> Model:
     return model
 
 
+def _normalised(engine: str, frozen: bool = False) -> Model:
+    block = Residual([Linear(4, 3), BatchNorm(3), ELU(0.5), Linear(3, 4)])
+    model = Model.from_layers([BatchNorm(4), block, LayerNorm(4), Linear(4, 3)], engine=engine, seed=4)
+    model.network[0].trainable = not frozen
+    return model
+
+
 def _validation() -> Any:
     return ROWS[:9], CLASSES[3:12]
 
@@ -134,6 +146,8 @@ RUNS = [
         callbacks=lambda: [EarlyStopping("loss", patience=3)],
     ),
     Run(3, lambda: _network("linalg", "regression"), lr=lambda: 0.05, shuffle=lambda: False),
+    Run(6, lambda: _normalised("lanes"), optimizer=lambda: Adam(0.01)),
+    Run(8, lambda: _normalised("linalg", frozen=True), momentum=lambda: 0.9),
     Run(9, lambda: _network("lanes", "classification"), clip_norm=lambda: 1.0, batch_size=lambda: BATCH),
     Run(
         11,
@@ -369,6 +383,12 @@ def _fitted_models() -> Iterator[Model]:
     images = Model.from_layers(layers, input_shape=(1, 2, 2), engine="linalg", seed=None)
     images.fit(ROWS, [i % 2 for i in range(24)], epochs=1)
     yield images
+    normalised = _normalised("linalg", frozen=True)
+    normalised.fit(ROWS, CLASSES, epochs=1)
+    yield normalised
+    named = Model.from_layers([Embedding(5, 2), Linear(8, 3)], engine="linalg")
+    named.fit([[(i * k) % 5 for k in range(1, 5)] for i in range(24)], CLASSES, epochs=1)
+    yield named
     several = Model(4, [], 4, task="regression", scaling="standard", target_scaling="standard", engine="linalg")
     several.fit(ROWS, [row[::-1] for row in ROWS], epochs=1)
     yield several
@@ -383,7 +403,8 @@ def _fitted_models() -> Iterator[Model]:
 
 def _used(model: Model) -> str:
     """Do with a model what can be done; a ``DataError`` says that its numbers cannot be computed with."""
-    rows = [(row * model.input_size)[: model.input_size] for row in ROWS[:3]] if model.input_size < 10_000 else []
+    some = [[0.0, 4.0, 1.0, 2.0]] if model.network.reads_indices else ROWS[:3]
+    rows = [(row * model.input_size)[: model.input_size] for row in some] if model.input_size < 10_000 else []
     model.summary()
     if model.scaling is None or not rows:
         return "read"
