@@ -66,9 +66,9 @@ class Layer(Computing):
 
     Both are given a matrix of the number engine ``self.ops`` and return one. Engines share their operations, of which
     ``map``, ``hadamard`` and ``scale`` make most layers without weights; any other goes through lists of floats, with
-    ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A layer with weights has ``parameters``, too (one that it
-    changes itself is a ``Parameter(name, value, trainable=False)``), and its ``backward`` takes ``input_gradient=True``;
-    one that holds other layers gives them in ``walk`` and passes ``build`` on to them. A model with a layer of your own
+    ``self.ops.to_rows(x)`` and ``self.ops.from_rows(rows)``. A layer with weights has ``parameters``, too (those that
+    it changes itself are made with ``trainable=False``), and its ``backward`` takes ``input_gradient=True``; one that
+    holds other layers gives them in ``walk`` and passes ``build`` on to them. A model with a layer of your own
     can be saved if ``config`` returns the layer's arguments, and is read again by
     ``Model.load(path, layers=[Square])``.
 
