@@ -130,7 +130,7 @@ class BatchNorm(NormalisationLayer):
         weight, bias, _, _ = self.parameters()
         rows, columns = ops.shape(x)
         if columns % self.features:
-            raise ValueError(f"{self!r} needs rows of {self.features} features of one size, got {columns} numbers")
+            raise ArgumentError(f"{self!r} needs rows of {self.features} features of one size, got {columns} numbers")
         count = rows * columns // self.features
         by_batch = self.training and self.trainable and count > 1
         centred, variance = self._of_batch(x, count) if by_batch else self._of_before(x)

@@ -76,13 +76,6 @@ RUNS = {
     "tanh": lambda: (network(activation="tanh"), X, y, {}),
     "sigmoid": lambda: (network(activation="sigmoid"), X, y, {}),
     "leaky_relu": lambda: (network(activation="leaky_relu"), X, y, {}),
-    "silu": lambda: (network(activation="silu"), X, y, {}),
-    "elu": lambda: (network(activation="elu"), X, y, {}),
-    "softplus": lambda: (network(activation="softplus"), X, y, {}),
-    "layer norm": lambda: (stack(LayerNorm(10)), X, y, {}),
-    "batch norm": lambda: (stack(BatchNorm(10)), X, y, {}),
-    "embedding": lambda: (Model.from_layers([Embedding(256, 2), Linear(128, 10)]), X, y, {}),
-    "residual": lambda: (stack(Residual([Linear(10, 10), Tanh()])), X, y, {}),
     "dropout": lambda: (network(dropout=0.3), X, y, {}),
     "softmax": lambda: (stack(Softmax(), loss="mse", task="regression"), X, ONE_HOT, {}),
     "log_softmax": lambda: (stack(LogSoftmax(), loss="nll"), X, y, {}),
@@ -110,6 +103,13 @@ RUNS = {
         y,
         {},
     ),
+    "silu": lambda: (network(activation="silu"), X, y, {}),
+    "elu": lambda: (network(activation="elu"), X, y, {}),
+    "softplus": lambda: (network(activation="softplus"), X, y, {}),
+    "layer norm": lambda: (stack(LayerNorm(10)), X, y, {}),
+    "batch norm": lambda: (stack(BatchNorm(10)), X, y, {}),
+    "embedding": lambda: (Model.from_layers([Embedding(256, 2), Linear(128, 10)]), X, y, {}),
+    "residual": lambda: (stack(Residual([Linear(10, 10), Tanh()])), X, y, {}),
 }
 
 
