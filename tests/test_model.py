@@ -906,8 +906,14 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"hidden_size": None}, "hidden_size must be a whole number or a list of them, got None"),
         ({"hidden_size": True}, "hidden_size must be a whole number of at least 1, got True"),
         ({"output_size": -3}, "output_size must be a whole number of at least 1, got -3"),
-        ({"activation": "swish"}, "unknown activation 'swish': known are relu, leaky_relu, tanh, sigmoid"),
-        ({"activation": ["relu"]}, r"unknown activation \['relu'\]: known are relu, leaky_relu, tanh, sigmoid"),
+        (
+            {"activation": "swish"},
+            "unknown activation 'swish': known are relu, leaky_relu, tanh, sigmoid, gelu, silu, elu, softplus",
+        ),
+        (
+            {"activation": ["relu"]},
+            r"unknown activation \['relu'\]: known are relu, leaky_relu, tanh, sigmoid, gelu, silu, elu, softplus",
+        ),
         ({"activation": Linear}, "unknown activation <class 'scratchnn.layers.linear.Linear'>: known are relu, .*"),
         ({"task": "both"}, "unknown task 'both': known are classification, regression, multilabel"),
         ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg, numpy, torch"),
