@@ -652,6 +652,12 @@ def test_convolution_and_its_gradients(held: Held, window: Window, filters: int)
     held.agrees(ops.sum_channels(back, filters), sums, 4.0 * window.positions)
 
 
+@pytest.mark.parametrize(("rows", "columns", "times"), [(1, 1, 1), (3, 2, 4), (1, 5, 3), (2, 3, 1)])
+def test_repeated_columns(held: Held, rows: int, columns: int, times: int) -> None:
+    m = drawn(Random(7), rows, columns)
+    held.agrees(held.ops.repeat_columns(held.matrix(m), times), [[v for v in row for _ in range(times)] for row in m])
+
+
 @pytest.mark.parametrize("window", WINDOWS.values(), ids=WINDOWS.keys())
 def test_average_pooling_and_its_gradient(held: Held, window: Window) -> None:
     rng, ops = Random(6), held.ops
