@@ -395,7 +395,8 @@ class Model:
         batches; with ``resume=True`` a run that was stopped or killed goes on from there (or starts, if there is no
         such file), and ends with the same weights to the last bit as one that never stopped. Other data or settings
         are refused; but a run may be asked for more ``epochs`` than before: a schedule that suits the epochs is then
-        stretched to them. Ctrl-C then waits for the end of the batch, writes the checkpoint, and goes on up as
+        stretched to them; and it may go on on another engine, with that engine's rounding from there on. Ctrl-C then
+        waits for the end of the batch, writes the checkpoint, and goes on up as
         ``KeyboardInterrupt``; with ``stop_on_sigterm=True`` SIGTERM does the same, as ``SystemExit``; a second one does
         not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
         ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.

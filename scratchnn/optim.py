@@ -8,7 +8,7 @@ which were measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -184,19 +184,18 @@ class Adaptive(Optimizer):
         self.steps += 1
         self._move(parameters, self.directions([self._decayed_gradient(parameter) for parameter in parameters]))
 
-    def _running(
-        self,
-        before: Sequence[Matrix],
-        keep: float,
-        share: float,
-        matrices: Sequence[Matrix],
-        power: Callable[[Any], Any] = lambda g: g,
-    ) -> list[Matrix]:
-        """keep·before + share·power(g) for each number g of the matrices; what was before the first step is 0."""
+    def _running(self, before: Sequence[Matrix], keep: float, share: float, matrices: Sequence[Matrix]) -> list[Matrix]:
+        """keep·before + share·g for the matrices g; what was before the first step is 0."""
         ops = self.ops
-        if not before:
-            return [ops.map(lambda g: share * power(g), matrix) for matrix in matrices]
-        return [ops.map(lambda m, g: keep * m + share * power(g), m, g) for m, g in zip(before, matrices)]
+        added = [ops.scale(g, share) for g in matrices]
+        return [ops.add_scaled(g, m, keep) for g, m in zip(added, before)] if before else added
+
+    def _running_squares(self, keep: float, share: float, matrices: Sequence[Matrix]) -> list[Matrix]:
+        """keep·s + share·g² for each number g of the matrices and its s in ``squares``, which begin at 0."""
+        ops = self.ops
+        if not self.squares:
+            return [ops.map(lambda g: share * (g * g), g) for g in matrices]
+        return [ops.map(lambda s, g: keep * s + share * (g * g), s, g) for s, g in zip(self.squares, matrices)]
 
     def _divided(self, matrices: Sequence[Matrix]) -> list[Matrix]:
         """m / (√s + ε) for each number m of the matrices and its s in ``squares``."""
@@ -218,10 +217,6 @@ class Adaptive(Optimizer):
         vars(self).update(parts)
 
 
-def _square(g: Any) -> Any:
-    return g * g
-
-
 class Adagrad(Adaptive):
     """Adagrad (Duchi, Hazan & Singer 2011): w ← w - lr·g / (√s + ε), where s is the sum of all g² so far.
 
@@ -232,7 +227,7 @@ class Adagrad(Adaptive):
         super().__init__(lr, epsilon, weight_decay)
 
     def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
-        self.squares = self._running(self.squares, 1.0, 1.0, gradients, _square)
+        self.squares = self._running_squares(1.0, 1.0, gradients)
         return self._divided(gradients)
 
 
@@ -261,7 +256,7 @@ class RMSprop(Adaptive):
         super().__init__(lr, epsilon, weight_decay)
 
     def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
-        self.squares = self._running(self.squares, self.alpha, 1.0 - self.alpha, gradients, _square)
+        self.squares = self._running_squares(self.alpha, 1.0 - self.alpha, gradients)
         along = self._divided(gradients)
         if self.momentum:
             along = self.velocities = self._running(self.velocities, self.momentum, 1.0, along)
@@ -293,7 +288,7 @@ class Adam(Adaptive):
 
     def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
         self.means = self._running(self.means, self.beta1, 1.0 - self.beta1, gradients)
-        self.squares = self._running(self.squares, self.beta2, 1.0 - self.beta2, gradients, _square)
+        self.squares = self._running_squares(self.beta2, 1.0 - self.beta2, gradients)
         first, second = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
         epsilon, sqrt, ops = self.epsilon, self.ops.sqrt, self.ops
         return [

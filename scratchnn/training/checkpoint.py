@@ -39,6 +39,7 @@ class Checkpoint:
         self._lock = Lock(path)
         self._overtaken = False  # another run has written to it
         self._ours: Any = None  # which file this run has read or written last
+        self.engine: Any = None  # on which the run went that ``load`` found
         self._together = False  # what ``load`` gave was written as one
 
     def __enter__(self) -> Checkpoint:
@@ -80,6 +81,7 @@ class Checkpoint:
             start = f"{shown_path(self.path)}: cannot resume what another run wrote: "
             end = "; go back to what it had, or start anew without resume"
             raise ArgumentError(start + shortened(difference, MESSAGE - len(start + end)) + end)
+        self.engine = before.get("engine")
         self._together = record["sha256"] == _digest(record["settings"], record["state"])
         return record["state"], differences.index("")
 
@@ -121,15 +123,14 @@ def _digest(settings: dict[str, Any], state: Any) -> str:
 def _difference(before: dict[str, Any], now: dict[str, Any]) -> str:
     """The first setting in which two runs differ, "" if there is none.
 
-    Causes come before effects: the seed may have parted the rows, and rows and batches decide how wide lanes are.
+    Causes come before effects: the seed may have parted the rows.
     """
     effects = {
         "training data": "other training rows, labels or weights",
         "validation data": "other validation rows or labels",
-        "engine": "",
     }
     for name in [*(name for name in {**now, **before} if name not in effects), *effects]:
-        if before.get(name) != now.get(name):
+        if before.get(name) != now.get(name) and name != "engine":  # to which a run can move
             return effects.get(name) or _change(name, before.get(name), now.get(name))
     return ""
 
@@ -217,12 +218,13 @@ def pack(matrix: Any, ops: Any) -> dict[str, Any]:
     return {"form": form, **pack_matrix(ops.to_rows(matrix))}
 
 
-def unpack(packed: Any, ops: Any) -> Any:
-    """The matrix that ``pack`` packed, the same in every bit; ``ValueError`` for anything else."""
+def unpack(packed: Any, ops: Any, same_engine: bool = True) -> Any:
+    """The matrix that ``pack`` packed, the same in every bit, or as near as another engine comes to its numbers;
+    ``ValueError`` for anything else."""
     if type(packed) is not dict or set(packed) != {"form", "shape", "doubles"} or type(packed["form"]) is not dict:
         raise ValueError(f"a matrix is to have a form, a shape and doubles, got {shown(packed)}")
     rows = unpack_matrix({"shape": packed["shape"], "doubles": packed["doubles"]})
-    return ops.in_form(rows, packed["form"])
+    return ops.in_form(rows, packed["form"]) if same_engine else ops.from_rows(rows)
 
 
 def generator_state(rng: Random) -> list[Any]:

@@ -119,7 +119,8 @@ class Checkpointing(Callback):
         self._require_epochs(state, run_then.epochs)
         try:
             trainer = self._trainer
-            standing = Standing(state, run_then, trainer.batch_size, trainer.network)
+            same_engine = self.checkpoint.engine == self._settings["engine"]
+            standing = Standing(state, run_then, trainer.batch_size, trainer.network, same_engine)
             self._restore(standing, subject, run, schedule_then)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise self.checkpoint.misfit(error) from None

@@ -25,23 +25,25 @@ PARTS = {"run", "order", "weights", "momentum", "steps", "lr", "schedule", "gene
 class Standing:
     """What a checkpoint's ``state`` says, unpacked; ``ValueError`` if it cannot be what such a run has left.
 
-    ``run`` is the run at its beginning, with ``batch_size`` rows a batch.
+    ``run`` is the run at its beginning, with ``batch_size`` rows a batch; ``same_engine`` says whether it goes on on the
+    engine that it ran on.
     """
 
-    def __init__(self, state: Any, run: Run, batch_size: int, network: Any) -> None:
+    def __init__(self, state: Any, run: Run, batch_size: int, network: Any, same_engine: bool = True) -> None:
         require(type(state) is dict and set(state) == PARTS, "the state of a run has parts missing, or unknown ones")
         self._state = state
         self.order = unpack_order(state["order"], run.samples)
         self.run = run.at(state["run"], batch_size, between_epochs=not self.order)
         self.steps_taken = self.run.batch + run.batches * max(self.run.epoch - 1, 0)
         self._network = network
+        self._same_engine = same_engine
 
     def weights(self, ops: Any) -> list[Any]:
         """The values of all parameters."""
         parameters, values = self._network.parameters(), []
         changing = {id(parameter) for parameter in self._network.changing_parameters()}
         for number, (parameter, part) in enumerate(zip(parameters, _listed(self._state, "weights", len(parameters)))):
-            values.append(unpack(part, ops))
+            values.append(unpack(part, ops, self._same_engine))
             _require_shape(f"weights[{number}]", ops.shape(values[-1]), ops.shape(parameter.value))
             frozen = id(parameter) not in changing
             require(not (frozen and part["form"]), f"weights[{number}] is frozen and has a form of its own")
@@ -50,7 +52,7 @@ class Standing:
     def memory(self, optimizer: Optimizer) -> tuple[list[Any], int]:
         """What the optimizer remembers: its matrices, and how many steps it has counted."""
         ops = optimizer.ops
-        momentum, steps = [unpack(part, ops) for part in _listed(self._state, "momentum")], self._state["steps"]
+        momentum, steps = [unpack(part, ops, self._same_engine) for part in _listed(self._state, "momentum")], self._state["steps"]
         shapes = [ops.shape(p.value) for p in self._network.trainable_parameters()]
         expected = optimizer.remembers(shapes, self.steps_taken)
         if expected is not None:

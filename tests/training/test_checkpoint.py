@@ -33,6 +33,7 @@ from scratchnn import (
     WarmUp,
     load_digits,
 )
+from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.optim import Schedule
 from scratchnn.saving import records
 from scratchnn.saving.safe_pickle import dumps, loads
@@ -172,7 +173,6 @@ def test_networks_within_networks_are_compared_layer_by_layer(
     [
         ({"model": {"seed": 6}}, "seed was 5, is now 6"),
         ({"model": {"seed": 6}, "data": (X[1:] + X[:1], Y)}, "seed was 5, is now 6"),  # it may part the rows, too
-        ({"model": {"engine": "linalg"}}, "engine was lanes 40, is now linalg"),
         ({"model": {"dropout": 0.3}}, "layer 2 was Dropout(rate=0.2), is now Dropout(rate=0.3)"),
         (
             {"model": {"hidden_size": [20, 13]}},
@@ -634,3 +634,26 @@ def test_settings_that_make_no_sense() -> None:
 
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
     assert "1 kills" in ordeals.killed_and_resumed(tmp_path, kills=1)
+
+
+MOVES = [("lanes", "linalg"), ("linalg", "lanes"), (Lanes(64), "lanes"), ("linalg", "numpy"), ("numpy", "lanes")]
+
+
+@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"optimizer": "adam", "momentum": None, "lr": 0.01}])
+@pytest.mark.parametrize(("first", "then"), MOVES)
+def test_a_run_goes_on_on_another_engine(first: Any, then: Any, optimizer: dict[str, Any], tmp_path: Path) -> None:
+    """What the optimizer remembers goes along: without it, the losses would be others from the first batch on."""
+    if "numpy" in (first, then):
+        pytest.importorskip("numpy")
+
+    class Stops(Callback):
+        def on_epoch_end(self, model: Any, run: Any) -> None:
+            model.stop_training = run.epoch == 2
+
+    settings = {"epochs": 4, "batch_size": 16, "lr": 0.05, **optimizer}
+    whole, begun, ended = (Model(64, 12, seed=3, engine=engine) for engine in ("linalg", first, then))
+    wanted = whole.fit(X, Y, **settings)
+    begun.fit(X, Y, callbacks=[Stops()], checkpoint=tmp_path / "run", **settings)
+    history = ended.fit(X, Y, callbacks=[Stops()], checkpoint=tmp_path / "run", resume=True, **settings)
+    assert history.loss == pytest.approx(wanted.loss, rel=2e-3)
+    assert ended.engine == (then if isinstance(then, str) else "lanes")
