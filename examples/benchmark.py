@@ -207,15 +207,19 @@ class Scratchnn:
         hidden: int | Sequence[int] = HIDDEN,
         activation: str = "relu",
         batch: int | None = BATCH,
+        dropout: float = 0.0,
+        **settings: Any,
     ) -> None:
-        self.data, self.images, self.batch = data, images, batch
+        self.data, self.images = data, images
+        self.settings = {"lr": LR, "batch_size": batch, **PLAIN, **settings}
         self.preparation = math.inf  # seconds that fit takes to check the rows and to bring them into the engine's form
         size = data.inputs, hidden, len(data.classes)
-        self.model = Model(*size, activation=activation, scaling="pixels", engine=engine, **START)
+        look = {"activation": activation, "dropout": dropout, "scaling": "pixels"}
+        self.model = Model(*size, **look, engine=engine, **START)
 
     def epoch(self) -> float:
         start, clock, X, y = now(), EpochClock(), self.data.X[: self.images], self.data.y[: self.images]
-        self.history = self.model.fit(X, y, epochs=1, lr=LR, batch_size=self.batch, callbacks=[clock], **PLAIN)
+        self.history = self.model.fit(X, y, epochs=1, callbacks=[clock], **self.settings)
         self.preparation = min(self.preparation, clock.begin - start)
         return clock.seconds[0]
 
@@ -506,6 +510,39 @@ def variants(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
     report.table(["", "lanes, µs an image", "linalg, µs an image", "times as fast"], rows)
 
 
+PATHS: dict[str, dict[str, Any]] = {
+    "SGD": {},
+    "SGD, hidden 1000": {"hidden": (1000,)},
+    "two hidden layers (128, 64), Tanh": {"hidden": (128, 64), "activation": "tanh"},
+    "Tanh": {"activation": "tanh"},
+    "sigmoid": {"activation": "sigmoid"},
+    "leaky ReLU": {"activation": "leaky_relu"},
+    "dropout 0.2": {"dropout": 0.2},
+    "weight decay": {"weight_decay": 1e-4},
+    "momentum": {"momentum": 0.9},
+    "Adam": {"optimizer": "adam", "lr": 0.001, "momentum": None},
+    "AdamW": {"optimizer": "adamw", "lr": 0.001, "momentum": None},
+    "RMSprop": {"optimizer": "rmsprop", "lr": 0.001, "momentum": None},
+    "clip_norm 1": {"clip_norm": 1.0},
+}
+
+
+def paths(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """All that a network can learn with, on lanes and on the engine that hands the same work to NumPy."""
+    images = sizes.variants
+    report.heading(f"Ways to train {data.inputs}-{HIDDEN}-{len(data.classes)}, {images} images, batches of {BATCH}")
+    if if_installed(lambda: importlib.import_module("numpy")) is None:
+        report.note("NumPy is not installed")
+        return
+    rows = []
+    for label, settings in PATHS.items():
+        pair = {engine: Scratchnn(data, engine, images, **settings) for engine in ("lanes", "numpy")}
+        seconds = take_turns(sizes.rounds, {engine: one.epoch for engine, one in pair.items()})
+        lanes, arrays = (seconds[engine] / images for engine in pair)
+        rows.append([label, micro(lanes), micro(arrays), ratio(lanes, arrays)])
+    report.table(["", "lanes, µs an image", "engine numpy, µs an image", "lanes over numpy"], rows)
+
+
 def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
     """The two halves of training the first layer of a convolutional network, Conv2D(1, 8, 3)."""
     side = math.isqrt(data.inputs)
@@ -768,6 +805,7 @@ SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] =
     "training": training,
     "spike": spike,
     "variants": variants,
+    "paths": paths,
     "convolution": convolution,
     "agreement": agreement,
     "load": loading,
