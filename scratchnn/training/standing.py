@@ -52,7 +52,8 @@ class Standing:
     def memory(self, optimizer: Optimizer) -> tuple[list[Any], int]:
         """What the optimizer remembers: its matrices, and how many steps it has counted."""
         ops = optimizer.ops
-        momentum, steps = [unpack(part, ops, self._same_engine) for part in _listed(self._state, "momentum")], self._state["steps"]
+        momentum = [unpack(part, ops, self._same_engine) for part in _listed(self._state, "momentum")]
+        steps = self._state["steps"]
         shapes = [ops.shape(p.value) for p in self._network.trainable_parameters()]
         expected = optimizer.remembers(shapes, self.steps_taken)
         if expected is not None:
