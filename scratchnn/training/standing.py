@@ -25,8 +25,8 @@ PARTS = {"run", "order", "weights", "momentum", "steps", "lr", "schedule", "gene
 class Standing:
     """What a checkpoint's ``state`` says, unpacked; ``ValueError`` if it cannot be what such a run has left.
 
-    ``run`` is the run at its beginning, with ``batch_size`` rows a batch; ``same_engine`` says whether it goes on on the
-    engine that it ran on.
+    ``run`` is the run at its beginning, with ``batch_size`` rows a batch; ``same_engine`` says whether it goes on where
+    it ran before.
     """
 
     def __init__(self, state: Any, run: Run, batch_size: int, network: Any, same_engine: bool = True) -> None:
