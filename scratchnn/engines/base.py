@@ -69,6 +69,11 @@ class Engine:
         """The engine to learn from these rows with, in batches of that size: itself, or one with other settings."""
         return self
 
+    @property
+    def loss_engine(self) -> Engine:
+        """What losses are computed on: the engine itself, or the lists of floats that ``to_rows`` gives."""
+        return self
+
     def at_once(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """``work(*arguments)``, which is made of many operations: what an engine does before each, and after it, it may
         do once for all of them."""

@@ -125,10 +125,11 @@ class Divergence:
 
     def _loss_of(self, indices: Sequence[int]) -> float:
         """The loss of some rows as when predicting."""
-        network, ops = self._network, self._ops
+        network, ops, reader = self._network, self._ops, self._ops.loss_engine
         network.eval()
         try:
             outputs = network.forward(ops.take_rows(self._data.prepared, indices))
         finally:
             network.train()
-        return finite_loss(self._loss, self._data, ops, outputs, indices)[0]
+        outputs = outputs if reader is ops else ops.to_rows(outputs)
+        return finite_loss(self._loss, self._data, reader, outputs, indices)[0]

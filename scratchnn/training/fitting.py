@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import defaults
 from ..checks import require_number, require_size
+from ..engines.lists import LISTS
 from ..errors import ArgumentError, DataError
 from ..inference import Labelled
 from ..layers.architecture import frozen_layers
@@ -167,7 +168,9 @@ class Fitting:
         return trainer.run.history
 
     def _count_correct(self, outputs: Any, targets: Sequence[Any]) -> int | None:
-        ops, schema = self.trainer.ops, self.schema
+        ops, schema = self.trainer.ops.loss_engine, self.schema
+        if ops is LISTS:
+            return schema.count_correct(outputs, targets, self.settled.loss)
         if schema.task == "classification" and schema.output_size > 1:
             largest: list[int] = ops.argmax_rows(outputs)
             return int(sum(map(eq, largest, targets)))

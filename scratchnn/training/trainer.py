@@ -51,8 +51,9 @@ class Trainer:
     ``lr`` is the first rate (the optimizer's own, if it is None); ``going_on`` says that the optimizer remembers the
     run before. ``callbacks`` are told what happens, in their order, with ``subject`` (the trainer itself, if it is
     None): one that sets its ``stop_training`` ends the run. ``count_correct(outputs, targets)`` says how many rows are
-    right, and None where no row can be; it is handed a matrix of the engine. ``interruption`` puts off a Ctrl-C that a
-    callback lets through. Everything is random by ``rng`` alone: the order of rows.
+    right, and None where no row can be; it is handed a matrix of the engine that losses are computed on.
+    ``interruption`` puts off a Ctrl-C that a callback lets through. Everything is random by ``rng`` alone: the order of
+    rows.
     """
 
     stop_training = False
@@ -143,16 +144,18 @@ class Trainer:
 
     def _learn(self, indices: Sequence[int]) -> None:
         """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
-        network, ops = self.network, self.ops
+        network, ops, reader = self.network, self.ops, self.ops.loss_engine
         try:
             outputs = network.forward(ops.take_rows(self.data.prepared, indices))
-            value, gradient = finite_loss(self.loss, self.data, ops, outputs, indices)
+            if reader is not ops:
+                outputs = ops.to_rows(outputs)
+            value, gradient = finite_loss(self.loss, self.data, reader, outputs, indices)
             if [layer.trainable for layer in self._leaves] != self._trainable:
                 raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
             self.divergence.before_step(indices, value)
             if self._step_share != 1.0:
-                gradient = ops.scale(gradient, self._step_share)
-            network.backward(gradient, input_gradient=False)
+                gradient = reader.scale(gradient, self._step_share)
+            network.backward(gradient if reader is ops else ops.from_rows(gradient), input_gradient=False)
             if self.clip_norm is not None:
                 clip_gradient_norm(self.parameters, self.clip_norm, ops)
             self.optimizer.step(self.parameters)

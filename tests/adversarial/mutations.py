@@ -303,6 +303,7 @@ FORGEABLE = (
     "state/callbacks",
     "state/run",
     "state/lr",
+    "settings/engine",  # a run may move to another one, which rounds otherwise
 )
 
 

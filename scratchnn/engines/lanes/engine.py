@@ -113,6 +113,7 @@ class Lanes(Forms, Engine):
     """
 
     name = "lanes"
+    loss_engine = LISTS  # outputs are few, and their losses have no form in lanes
 
     def __init__(self, width: int | None = None) -> None:
         if width is not None and width not in WIDTHS:
@@ -618,9 +619,6 @@ class Lanes(Forms, Engine):
     def _of_floats(self, rows: Rows) -> LaneMatrix:
         """A matrix of rows that nobody else has."""
         return LaneMatrix(self.width, linalg.shape(rows), rows)
-
-    def take_targets(self, prepared: Sequence[list[float]], indices: Iterable[int]) -> LaneMatrix:
-        return self._of_floats([prepared[i] for i in indices])
 
     def sum_columns(self, m: Operand) -> LaneMatrix:
         """Through floats."""
