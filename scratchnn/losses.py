@@ -13,7 +13,6 @@ from .checks import require_number, shown
 from .engines.lists import LISTS
 from .errors import ArgumentError
 from .layers.activations import Softmax
-from .layers.base import Sequential
 from .layers.linear import Dropout
 from .preprocessing.scaling import Scaling
 
@@ -37,11 +36,11 @@ class Loss:
 
     def forward(self, outputs: Rows, targets: Targets, weights: Sequence[float] | None = None) -> float:
         """The mean loss of a batch: ``outputs`` is samples x outputs, ``targets`` has one entry a sample."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward(outputs, targets, weights=None)")
 
     def backward(self) -> Rows:
         """dLoss/dOutputs (samples x outputs) for the batch last given to ``forward``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method backward()")
 
     def prepare(self, ops: Any, targets: Targets, width: int) -> Any:
         """The targets of a whole run, for ``measure``; ``width`` is how many outputs there are."""
@@ -119,12 +118,21 @@ class FormulaLoss(Loss):
         """Targets as rows as wide as the outputs; ``ValueError`` for those that the loss cannot be taken of."""
         return [_target_row(width, target, sample) for sample, target in enumerate(targets)]
 
+    def _on_rows(self) -> bool:
+        """Whether a class derived from this one computes on rows, with a ``forward`` or a ``backward`` of its own."""
+        kind = type(self)
+        return kind.forward is not FormulaLoss.forward or kind.backward is not FormulaLoss.backward
+
     def prepare(self, ops: Any, targets: Targets, width: int) -> Any:
+        if self._on_rows():
+            return super().prepare(ops, targets, width)
         return ops.prepare_targets(self.target_rows(targets, width))
 
     def measure(
         self, ops: Any, outputs: Matrix, prepared: Any, indices: Sequence[int], weights: Sequence[float] | None
     ) -> tuple[float, Matrix]:
+        if self._on_rows():
+            return super().measure(ops, outputs, prepared, indices, weights)
         column = None if weights is None else ops.from_rows([[w] for w in weights])
         return self.compute(ops, outputs, ops.take_targets(prepared, indices), column)
 
@@ -315,13 +323,18 @@ class _ClassLoss(FormulaLoss):
     task = "classification"
 
     def target_rows(self, targets: Targets, width: int) -> Rows:
-        one_hot = [[float(i == k) for i in range(width)] for k in range(width)]
-        return [
-            one_hot[_class_number(target, width, sample)]
-            if isinstance(target, (int, float))
-            else _target_row(width, target, sample)
-            for sample, target in enumerate(targets)
-        ]
+        one_hot: dict[int, list[float]] = {}  # of the classes that occur, each once
+        rows = []
+        for sample, target in enumerate(targets):
+            if isinstance(target, (int, float)):
+                k = _class_number(target, width, sample)
+                if k not in one_hot:
+                    one_hot[k] = [0.0] * width
+                    one_hot[k][k] = 1.0
+                rows.append(one_hot[k])
+            else:
+                rows.append(_target_row(width, target, sample))
+        return rows
 
 
 def _class_number(target: Any, classes: int, sample: int) -> int:
@@ -435,7 +448,7 @@ def fitted_loss(loss: Loss, scaling: Scaling | None) -> Loss:
 def check_loss(network: Any, loss: Loss, task: str, outputs: int) -> None:
     """``ValueError`` for a loss that does not fit the network's last layer, or with which this many outputs do not
     tell classes apart, if they should."""
-    last = [layer for layer in network.walk() if not isinstance(layer, (Sequential, Dropout))][-1:]
+    last = [layer for layer in network.in_line() if not isinstance(layer, Dropout)][-1:]
     if last and isinstance(last[0], Softmax) and type(loss) in (CrossEntropyLoss, NLLLoss, KLDivLoss):
         remedy = "does the softmax itself: leave it out" if type(loss) is CrossEntropyLoss else "needs LogSoftmax"
         raise ArgumentError(f"the network ends in Softmax, but {type(loss).__name__} {remedy}")

@@ -158,7 +158,7 @@ class Model:
             target_scaling=before.target_scaling_kind,
             seed=self.seed,
         )
-        model.schema = before._replace(output_size=count)
+        model.schema, model.loss = before._replace(output_size=count), self.loss
         layers = list(model.network.walk())
         for place in frozen_layers(self.network):
             layers[place].trainable = False

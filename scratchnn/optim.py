@@ -54,6 +54,7 @@ class Optimizer(Computing):
     ] = ()  # what ``fit`` may say of it, beside ``lr`` and ``weight_decay``, if it goes by its name
     steps = 0  # taken so far, where a rule counts them
     weight_decay = 0.0
+    part: Any = None  # of the rows, which it learned from last: see ``Model.partial_fit``
 
     def __init__(self, lr: float) -> None:
         self.lr = require_number("lr", lr, 0.0, above=True)
@@ -211,7 +212,7 @@ class Adaptive(Optimizer):
     def restore(self, matrices: Sequence[Matrix], steps: int) -> None:
         each = len(matrices) // len(self.memory)
         parts = {name: list(matrices[i * each : (i + 1) * each]) for i, name in enumerate(self.memory)}
-        if any(min(row) < 0.0 for m in parts["squares"] for row in self.ops.to_rows(m)):
+        if any(min(row) < 0.0 for m in parts.get("squares", []) for row in self.ops.to_rows(m)):
             raise ValueError("means of squares below 0")
         self.steps = steps
         vars(self).update(parts)
@@ -580,10 +581,11 @@ def clip_gradient_norm(parameters: Sequence[Any], maximum: float, ops: Any = LIS
 
 def gradient_norm(parameters: Sequence[Any], ops: Any) -> float:
     """The joint Euclidean norm of all gradients."""
+    far = 2.0 ** (600 if ops.epsilon < 1e-10 else 75)  # as far as the engine's floats go in both directions
     norm = 0.0
-    for unit in (1.0, 2.0**-600, 2.0**600):  # another one where squares were too large, or too small, for a float
+    for unit in (1.0, 1.0 / far, far):  # another one where squares were too large, or too small, for a float
         gradients = [p.gradient if unit == 1.0 else ops.scale(p.gradient, unit) for p in parameters]
         norm = math.sqrt(linalg.total([ops.dot(g, g) for g in gradients])) / unit
-        if 1e-140 < norm < math.inf:
+        if 1.0 / math.sqrt(far) < norm < math.inf:
             break
     return norm

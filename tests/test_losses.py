@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import linalg, losses
+from scratchnn import Linear, Model, linalg, losses
 from scratchnn.engines.finding import find_engine
 from scratchnn.gradcheck import check_loss
 from scratchnn.losses import (
@@ -404,3 +404,48 @@ def test_wrong_arguments_say_which_and_what_came(make: Any, message: str) -> Non
 def test_bce_on_something_that_is_no_probability_says_what_to_do(output: float) -> None:
     with pytest.raises(ValueError, match=r"outputs from 0 to 1, got .* for sample 1: end the network with Sigmoid"):
         BCELoss().forward([[0.5], [output]], [0, 1])
+
+
+# --- losses of one's own -----------------------------------------------------------------------------------------
+
+
+class Tenfold(MSELoss):
+    """A loss on rows that is derived from one of scratchnn's."""
+
+    def forward(self, outputs: Any, targets: Any, weights: Any = None) -> float:
+        return 10.0 * super().forward(outputs, targets, weights)
+
+    def backward(self) -> Any:
+        return [[10.0 * v for v in row] for row in super().backward()]
+
+
+@pytest.mark.parametrize("engine", ["linalg", "lanes", "numpy"])
+def test_a_loss_that_is_derived_from_another_is_the_one_that_is_learned(engine: str) -> None:
+    if engine == "numpy":
+        pytest.importorskip("numpy")
+    X, y = [[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0]
+    plain = {"scaling": "none", "target_scaling": "none", "engine": engine}
+    how = {"epochs": 1, "batch_size": None, "momentum": 0.0, "schedule": None, "clip_norm": None}
+    tenfold, single = (Model.from_layers([Linear(1, 1)], loss=loss, **plain) for loss in (Tenfold(), MSELoss()))
+    history = tenfold.fit(X, y, lr=0.001, **how)
+    assert history.loss[0] == pytest.approx(10.0 * single.fit(X, y, lr=0.01, **how).loss[0], rel=1e-4)
+    assert tenfold.weights[0][0] == pytest.approx(single.weights[0][0], rel=1e-4)
+
+
+def test_one_row_of_many_classes_costs_no_table_of_all_of_them() -> None:
+    import tracemalloc
+
+    tracemalloc.start()
+    CrossEntropyLoss().forward([[0.0] * 3000], [3])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
+
+
+def test_a_loss_of_ones_own_says_what_it_lacks() -> None:
+    class Half(Loss):
+        def forward(self, outputs: Any, targets: Any, weights: Any = None) -> float:
+            return 1.0
+
+    with pytest.raises(NotImplementedError, match=r"Half needs a method backward\(\)"):
+        Half().backward()

@@ -916,7 +916,10 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ),
         ({"activation": Linear}, "unknown activation <class 'scratchnn.layers.linear.Linear'>: known are relu, .*"),
         ({"task": "both"}, "unknown task 'both': known are classification, regression, multilabel"),
-        ({"engine": "abacus"}, "unknown engine 'abacus': known are lanes, linalg, numpy, torch"),
+        (
+            {"engine": "abacus"},
+            r"unknown engine 'abacus': known are lanes, linalg, numpy, torch, or an Engine such as ArrayEngine\('cupy'\)",
+        ),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),
         ({"init": "zeros"}, "unknown initialisation 'zeros': known are he, xavier, or a number"),
         ({"dropout": 1.0}, r"rate of Dropout must be a number at least 0 and below 1, got 1\.0"),

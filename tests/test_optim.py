@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scratchnn import Callback, KLDivLoss, Linear, LogSoftmax, Model, Tanh, linalg
+from scratchnn.engines.arrays import ArrayEngine
 from scratchnn.engines.finding import find_engine
 from scratchnn.layers import Parameter
 from scratchnn.optim import (
@@ -597,3 +598,13 @@ def test_short_gradients_are_not_touched(maximum: float) -> None:
 def test_wrong_arguments_say_which_and_what_came(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("size", [0.0, 1e-25, 1.0, 1e20])
+def test_a_norm_is_found_whatever_floats_it_is_made_of(dtype: str, size: float) -> None:
+    pytest.importorskip("numpy")
+    ops, parameter = ArrayEngine("numpy", dtype=dtype), Parameter("weight", None)
+    parameter.gradient = ops.from_rows([[size, 0.0]])
+    assert clip_gradient_norm([parameter], 1.0, ops) == pytest.approx(size, rel=1e-6)
+    assert ops.to_rows(parameter.gradient)[0][0] == pytest.approx(min(size, 1.0), rel=1e-6)

@@ -113,7 +113,10 @@ class ArrayEngine(Engine):
         self._kind = getattr(self.xp, dtype)
         limits = self.xp.finfo(self._kind)
         self._least, self._largest, self.epsilon = map(float, (limits.smallest_normal, limits.max, limits.eps))
-        self._zero = self._array(0.0)
+        try:
+            self._zero = self._array(0.0)
+        except Exception as error:  # every library has errors of its own for a device that it has not
+            raise ArgumentError(f"{self.name} cannot compute on the device {shown(device)}: {error}") from None
         self._settings = {"dtype": self._kind, "device": self.device}
         self._row_of_ones = self._array([[1.0]])
         self._here = _Here()
@@ -350,9 +353,10 @@ class ArrayEngine(Engine):
 
     def _ones(self, count: int) -> Array:
         """A row of them."""
-        if self._row_of_ones.shape[1] < count:
-            self._row_of_ones = self.xp.ones((1, count), **self._settings)
-        return self._row_of_ones[:, :count]
+        ones = self._row_of_ones  # another thread may put fewer there meanwhile
+        if ones.shape[1] < count:
+            ones = self._row_of_ones = self.xp.ones((1, count), **self._settings)
+        return ones[:, :count]
 
     @_quiet
     def softmax_and_log(self, m: Array) -> tuple[Array, Array]:

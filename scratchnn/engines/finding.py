@@ -33,7 +33,7 @@ def find_engine(engine: Any, widest: int | None = None) -> Any:
         from .arrays import ArrayEngine
 
         return ArrayEngine(engine)
-    raise unknown("engine", engine, ENGINES)
+    raise unknown("engine", engine, ENGINES, ", or an Engine such as ArrayEngine('cupy')")
 
 
 class Computing:

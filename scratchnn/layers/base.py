@@ -125,7 +125,10 @@ class Layer(Computing):
 
         layers = list(self.walk())
         shared = {id(layer.ops): layer.ops for layer in layers}
-        last_batches = {id(layer.x): None for layer in layers if hasattr(layer, "x")}  # may be all of the training data
+        # The last batch may be all of the training data. Numbers and the like are shared by others.
+        batches = [getattr(layer, "x", None) for layer in layers]
+        plain = (int, float, str, bytes, tuple, type(None))
+        last_batches = {id(x): None for x in batches if not isinstance(x, plain)}
         twin = deepcopy(self, {**last_batches, **shared})
         for layer in twin.walk():
             layer.in_model = False

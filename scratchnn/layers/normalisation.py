@@ -95,8 +95,9 @@ class BatchNorm(NormalisationLayer):
     While training, mean and variance are those of the batch, and ``running_mean`` and ``running_variance`` follow them:
     running ← (1 - momentum) · running + momentum · batch's, where the variance that is kept is the estimate for all
     data, the batch's times n / (n - 1) for n numbers a feature. While predicting, and where the layer is frozen, the
-    running ones count instead, so that a row's answer does not depend on the rows beside it. They do so, too, where a
-    batch has a single number a feature, which has no variance (the last row of an epoch that is left over).
+    running ones count instead, so that a row's answer does not depend on the rows beside it. A single number a feature
+    (the row that is left over at the end of an epoch) has no variance: such a batch gives the bias, and the running
+    ones stay as they are.
 
     All four are 1 x features and among ``parameters()``; no optimizer changes the running ones. Ioffe & Szegedy 2015,
     "Batch Normalization", algorithms 1 and 2. With m for the mean over the batch, c = x - mean, f = 1 / √(variance +
@@ -132,7 +133,7 @@ class BatchNorm(NormalisationLayer):
         if columns % self.features:
             raise ArgumentError(f"{self!r} needs rows of {self.features} features of one size, got {columns} numbers")
         count = rows * columns // self.features
-        by_batch = self.training and self.trainable and count > 1
+        by_batch = self.training and self.trainable
         centred, variance = self._of_batch(x, count) if by_batch else self._of_before(x)
         factor = self._factor_of(variance)
         self.x, self._factor, self._count = centred, factor, count if by_batch else 0
@@ -145,7 +146,8 @@ class BatchNorm(NormalisationLayer):
         mean = self._means(x, count)
         centred = ops.map(lambda v, m: v - m, x, self._each(mean, ops.shape(x)[1]))
         variance = self._means(ops.hadamard(centred, centred), count)
-        self._follow(mean, variance, count / (count - 1.0))
+        if count > 1:  # a single number says nothing of a variance
+            self._follow(mean, variance, count / (count - 1.0))
         return centred, variance
 
     def _follow(self, mean: Matrix, variance: Matrix, estimate: float) -> None:

@@ -40,7 +40,9 @@ class Part:
     def __init__(self, before: Part | None, settings: Mapping[str, Any], network: Sequential) -> None:
         chosen = {name: settings[name] for name in ("optimizer", "lr", "momentum", "nesterov", "weight_decay")}
         self.described = chosen, frozen_layers(network)
-        self.going_on = before is not None and before.described == self.described
+        # An optimizer object may have served another model meanwhile.
+        known = before is not None and before.optimizer.part is before
+        self.going_on = before is not None and known and before.described == self.described
         self.optimizer: Optimizer
         if before is not None and self.going_on:
             self.optimizer, self.lr = before.optimizer, before.optimizer.lr
@@ -133,6 +135,7 @@ class Fitting:
             subject=model,
             interruption=self.interruption,
         )
+        data.prepare_targets(self.trainer.loss, self.trainer.ops.loss_engine, self.schema.output_size)
         if self.keeping is not None:
             self.keeping.attach(self.trainer, self._settings(held_out, wanted))
 
@@ -148,6 +151,7 @@ class Fitting:
                     model.turns.running = True
                     model.become(self.settled, self.schema, self.part)
                     trainer.begin()
+                    self.optimizer.part = self.part
                     model.history = trainer.run.history
                     before.forget()
                     trainer.train()

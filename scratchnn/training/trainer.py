@@ -37,10 +37,14 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def prepare_targets(self, loss: Any, ops: Any, width: int) -> None:
+        """Have the loss look at all targets, once for a whole run; ``ValueError`` for those that it cannot be of."""
+        self._of = loss, ops, loss.prepare(ops, self.targets, width)
+
     def measured(self, loss: Any, ops: Any, outputs: Any, indices: Sequence[int]) -> tuple[float, Any]:
         """(mean loss, its gradient) of the outputs for some rows."""
         if self._of[0] is not loss or self._of[1] is not ops:
-            self._of = loss, ops, loss.prepare(ops, self.targets, ops.shape(outputs)[1])
+            self.prepare_targets(loss, ops, ops.shape(outputs)[1])
         weights = None if self.weights is None else [self.weights[i] for i in indices]
         return loss.measure(ops, outputs, self._of[2], indices, weights)  # type: ignore[no-any-return]
 
@@ -180,7 +184,10 @@ class Trainer:
         try:
             self.network.use(self.ops)
             self.optimizer.lr = self.run.first_lr
-            self.optimizer.begin(self.ops, going_on=self.going_on)
+            if self.going_on:
+                self.optimizer.begin(self.ops, going_on=True)
+            else:  # one of somebody's own may not know the word
+                self.optimizer.begin(self.ops)
             self.subject.stop_training = False
             for callback in self.callbacks:
                 callback.on_train_begin(self.subject, self.run)

@@ -333,6 +333,7 @@ def test_a_run_is_resumed_on_another_engine(make: Any, other: str, tmp_path: Pat
     whole = build("linalg").fit(X, y, **how)
     with pytest.raises(RuntimeError, match="stopped"):
         build(engine).fit(X, y, checkpoint=tmp_path / "run", checkpoint_every=1, callbacks=[Stop(5)], **how)
+    how["callbacks"] = [Stop(1000)]
     resumed = build(there).fit(X, y, checkpoint=tmp_path / "run", resume=True, **how)
     assert resumed.loss == pytest.approx(whole.loss, rel=1e-3)
 

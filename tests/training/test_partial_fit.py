@@ -218,3 +218,17 @@ def test_copies_go_on_by_themselves() -> None:
         one.partial_fit(X, Y, momentum=0.9)
         assert one.weights == model.weights
     assert all(twin._part.optimizer is not model._part.optimizer for twin in twins)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("make", [lambda: SGD(0.05, momentum=0.9), Adam])
+def test_an_optimizer_that_has_served_another_model_brings_nothing_of_it(make: Any) -> None:
+    def trained(between: Callable[[Any], Any]) -> Any:
+        model, optimizer = classifier(), make()
+        model.partial_fit(X, Y, optimizer=optimizer)
+        between(optimizer)
+        model.partial_fit(X, Y, optimizer=optimizer)
+        return model.weights
+
+    elsewhere = trained(lambda optimizer: Model(2, 5, 3).fit(X, Y, epochs=1, optimizer=optimizer))
+    assert elsewhere == trained(lambda optimizer: setattr(optimizer, "part", None))
+    assert elsewhere != trained(lambda optimizer: None)

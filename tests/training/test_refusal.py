@@ -326,3 +326,10 @@ def test_what_was_before_is_not_held_in_memory_while_a_run_goes_on(monkeypatch: 
 
     unfitted("lanes").fit(X, Y, epochs=1, callbacks=[Looks()])
     assert len(snapshots) == 1
+
+
+def test_targets_that_a_loss_cannot_be_taken_of_are_refused_before_anything_is_learned() -> None:
+    model = Model.from_layers([Linear(2, 2)], loss="kl_div")
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        model.fit([[1.0, 2.0], [3.0, 4.0]], [[0.5, 0.5], [2.0, -1.0]], epochs=1)
+    assert model.scaling is None
