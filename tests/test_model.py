@@ -918,7 +918,7 @@ def test_loading_names_the_file_and_the_engines(tmp_path: Path) -> None:
         ({"task": "both"}, "unknown task 'both': known are classification, regression, multilabel"),
         (
             {"engine": "abacus"},
-            r"unknown engine 'abacus': known are lanes, linalg, numpy, torch, or an Engine such as ArrayEngine\('cupy'\)",
+            "unknown engine 'abacus': known are lanes, linalg, numpy, torch, or an Engine such as ArrayEngine.'cupy'.",
         ),
         ({"scaling": "minmax"}, "unknown scaling 'minmax': known are auto, pixels, standard, none"),
         ({"init": "zeros"}, "unknown initialisation 'zeros': known are he, xavier, or a number"),
