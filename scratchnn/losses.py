@@ -95,7 +95,9 @@ def _require_numbers(what: str, values: Any) -> None:
 
 
 def _target_row(width: int, target: Any, sample: int) -> list[float]:
-    """A target as a row as wide as its outputs; a bare number stands for a row of one."""
+    """A target as a row as wide as its outputs, a list of floats as it is; a bare number stands for a row of one."""
+    if type(target) is list and len(target) == width and {*map(type, target)} == {float}:
+        return target
     if isinstance(target, (int, float)):
         row = [float(target)]
     else:

@@ -111,12 +111,14 @@ class Fitting:
         held_out = None
         if validation_data is not None:
             held_out = inference.labelled(self.schema, *as_pair(validation_data, "validation_data"), "validation_data")
+        engine = settled.ops.tuned_for(data.prepared, size)
+        reader = engine.loss_engine
         self.trainer = Trainer(
             settled.network,
             fitted_loss(settled.loss, self.schema.target_scaling),
             self.optimizer,
             data,
-            settled.ops.tuned_for(data.prepared, size),
+            engine,
             epochs=epochs,
             batch_size=size,
             lr=lr,
@@ -130,12 +132,14 @@ class Fitting:
                 *looking_on,
                 *([] if self.interruption is None else [self.interruption]),
             ],
-            count_correct=None if self.schema.regression else self._count_correct,
+            count_correct=None
+            if self.schema.regression
+            else partial(_count_correct, self.schema, settled.loss, reader),
             rows_at_once=inference.rows_at_once,
             subject=model,
             interruption=self.interruption,
         )
-        data.prepare_targets(self.trainer.loss, self.trainer.ops.loss_engine, self.schema.output_size)
+        data.prepare_targets(self.trainer.loss, reader, self.schema.output_size)
         if self.keeping is not None:
             self.keeping.attach(self.trainer, self._settings(held_out, wanted))
 
@@ -171,15 +175,6 @@ class Fitting:
             interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
         return trainer.run.history
 
-    def _count_correct(self, outputs: Any, targets: Sequence[Any]) -> int | None:
-        ops, schema = self.trainer.ops.loss_engine, self.schema
-        if ops is LISTS:
-            return schema.count_correct(outputs, targets, self.settled.loss)
-        if schema.task == "classification" and schema.output_size > 1:
-            largest: list[int] = ops.argmax_rows(outputs)
-            return int(sum(map(eq, largest, targets)))
-        return schema.count_correct(ops.to_rows(outputs), targets, self.settled.loss)
-
     def _settings(self, held_out: Labelled | None, batch_size: Any) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
         from .checkpoint import fingerprint
@@ -203,6 +198,15 @@ class Fitting:
             "clip_norm": trainer.clip_norm,
             "shuffle": bool(trainer.shuffled),
         }
+
+
+def _count_correct(schema: Schema, loss: Any, ops: Any, outputs: Any, targets: Sequence[Any]) -> int | None:
+    """How many rows of outputs are right. (A method would tie the training rows into a circle, and keep them in memory
+    after the run.)"""
+    if ops is not LISTS and schema.task == "classification" and schema.output_size > 1:
+        largest: list[int] = ops.argmax_rows(outputs)
+        return int(sum(map(eq, largest, targets)))
+    return schema.count_correct(ops.to_rows(outputs), targets, loss)
 
 
 def clip_norm(given: Any, model: Any) -> float | None:
