@@ -49,9 +49,8 @@ def described(thing: Any) -> list[Any]:
 class Optimizer(Computing):
     """Base class of optimizers, the rules by which gradients change parameters. One of your own needs ``step``."""
 
-    takes: tuple[
-        str, ...
-    ] = ()  # what ``fit`` may say of it, beside ``lr`` and ``weight_decay``, if it goes by its name
+    # What ``fit`` may say of it, beside ``lr`` and ``weight_decay``, if it goes by its name.
+    takes: tuple[str, ...] = ()
     steps = 0  # taken so far, where a rule counts them
     weight_decay = 0.0
     part: Any = None  # of the rows, which it learned from last: see ``Model.partial_fit``

@@ -418,21 +418,14 @@ class ArrayEngine(Engine):
 
     @_quiet
     def convolve(self, x: Array, weight: Array, bias: Array, window: Window) -> Array:
-        taps, filters = self.shape(weight)
-        window.require_inputs("convolve", x.shape[1])
-        window.require_weight("convolve", taps)
-        self._require(self.shape(bias) == (1, filters), f"convolve needs a bias of 1x{filters}", bias)
+        window.require_convolution(self.shape(x), self.shape(weight), self.shape(bias))
+        filters = weight.shape[1]
         sums = self.xp.reshape(self._patches(x, window) @ weight + bias, (x.shape[0], window.positions, filters))
         return self.xp.reshape(self.xp.permute_dims(sums, (0, 2, 1)), (x.shape[0], filters * window.positions))
 
     @_quiet
     def convolve_weights(self, x: Array, gradient: Array, window: Window) -> Array:
-        window.require_inputs("convolve_weights", x.shape[1])
-        filters = gradient.shape[1] // window.positions
-        window.require_outputs("convolve_weights", gradient.shape[1], filters)
-        self._require(
-            x.shape[0] == gradient.shape[0], "convolve_weights needs as many rows left and right", x, gradient
-        )
+        filters = window.filters_of(self.shape(x), self.shape(gradient))
         return self._patches(x, window).T @ self._by_position(gradient, window, filters)
 
     @_quiet

@@ -35,7 +35,8 @@ if TYPE_CHECKING:  # they are only loaded where they are asked for
 
 
 class Part:
-    """What ``partial_fit`` knows from part to part: its settings, the layers that are frozen, and the optimizer."""
+    """The optimizer that settings describe, with its first rate. ``partial_fit`` keeps it from part to part, as long as
+    the settings and the layers that are frozen stay the same."""
 
     def __init__(self, before: Part | None, settings: Mapping[str, Any], network: Sequential) -> None:
         chosen = {name: settings[name] for name in ("optimizer", "lr", "momentum", "nesterov", "weight_decay")}
@@ -77,12 +78,9 @@ class Fitting:
         largest_norm = clip_norm(asked.clip_norm, settled)
         if asked.batch_size not in (None, defaults.AUTO):
             require_size("batch_size", asked.batch_size)
-        sgd_settings = {"momentum": asked.momentum, "nesterov": asked.nesterov}
         self.part = part
-        if part is None:
-            self.optimizer, lr = make_optimizer(asked.optimizer, asked.lr, sgd_settings, asked.weight_decay)
-        else:
-            self.optimizer, lr = part.optimizer, part.lr
+        rule = part or Part(None, given, settled.network)
+        self.optimizer = rule.optimizer
         looking_on = [
             *progress_shown(asked.show_training_info, asked.verbose, asked.eval),
             *checked_callbacks(asked.callbacks),
@@ -91,12 +89,8 @@ class Fitting:
         self.interruption = interruption(asked.checkpoint is not None, asked.stop_on_sigterm)
 
         schema = schema.with_columns(asked.X, asked.columns)
-        rows, y, sample_weight, validation_data = (
-            schema.rows(asked.X),
-            asked.y,
-            asked.sample_weight,
-            asked.validation_data,
-        )
+        rows, y = schema.rows(asked.X), asked.y
+        sample_weight, validation_data = asked.sample_weight, asked.validation_data
         if asked.validation_split is not None:
             if validation_data is not None:
                 raise ArgumentError("validation_data and validation_split: only one of them can be given")
@@ -113,6 +107,7 @@ class Fitting:
             held_out = inference.labelled(self.schema, *as_pair(validation_data, "validation_data"), "validation_data")
         engine = settled.ops.tuned_for(data.prepared, size)
         reader = engine.loss_engine
+        counting = None if self.schema.regression else partial(_count_correct, self.schema, settled.loss, reader)
         self.trainer = Trainer(
             settled.network,
             fitted_loss(settled.loss, self.schema.target_scaling),
@@ -121,8 +116,8 @@ class Fitting:
             engine,
             epochs=epochs,
             batch_size=size,
-            lr=lr,
-            going_on=part is not None and part.going_on,
+            lr=rule.lr,
+            going_on=rule.going_on,
             clip_norm=largest_norm,
             shuffled=asked.shuffle,
             rng=settled.order_rng,
@@ -132,9 +127,7 @@ class Fitting:
                 *looking_on,
                 *([] if self.interruption is None else [self.interruption]),
             ],
-            count_correct=None
-            if self.schema.regression
-            else partial(_count_correct, self.schema, settled.loss, reader),
+            count_correct=counting,
             rows_at_once=inference.rows_at_once,
             subject=model,
             interruption=self.interruption,

@@ -38,18 +38,10 @@ from scratchnn.engines.finding import find_engine
 from scratchnn.saving import records
 from tests.rows import random_rows
 
-ENGINES = ["linalg", "lanes", "numpy"]
 WITHIN = {"linalg": 1e-9, "numpy": 1e-9, "lanes": 4.0 * 2.0**-14}  # of the largest number; that of lanes is documented
 RNG = Random(8)
 X = [[RNG.gauss(2.0, 3.0) for _ in range(4)] for _ in range(26)]
 Y = [int(row[0] > 2.0) + int(row[1] > 2.0) for row in X]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    if request.param == "numpy":
-        pytest.importorskip("numpy")
-    return str(request.param)
 
 
 def made(engine: str = "linalg", **more: Any) -> Model:

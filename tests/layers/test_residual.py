@@ -32,13 +32,6 @@ X = random_rows(30, 4, seed=1)
 Y = [int(row[0] * row[1] > 0.0) for row in X]
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    if request.param == "numpy":
-        pytest.importorskip("numpy")
-    return str(request.param)
-
-
 def made(engine: str = "linalg") -> Model:
     inner = Residual([Linear(4, 3), Dropout(0.2), Linear(3, 4)])
     layers = [Residual([LayerNorm(4), Linear(4, 8), GELU(), Linear(8, 4), inner]), Residual([]), Linear(4, 2)]
