@@ -255,8 +255,9 @@ class BCELoss(_ElementwiseLoss):
     much and not infinitely much. Prefer ``BCEWithLogitsLoss``, which needs no floor.
     """
 
-    EDGE = 1e-12  # probabilities nearer to 0 or 1 than this (or than numbers are apart there, in float32) are moved to
-    # it: the gradient stays below 1e12
+    # Probabilities nearer to 0 or 1 than this (or than numbers are apart there, in float32) are moved to it: the
+    # gradient stays below 1e12.
+    EDGE = 1e-12
     MARGIN = 1e-6  # outputs that were rounded on their way here may be beyond 0 or 1 by so much
 
     def formulas(self, ops: Any) -> tuple[Formula, Formula]:

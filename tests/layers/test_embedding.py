@@ -86,7 +86,6 @@ def test_it_learns_what_no_straight_line_can_tell(engine: str) -> None:
 
 def test_engines_agree() -> None:
     pytest.importorskip("numpy")
-    pytest.importorskip("numpy")
     losses = [made(engine).fit(WORDS, Y, epochs=5).loss for engine in ["linalg", "lanes", "numpy"]]
     assert losses[2] == pytest.approx(losses[0], rel=1e-9)
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)

@@ -109,7 +109,7 @@ class ImageOperation:
 class Lanes(Forms, Engine):
     """The engine. ``width`` is that of its lanes in bits: 40, 48, 56 or 64, or None to choose by the data.
 
-    All operations are those of ``linalg``, with the same names, arguments and shapes.
+    All operations are those of ``Engine``.
     """
 
     name = "lanes"
