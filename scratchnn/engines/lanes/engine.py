@@ -46,6 +46,7 @@ from .matrix import (
     ROW_BITS,
     SMALLEST,
     Block,
+    Entry,
     FloatRows,
     Forms,
     Inputs,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
+    from .layout import Layout
     from .matrix import Operand
 
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
@@ -114,6 +116,7 @@ class Lanes(Forms, Engine):
 
     name = "lanes"
     loss_engine = LISTS  # outputs are few, and their losses have no form in lanes
+    divided = False  # whether other processes compute some of the rows of a product: see ``shared``
 
     def __init__(self, width: int | None = None) -> None:
         if width is not None and width not in WIDTHS:
@@ -235,6 +238,8 @@ class Lanes(Forms, Engine):
         sizes: list[Size] = []
         by_floats: list[int] = []
         zeros: list[int] = []
+        planned: list[tuple[int, list[int], int, Any]] = []  # of rows that somebody else may compute
+        divided = self.divided
         often = self.learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
         one_unit, least, known = one_unit and self.learning, scalars.least, plans.known
         if one_unit:  # the rows of a gradient will be added up
@@ -267,15 +272,20 @@ class Lanes(Forms, Engine):
             if table is None:
                 by_floats.append(len(data))
                 row = 0
+            elif divided:
+                planned.append((len(data), table, offset, entry or ints))
+                row = 0
             elif often:
-                gather, _, ints, groups = entry.split()
-                row = sum(map(mul, gather(table) if gather else table, ints), offset)
-                for v, pick, _ in groups:
-                    row += v * sum(pick(table))
+                row = self._often(table, entry, offset)
             else:
                 row = sum(map(mul, gather(table) if gather else table, ints), offset)
             data.append(row)
-            sizes.append(size if row or one_unit else NOTHING)
+            sizes.append(size)
+        if planned:
+            for (number, *_), row in zip(planned, self._planned(planned, often, width)):
+                data[number] = row
+        if not one_unit and 0 in data:
+            sizes = [size if row else NOTHING for size, row in zip(sizes, data)]
         if one_unit and zeros and len(zeros) < len(data):
             usual = next((size for size in sizes if size != NOTHING), NOTHING)
             sizes = [usual if size == NOTHING else size for size in sizes]
@@ -305,20 +315,54 @@ class Lanes(Forms, Engine):
         if isinstance(scalars, Scalars):
             multipliers = scalars.rows
             starts = [offset - base * sum(ints) for ints in multipliers] if base else repeat(offset)
-            data = [sum(map(mul, table, ints), start) for ints, start in zip(multipliers, starts)]
-        elif not base:
-            data = [
-                sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset)
-                for entry, ints in zip(scalars.entries, scalars.ints())
-            ]
+            data = self._sums(table, multipliers, starts, self.layout(plans.width))
         else:
-            data = [
-                sum(map(mul, pick(table) if (pick := entry.gather) else table, ints), offset - base * entry.total)
-                for entry, ints in zip(scalars.entries, scalars.ints())
-            ]
+            entries = scalars.entries
+            starts = [offset - base * entry.total for entry in entries] if base else repeat(offset)
+            data = self._picked_sums(table, entries, scalars.ints(), starts, self.layout(plans.width))
         if self.learning or 0 not in data:
             return Samples(data, plans.scale, [size] * len(data))
         return Samples(data, plans.scale, [size if row else NOTHING for row in data])
+
+    # The loops that take the time. ``shared`` divides each among several processes: nothing else of a product is.
+
+    def _sums(
+        self, table: Sequence[int], multipliers: Sequence[Sequence[int]], starts: Iterable[int], layout: Layout
+    ) -> list[int]:
+        """For each list of multipliers: a start, and every row of the table times its int; rows of this layout."""
+        return [sum(map(mul, table, ints), start) for ints, start in zip(multipliers, starts)]
+
+    def _picked_sums(
+        self,
+        table: Sequence[int],
+        entries: Sequence[Entry],
+        ints: Sequence[Sequence[int]],
+        starts: Iterable[int],
+        layout: Layout,
+    ) -> list[int]:
+        """The same for entries, which pick their rows out of the table; ``ints`` are theirs."""
+        return [
+            sum(map(mul, pick(table) if (pick := entry.gather) else table, row), start)
+            for entry, row, start in zip(entries, ints, starts)
+        ]
+
+    def _planned(self, planned: Sequence[tuple[int, list[int], int, Any]], often: bool, width: int) -> list[int]:
+        """The row of each (number, table, start, an entry or ints). ``often``: all are pixels, read again and again."""
+        if often:
+            return [self._often(table, entry, start) for _, table, start, entry in planned]
+        rows = []
+        for _, table, start, row in planned:
+            pick, ints = (row.gather, row.ints) if isinstance(row, Entry) else (None, row)
+            rows.append(sum(map(mul, pick(table) if pick else table, ints), start))
+        return rows
+
+    def _often(self, table: Sequence[int], entry: Entry, start: int) -> int:
+        """The same sum for pixels, those together that are equal."""
+        gather, _, ints, groups = entry.split()
+        row: int = sum(map(mul, gather(table) if gather else table, ints), start)
+        for v, pick, _ in groups:
+            row += v * sum(pick(table))
+        return row
 
     def _even(self, weight: LaneMatrix) -> tuple[Block, list[float]]:
         """The rows of a weight, each divided by the power of two that makes its largest number about 1, and these
@@ -379,7 +423,7 @@ class Lanes(Forms, Engine):
         bound = largest_of(bounds)
         if too_short(bound, samples):
             return self.products_of_floats(a, b)
-        data = [sum(map(mul, rows, ints)) for ints in columns]
+        data = self._sums(rows, columns, repeat(0), self.layout(lanes.shape[1]))
         block = in_range(Block(data, times_power(scalars.scale * samples.scale, exponent), growth * bound))
         return LaneMatrix(self.width, shape, rows=block if along_rows else None, columns=None if along_rows else block)
 
@@ -491,7 +535,7 @@ class Lanes(Forms, Engine):
         step = x.largest * sum_of([(shifted_bound(abs(multiplier) * bound, shift), count) for bound, count in bounds])
         if finer:
             totals = [0] * x.shape[1]
-            x.add_products(totals, rows)
+            self._add_products(x, totals, rows, width)
             changed = [k for k, row in enumerate(totals) if row]
             data = list(first.data)
             for k, row in zip(changed, layout.shift([totals[k] for k in changed], finer)):
@@ -499,7 +543,7 @@ class Lanes(Forms, Engine):
             step = (step >> finer) + 1
         else:
             data = list(first.data)
-            x.add_products(data, rows)
+            self._add_products(x, data, rows, width)
             changed = list(compress(range(len(data)), map(is_not, data, first.data)))
         if first.bound + step > 1 << self.capacity:
             return None

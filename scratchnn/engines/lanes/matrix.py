@@ -828,6 +828,10 @@ class Forms:
         rows = [[exact_dot(p, q) for q in others] for p in columns]
         return LaneMatrix(self.width, (a.shape[1], b.shape[1]), rows)
 
+    def _add_products(self, x: Inputs, totals: list[int], rows: Sequence[int], width: int) -> None:
+        """totals += xᵀ·rows, rows of so many lanes. ``shared`` divides it among several processes."""
+        x.add_products(totals, rows)
+
     def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""
         spare = self.capacity - GRADIENT_BITS - bits_of(x.largest * x.shape[0])
@@ -837,5 +841,5 @@ class Forms:
             b = LaneMatrix(self.width, (x.shape[0], width), samples=samples)
             return self.rows_of(self.products_of_floats(x, b))
         totals = [0] * x.shape[1]
-        x.add_products(totals, rows)
+        self._add_products(x, totals, rows, width)
         return in_range(Block(totals, times_power(x.scale * samples.scale, exponent), x.largest * sum_of(bounds)))
