@@ -14,6 +14,7 @@ whole arrays of them, with operators and the engine's own functions. The gradien
 from __future__ import annotations
 
 import math
+from struct import iter_unpack
 
 from .. import linalg
 
@@ -94,6 +95,10 @@ class Engine:
     def from_rows(self, rows: Iterable[Iterable[float]]) -> Matrix:
         """A matrix from rows of floats, copied."""
         raise NotImplementedError
+
+    def from_doubles(self, doubles: bytes, shape: Shape) -> Matrix:
+        """A matrix of that shape from its numbers as a file holds them: finite little-endian doubles, row after row."""
+        return self.from_rows(iter_unpack(f"<{shape[1]}d", doubles))
 
     def to_rows(self, m: Matrix) -> Rows:
         """Its rows as lists of floats, to be read only."""

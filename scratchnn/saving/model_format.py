@@ -15,7 +15,7 @@ from ..layers.architecture import frozen_layers, layer_from_plain, layer_to_plai
 from ..layers.base import MOST_LAYERS, Sequential, width
 from ..losses import LOSSES, check_loss, loss_from_plain
 from ..preprocessing.scaling import Scaling
-from .records import pack_matrix, packed_shape, unpack_matrix
+from .records import finite_doubles, pack_matrix, packed_shape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,9 +108,8 @@ def fill(network: Sequential, description: dict[str, Any]) -> None:
     layers = list(network.walk())
     for position in description["frozen"]:
         layers[position].trainable = False
-    packed = description.pop("weights")[::-1]
-    for parameter in network.parameters():
-        parameter.value = network.ops.from_rows(unpack_matrix(packed.pop()))  # one at a time: less memory
+    for parameter, packed in zip(network.parameters(), description.pop("weights")):
+        parameter.value = network.ops.from_doubles(finite_doubles(packed), packed_shape(packed))
 
 
 def brought_up_to_date(description: Any, version: int) -> Any:

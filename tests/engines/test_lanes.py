@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 import random
+import re
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -223,6 +225,24 @@ def test_bright_pixels_that_are_added_up_first_change_no_product(brightest: int,
     weight, gradient = (learning.from_rows([list(map(float, row)) for row in m]) for m in (w, g))
     assert learning.to_rows(sound(learning, learning.matmul(x, weight))) == plain_product(rows, w)
     assert learning.to_rows(sound(learning, learning.matmul_tn(x, gradient))) == plain_product(list(zip(*rows)), g)
+
+
+@pytest.mark.parametrize("largest", [1.0, 3e99, -3e99, 1e-249, 1e-300, 0.0, -0.0])
+def test_a_stored_matrix_is_the_lanes_of_its_floats(ops: Lanes, largest: float) -> None:
+    rng = random.Random(3)
+    rows = [[rng.uniform(-1.0, 1.0) * largest for _ in range(5)] for _ in range(1000)]
+    rows[7][3] = largest
+    stored = ops.from_doubles(struct.pack("<5000d", *[v for row in rows for v in row]), (1000, 5))
+    found, wanted = ops.rows_of(stored), ops.rows_of(ops.from_rows(rows))
+    assert (found.data, found.scale, found.bound) == (wanted.data, wanted.scale, wanted.bound)
+    unit, width = found.scale, ops.width
+    assert [lanes_of(row, width, 5) for row in found.data] == [[round(v / unit) for v in row] for row in rows]
+
+
+def test_a_stored_matrix_beyond_all_use_is_refused_when_it_is_used(ops: Lanes) -> None:
+    stored = ops.from_doubles(struct.pack("<2d", 1.0, -2e100), (1, 2))
+    with pytest.raises(LaneOverflowError, match=re.escape("numbers up to 2e+100 appeared")):
+        ops.rows_of(stored)
 
 
 def test_a_shifted_bound_holds_for_every_number_up_to_the_bound() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 from array import array
 from collections.abc import Callable
 from importlib import import_module
@@ -153,6 +154,30 @@ def test_a_matrix_is_its_rows_and_its_shape(held: Held, seed: int) -> None:
     assert held.ops.shape(m) == (len(rows), len(rows[0]))
     again = held.ops.in_form(held.rows(m), held.ops.form_of(m))
     assert held.rows(again) == rows
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_matrix_from_doubles_is_the_one_from_rows(held: Held, seed: int) -> None:
+    rng = Random(seed)
+    rows = drawn(rng, *sizes(rng, 2))
+    if seed < 2:  # long enough that an engine may take it in parts, and of numbers that are no floats of 32 bits
+        rows = drawn(rng, 700 + seed, 7)
+    kept = array("d", [v for row in rows for v in row])
+    if sys.byteorder == "big":
+        kept.byteswap()
+    doubles, shape, x = kept.tobytes(), (len(rows), len(rows[0])), held.matrix(drawn(rng, 3, len(rows)))
+    bias = held.matrix(drawn(rng, 1, len(rows[0])))
+    ops, plain = held.ops, held.matrix(rows)
+    made = ops.from_doubles(doubles, shape)
+    assert ops.shape(made) == shape
+    # Lanes first, floats first: either way, and of a copy, it is the same to the last bit.
+    for m in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made)), ops.from_doubles(doubles, shape)):
+        assert held.rows(ops.affine(x, m, bias)) == held.rows(ops.affine(x, plain, bias))
+        assert held.rows(m) == rows
+        prepared = ops.take_rows(ops.prepare(held.rows(x)), range(3))
+        assert held.rows(ops.affine(prepared, m, bias)) == held.rows(ops.affine(prepared, plain, bias))
+        assert held.rows(ops.add_scaled(m, plain, -0.5)) == held.rows(ops.add_scaled(plain, plain, -0.5))
+        assert held.rows(ops.matmul_nt(ops.matmul(x, m), m)) == held.rows(ops.matmul_nt(ops.matmul(x, plain), plain))
 
 
 def test_a_matrix_is_a_copy_of_its_rows(held: Held) -> None:

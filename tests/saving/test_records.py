@@ -8,6 +8,8 @@ import json
 import math
 import os
 import pickle
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,8 +99,9 @@ def test_doubles_are_little_endian_on_every_machine() -> None:
     ],
 )
 def test_a_matrix_that_is_none_is_refused(packed: Any, reason: str) -> None:
-    with pytest.raises(ModelFileError, match=reason):
-        records.unpack_matrix(packed)
+    for read in (records.unpack_matrix, records.finite_doubles):
+        with pytest.raises(ModelFileError, match=reason):
+            read(packed)
 
 
 def test_a_matrix_that_could_not_be_read_is_not_packed() -> None:
@@ -110,6 +113,16 @@ def test_a_matrix_that_could_not_be_read_is_not_packed() -> None:
 def test_large_finite_numbers_are_no_infinity() -> None:
     packed = records.pack_matrix([[1.7e308, 1.7e308, -1.7e308]])
     assert records.unpack_matrix(packed) == [[1.7e308, 1.7e308, -1.7e308]]
+    assert records.finite_doubles(packed) == packed["doubles"]
+
+
+def test_the_digest_is_the_same_with_and_without_openssl(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {records.sha256(b"some data").hexdigest()}
+    monkeypatch.setitem(sys.modules, "_hashlib", None)  # as in a program that has not loaded it
+    found.add(records.sha256(b"some data").hexdigest())
+    monkeypatch.setitem(sys.modules, "_hashlib", types.ModuleType("_hashlib"))
+    found.add(records.sha256(b"some data").hexdigest())
+    assert found == {hashlib.sha256(b"some data").hexdigest()}
 
 
 def test_the_same_record_gives_the_same_file_whatever_its_parts_share(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Adding it to a double below 2**51 rounds that to a whole number and leaves it in the low bits (two's complement).
 ROUNDING = 1.5 * 2.0**52
 
+AT_ONCE = 4096  # numbers that are floats at the same time: memory that is used again and again is faster than new
+
 _SIGN_BYTES = bytes(0xFF if byte & 0x80 else 0 for byte in range(256))  # what stands above a number's highest byte
 _BIG_ENDIAN = sys.byteorder == "big"
 
@@ -42,6 +44,11 @@ def _numbers(raw: bytes | bytearray, typecode: str) -> list[int]:
 def _words(values: Sequence[float], typecode: str) -> bytes:
     """Numbers as little-endian machine words."""
     return pack(f"<{len(values)}{typecode}", *values)
+
+
+def doubles_in(raw: bytes | bytearray) -> Sequence[float]:
+    """Little-endian doubles as floats, which are made whenever they are looked at."""
+    return unpack(f"<{len(raw) // 8}d", raw) if _BIG_ENDIAN else memoryview(raw).cast("d")
 
 
 class Layout:
@@ -76,6 +83,20 @@ class Layout:
             return self.pack([[round(v * factor) for v in row] for row, factor in zip(rows, factors)])
         words = _words([v * factor + ROUNDING for row, factor in zip(rows, factors) for v in row], "d")
         return self._join(words, len(rows))
+
+    def pack_in_units(self, numbers: Sequence[float], unit: float) -> list[int]:
+        """The same of rows one after the other, all in one unit, a power of two."""
+        rows, at_once = len(numbers) // self.count, max(AT_ONCE // self.count, 1) * self.count
+        factor, rounding = 1.0 / unit, ROUNDING * unit  # added, it rounds to a unit, and the low bits are the number
+        lanes: list[int] = []
+        for first in range(0, rows * self.count, at_once):
+            part = numbers[first : first + at_once]
+            if self.width > 48:
+                words = _words([round(v * factor) for v in part], "q")
+            else:
+                words = _words([v + rounding for v in part], "d")
+            lanes += self._join(words, len(part) // self.count)
+        return lanes
 
     def _join(self, words: bytes, rows: int) -> list[int]:
         """Rows from 64-bit two's complement words: their low bytes side by side, and the sign put right."""

@@ -21,9 +21,10 @@ from __future__ import annotations
 import math
 from itertools import compress
 from operator import itemgetter, mul
+from struct import iter_unpack
 
 from ... import linalg
-from .layout import Layout, round_all
+from .layout import Layout, doubles_in, round_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ SHADES = 4  # so many of the brightest pixels of a row, such as 255, 254, 253 an
 OFTEN = 8  # ... one that the row has so many times is worth a multiplication of its own
 SPARSE = 0.7  # a row of inputs with a smaller share of non-zeros than this is read through its non-zeros
 NOTHING: Size = (0, 0)  # of a row of zeros
+
+_WITHOUT_SIGN = bytes(range(128)) * 2  # of the last byte of a little-endian double
 
 
 class LaneOverflowError(OverflowError):
@@ -197,6 +200,41 @@ class LaneMatrix:
         self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
         self.gates: tuple[list[int], float] | None = None  # of a random mask: what ``gate`` takes, and its number
+
+
+class StoredMatrix(LaneMatrix):
+    """A matrix as a file holds it: as little-endian doubles. Its floats are made when somebody asks for them."""
+
+    __slots__ = ("_floats", "doubles")
+
+    _floats: Rows | None
+
+    def __init__(self, lane_width: int, shape: Shape, doubles: bytes) -> None:
+        self.doubles = doubles
+        super().__init__(lane_width, shape)
+
+    def __reduce__(self) -> Any:  # the slot of ``LaneMatrix`` is a property here: a copy is made anew
+        return StoredMatrix, (self.lane_width, self.shape, self.doubles)
+
+    @property
+    def floats(self) -> Rows | None:
+        """The rows."""
+        if self._floats is None:
+            self._floats = list(map(list, iter_unpack(f"<{self.shape[1]}d", self.doubles)))
+        return self._floats
+
+    @floats.setter
+    def floats(self, rows: Rows | None) -> None:
+        self._floats = rows
+
+    def largest(self) -> float:
+        """The largest size among the numbers, as ``largest_size`` has it."""
+        positive = bytearray(self.doubles)
+        positive[7::8] = positive[7::8].translate(_WITHOUT_SIGN)
+        largest = max(doubles_in(positive), default=0.0)
+        if largest > LARGEST:
+            raise run_away(largest)
+        return largest if largest > SMALLEST else 0.0
 
 
 class Entry:
@@ -649,6 +687,10 @@ class Forms:
         floats = linalg.from_rows(rows)
         return LaneMatrix(self.width, linalg.shape(floats), floats)
 
+    def from_doubles(self, doubles: bytes, shape: Shape) -> LaneMatrix:
+        """A matrix from what a file holds, which becomes lanes without ever being lists of floats."""
+        return StoredMatrix(self.width, shape, doubles)
+
     def to_rows(self, m: Operand) -> Rows:
         """The rows of a matrix as lists of floats."""
         if isinstance(m, Inputs):
@@ -695,10 +737,14 @@ class Forms:
                 data, exponent, bounds = self.align(m.samples, width, [0] * count, 1, False)
                 m.rows = Block(data, math.ldexp(m.samples.scale, exponent), largest_of(bounds))
             else:
-                floats = m.floats or []
-                largest = largest_in(floats)
+                if isinstance(m, StoredMatrix):
+                    flat: Sequence[float] = doubles_in(m.doubles)
+                    largest = m.largest()
+                else:
+                    flat = [v for row in m.floats or [] for v in row]
+                    largest = largest_size(flat)
                 unit = unit_for(largest, self.weight_bits - HEADROOM_BITS)
-                lanes = self.layout(width).pack_rounded(floats, [1.0 / unit] * count)
+                lanes = self.layout(width).pack_in_units(flat, unit)
                 m.rows = Block(lanes, unit, math.ceil(largest / unit))
         return m.rows
 
