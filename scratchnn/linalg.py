@@ -276,16 +276,35 @@ def standard_deviation(values: Sequence[float]) -> float:
     return math.sqrt(math.fsum((v - centre) ** 2 for v in values) / len(values))
 
 
-def r_squared(outputs: Sequence[float], targets: Sequence[float]) -> float:
+def r_squared(outputs: Sequence[float], targets: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """The coefficient of determination of one column; for targets that are all the same 1 if they are hit, else 0."""
-    unit = math.ldexp(0.5, math.frexp(max(map_each(abs, targets)))[1])  # in which no square of a target overflows
-    outputs, targets = [o / unit for o in outputs], [t / unit for t in targets]
-    centre = mean(targets)
-    residual = math.fsum((o - t) * (o - t) for o, t in zip(outputs, targets))
-    spread = math.fsum((t - centre) * (t - centre) for t in targets)
+    residual, spread, _ = sums_of_squares(outputs, targets, weights)
     if not spread:
         return 0.0 if residual else 1.0
     return 1.0 - residual / spread
+
+
+def sums_of_squares(
+    outputs: Sequence[float], targets: Sequence[float], weights: Sequence[float] | None = None
+) -> tuple[float, float, float]:
+    """(Σ (output - target)², Σ (target - mean)², the unit in which both are), each square times its weight, if given.
+
+    In that unit, a power of two, no square of a target overflows. A sum that is beyond all doubles is infinity.
+    """
+    unit = math.ldexp(0.5, math.frexp(max(map_each(abs, targets)))[1])
+    outputs, targets = [o / unit for o in outputs], [t / unit for t in targets]
+    residual = _weighted_sum([(o - t) * (o - t) for o, t in zip(outputs, targets)], weights)
+    if min(targets) == max(targets):  # their mean may be off by a rounding
+        return residual, 0.0, unit
+    centre = mean(targets) if weights is None else _weighted_sum(targets, weights) / math.fsum(weights)
+    return residual, _weighted_sum([(t - centre) * (t - centre) for t in targets], weights), unit
+
+
+def _weighted_sum(values: Sequence[float], weights: Sequence[float] | None) -> float:
+    try:
+        return math.fsum(values if weights is None else map_each(mul, values, weights))
+    except OverflowError:
+        return math.inf
 
 
 # --- rows in and out ----------------------------------------------------------------------------------------

@@ -193,6 +193,18 @@ def test_standard_deviation_divides_by_n() -> None:
     assert linalg.standard_deviation([5.0]) == 0.0
 
 
+@pytest.mark.parametrize("target", [0.1, 1e-320, 3.0, 1e307 / 3])
+def test_r_squared_of_targets_that_are_all_the_same_is_1_if_they_are_hit_and_else_0(target: float) -> None:
+    """The mean of three equal numbers may be off by a rounding, which is no spread."""
+    assert linalg.r_squared([target] * 3, [target] * 3) == 1.0
+    assert linalg.r_squared([target * 2.0] * 3, [target] * 3) == 0.0
+
+
+@pytest.mark.parametrize("output", [1.2e154, 1e155, 1e300])
+def test_r_squared_of_outputs_that_are_far_off_is_far_below_0(output: float) -> None:
+    assert linalg.r_squared([output] * 40, [0.5, 1.0] * 20) < -1e300
+
+
 # --- what an engine does at its doors ------------------------------------------------------------------------
 
 

@@ -108,12 +108,12 @@ def as_flags(y: Any, width: int, name: str = "y", length: int | None = None) -> 
     return rows
 
 
-def as_answers(y: Any, predictions: Any) -> tuple[list[Any], list[Any]]:
+def as_answers(y: Any, predictions: Any, names: tuple[str, str] = ("y", "predictions")) -> tuple[list[Any], list[Any]]:
     """(labels, predictions) that can be compared: plain labels, or rows where both are rows of several."""
-    both = [listed_values(y, "y", "labels"), listed_values(predictions, "predictions", "labels")]
+    both = [listed_values(y, names[0], "labels"), listed_values(predictions, names[1], "labels")]
     if all(values and all(_is_row(row) and len(row) > 1 for row in values) for values in both):
         return [list(row) for row in both[0]], [list(row) for row in both[1]]
-    return as_labels(both[0]), as_labels(both[1], "predictions")
+    return as_labels(both[0], names[0]), as_labels(both[1], names[1])
 
 
 def _is_row(target: Any) -> bool:
