@@ -86,7 +86,7 @@ _HOMES = {
 }
 
 # Modules to be used under their own names, as scratchnn.gradcheck.check_layer.
-_MODULES = ("elementary", "gradcheck", "linalg", "metrics", "search", "toys", "tsne")
+_MODULES = ("elementary", "gradcheck", "linalg", "metrics", "plots", "search", "toys", "tsne")
 
 __all__ = [*_HOMES, "__version__"]
 

@@ -41,6 +41,8 @@ FLOORS: dict[int, set[str]] = {
         *("datasets.idx_reader", "datasets.data_file", "datasets.download", "datasets.patient_http"),
         *("toys", "tsne", "progress", "cli", "saving.records"),
         *("metrics.inputs", "metrics.classification", "metrics.probabilities", "metrics.regression", "metrics.report"),
+        *("plots.lettering", "plots.colours", "plots.scales", "plots.marks", "plots.axes", "plots.figure"),
+        *("plots.given", "plots.curves", "plots.matrices"),
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns"),
@@ -403,7 +405,7 @@ def test_public_names_are_listed() -> None:
 
 
 def test_modules_are_there_under_the_package_s_name() -> None:
-    names = ["elementary", "gradcheck", "linalg", "metrics", "search", "toys", "tsne"]
+    names = ["elementary", "gradcheck", "linalg", "metrics", "plots", "search", "toys", "tsne"]
     code = f"import scratchnn\nfor name in {names}: print(getattr(scratchnn, name).__name__, name in dir(scratchnn))"
     assert run(code).splitlines() == [f"scratchnn.{name} True" for name in names]
 

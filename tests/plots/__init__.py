@@ -1,0 +1,1 @@
+"""Tests of plots: figures, and the scales, marks and colours that they are made of."""
