@@ -179,6 +179,15 @@ def few(names: Sequence[Any]) -> str:
     return " ".join([shortened(printable(str(name)), 40) for name in names])
 
 
+def width_of(stream: Any) -> int:
+    """How wide text for people may be: 80 columns, or those of a narrower terminal."""
+    if stream is None or not stream.isatty():
+        return 80
+    import shutil
+
+    return min(shutil.get_terminal_size().columns, 80)
+
+
 def complain(text: str) -> None:
     """Write a line to standard error, if anybody listens there."""
     try:

@@ -37,11 +37,14 @@ def _predict(arguments: Sequence[str] | None) -> int:
     if options.proba and not model.classes:
         raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
     if options.score and not model.classes and model.output_size > 1:
-        raise ArgumentError(f"--score compares with one label a row, this model predicts {model.output_size} numbers")
+        option = "--metrics" if options.metrics else "--score"
+        raise ArgumentError(f"{option} compares with one label a row, this model predicts {model.output_size} numbers")
     pieces = _pieces(options, model)
     if options.rows != "-":
         pieces = iter(list(pieces))  # a file with a bad row is refused before anything is written
-    score = _Score(bool(model.classes)) if options.score else None
+    score = None
+    if options.score:
+        score = _Metrics(model.classes) if options.metrics else _Score(model.classes)
     if options.output is None:
         _write(_standard_output(), options, model, pieces, score)
     else:
@@ -49,22 +52,23 @@ def _predict(arguments: Sequence[str] | None) -> int:
         _write(text, options, model, pieces, score)
         write_atomically(options.output, text.getvalue().encode("utf-8"))
     if score is not None:
-        cli.complain(str(score))
+        for line in score.lines():
+            cli.complain(line)
     return 0
 
 
 class _Score:
     """How well labels were met, in the memory of a few numbers however many rows there are."""
 
-    def __init__(self, classes: bool) -> None:
-        self.classes = classes
+    def __init__(self, classes: Sequence[Any]) -> None:
+        self.classes = classes  # none for numbers to be predicted
         self.rows = 0
         self.right = 0
         self.residual = 0.0  # sum of squared differences between prediction and label
         self.mean = 0.0  # of the labels; and their squared distances from it, by Welford's update
         self.total = 0.0
 
-    def add(self, predictions: Sequence[Any], labels: Sequence[Any]) -> None:
+    def add(self, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] = ()) -> None:
         """Count some rows in."""
         for prediction, label in zip(predictions, labels):
             self.rows += 1
@@ -76,12 +80,40 @@ class _Score:
                 self.mean += apart / self.rows
                 self.total += apart * (label - self.mean)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """What there is to say."""
         if self.classes:
-            return f"accuracy: {self.right / self.rows:.2%}"
+            return [f"accuracy: {self.right / self.rows:.2%}"]
         if not 0.0 < self.total < math.inf:
-            return f"R2: undefined, as the labels {'are too large' if self.total else 'do not differ'}"
-        return f"R2: {1.0 - self.residual / self.total:.4f}"
+            return [f"R2: undefined, as the labels {'are too large' if self.total else 'do not differ'}"]
+        return [f"R2: {1.0 - self.residual / self.total:.4f}"]
+
+
+class _Metrics(_Score):
+    """The same and all other metrics, for which labels, predictions and probabilities are kept."""
+
+    def __init__(self, classes: Sequence[Any]) -> None:
+        super().__init__(classes)
+        self.answers: list[Any] = []  # pairs of label and prediction
+        self.probabilities: list[Any] = []
+
+    def add(self, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] = ()) -> None:
+        """Count some rows in."""
+        from array import array
+
+        super().add(predictions, labels)
+        self.answers += zip(labels, predictions)
+        self.probabilities += [array("d", row) for row in probabilities]
+
+    def lines(self) -> list[str]:
+        """What there is to say."""
+        from .metrics import summary
+
+        labels, predictions = zip(*self.answers)
+        if not self.classes:
+            return [*super().lines(), *summary.described_numbers(summary.of_numbers(labels, predictions))]
+        found = summary.of_classes(labels, predictions, self.probabilities, self.classes)
+        return [*super().lines(), *summary.described_classes(found, cli.width_of(sys.stderr))]
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -97,6 +129,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--proba", action="store_true", help="every class's probability, as CSV under a header line")
     parser.add_argument("--score", action="store_true", help="say on standard error how well labels were met")
+    parser.add_argument(
+        "--metrics", action="store_true", help="say more: of each class, the confusion matrix; of numbers, their errors"
+    )
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
     parser.add_argument(
         "--max-work",
@@ -106,7 +141,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_csv_format()
     parser.add_version()
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.score = options.score or options.metrics
+    return options
 
 
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
@@ -159,17 +196,20 @@ def _write(
             header = []
         for start in range(0, len(data.X), ROWS_AT_A_TIME):
             rows = data.X[start : start + ROWS_AT_A_TIME]
-            if options.proba:
+            probabilities: Sequence[Any] = ()
+            if options.proba or (options.metrics and model.classes):
                 predictions, probabilities = model.predict_with_proba(rows)
+            else:
+                predictions = model.predict(rows)
+            if options.proba:
                 for prediction, row in zip(predictions, probabilities):
                     stream.write(_csv_line([str(prediction), *(f"{p:.6g}" for p in row)], shown))
             else:
-                predictions = model.predict(rows)
                 for prediction in predictions:
                     fields = prediction if isinstance(prediction, list) else [prediction]
                     stream.write(_csv_line(map(str, fields), shown))
             if score is not None:
-                score.add(predictions, data.y[start : start + ROWS_AT_A_TIME])
+                score.add(predictions, data.y[start : start + ROWS_AT_A_TIME], probabilities)
             stream.flush()
 
 

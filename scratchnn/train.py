@@ -237,6 +237,11 @@ def _add_output(parser: cli.Parser) -> None:
     )
     group.add_argument("--resume", action="store_true", help="go on from the checkpoint, if there is one yet")
     group.add_argument("--quiet", action="store_true", help="no progress, nothing but the results")
+    group.add_argument(
+        "--metrics",
+        action="store_true",
+        help="say more of the test rows: of each class, the confusion matrix; of numbers, their errors",
+    )
     group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
     parser.add_version()
 
@@ -534,10 +539,31 @@ def _results(options: argparse.Namespace, model: Any, history: Any, training: An
         else:
             results[f"{name}_loss"] = loss
             results[f"{name}_accuracy"] = accuracy
+    if options.metrics:
+        results["metrics"] = _metrics(model, test)
     results.update(
         history={name: list(values) for name, values in vars(history).items()}, seed=options.seed, model=options.save
     )
     return results
+
+
+def _metrics(model: Any, test: Any) -> dict[str, Any]:
+    """All metrics of the rows to test on."""
+    from .metrics import summary
+
+    if not model.classes:
+        return summary.of_numbers(test.y, model.predict(test.X))
+    predictions, probabilities = model.predict_with_proba(test.X)
+    return summary.of_classes(test.y, predictions, probabilities, model.classes)
+
+
+def _describe_metrics(options: argparse.Namespace, found: dict[str, Any]) -> list[str]:
+    from .metrics import summary
+
+    if options.regression:
+        return [f"test {line}" for line in summary.described_numbers(found)]
+    first, second, *lines = summary.described_classes(found, cli.width_of(sys.stdout))
+    return [f"test {first}", f"test {second}", *lines, ""]
 
 
 def _folded(text: str) -> str:
@@ -583,6 +609,8 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
             lines.append(f"{name} mean squared error: {error:.6g}" + ("" if fit is None else f" (R2 {fit:.4f})"))
         else:
             lines.append(f"{name} accuracy: {results[f'{name}_accuracy']:.2%}")
+    if options.metrics:
+        lines += _describe_metrics(options, results["metrics"])
     lines.append(f"model saved in {printable(options.save)}")
     if not options.quiet:
         lines = ["", *_describe_run(options, results), *lines]
