@@ -80,6 +80,7 @@ _HOMES = {
     "ArgumentError": "errors",
     "DataError": "errors",
     "ModelBusyError": "errors",
+    "WorkerError": "errors",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
     "TrainingDiverged": "errors",

@@ -29,6 +29,10 @@ class ModelBusyError(RuntimeError):
     """A model was asked or changed while another thread was changing it."""
 
 
+class WorkerError(RuntimeError):
+    """Processes that were to train together did not begin, or no longer stand at the same weights."""
+
+
 class TrainingDiverged(OverflowError):
     """Training ran away: a loss or a weight is infinite or not a number, or too large for the engine, or the last step
     made the loss 1e12 times worse.

@@ -362,6 +362,8 @@ class Model:
         checkpoint_every: int | None = None,
         resume: bool = False,
         stop_on_sigterm: bool = False,
+        workers: int | None = None,
+        executor: Any = None,
     ) -> History:
         """Train on rows ``X`` (samples x features) and labels ``y`` (one a row), and return the ``History``.
 
@@ -398,8 +400,14 @@ class Model:
         stretched to them; and it may go on on another engine, with that engine's rounding from there on. Ctrl-C then
         waits for the end of the batch, writes the checkpoint, and goes on up as
         ``KeyboardInterrupt``; with ``stop_on_sigterm=True`` SIGTERM does the same, as ``SystemExit``; a second one does
-        not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on. Raises
-        ``DataError`` for data that cannot be learned from, ``ValueError`` for other arguments.
+        not wait. Where a checkpoint cannot be written, a ``RuntimeWarning`` says so and the run goes on.
+
+        ``workers`` is how many processes are to train together, this one among them, to the same weights to the last
+        bit as one alone; for ``engine="lanes"``, and large networks and batches. The others are started as
+        ``multiprocessing`` is set to, or by ``executor``, any that runs (``concurrent.futures``, loky, Dask's
+        ``client.get_executor()``, ``MPIPoolExecutor``), for as long as the fit takes. One that is lost is named in a
+        ``RuntimeWarning``, and the run goes on without it. Raises ``DataError`` for data that cannot be learned from,
+        ``ValueError`` for other arguments, ``WorkerError`` for workers that do not begin.
         """
         given = {name: value for name, value in locals().items() if name != "self"}
         from .training.fitting import Fitting
@@ -416,7 +424,16 @@ class Model:
         ``fit`` but for what is about a whole run (epochs, schedule, checkpoints). Momentum goes on from call to call as
         long as the optimizer's settings stay the same; ``fit`` does not take it up. Errors are those of ``fit``.
         """
-        whole = ("epochs", "schedule", "checkpoint", "checkpoint_every", "resume", "stop_on_sigterm")
+        whole = (
+            "epochs",
+            "schedule",
+            "checkpoint",
+            "checkpoint_every",
+            "resume",
+            "stop_on_sigterm",
+            "workers",
+            "executor",
+        )
         odd = [name for name in whole if name in settings]
         if odd:
             raise ArgumentError(f"{' and '.join(odd)}: partial_fit trains one epoch on a part of the rows, use fit")

@@ -30,6 +30,7 @@ from . import linalg
 from .checks import meant, require_known, require_number, require_size, shortened, shown
 from .elementary import exp, log
 from .errors import ArgumentError, DataError
+from .executors import require_executor
 from .model import Model
 from .preprocessing.labels import as_labels, as_targets, find_classes, outputs_for
 from .preprocessing.rows import as_rows, listed_values
@@ -354,18 +355,6 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
 # --- the search --------------------------------------------------------------------------------------------
 
 
-def _require_executor(executor: Any) -> None:
-    """``ArgumentError`` for what does not hand out the futures of ``concurrent.futures``, such as a Dask client."""
-    from concurrent.futures import Executor
-
-    if isinstance(executor, type) and hasattr(executor, "submit"):
-        raise ArgumentError(f"executor must be running, got the class: hand over {executor.__name__}(...)")
-    foreign = hasattr(executor, "get_executor") and not isinstance(executor, Executor)
-    if foreign or not hasattr(executor, "submit"):
-        remedy = ": hand over its get_executor()" if foreign else ""
-        raise ArgumentError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}{remedy}")
-
-
 def _submit(executor: Any, jobs: Sequence[tuple[Any, ...]], numbers: dict[Any, int]) -> Exception | None:
     """Put each job's future into ``numbers``; returns why not all of them, if so."""
     from concurrent.futures import Future
@@ -465,7 +454,7 @@ class _Search:
     def run(self, executor: Any, progress: Progress | bool | None) -> SearchResult:
         """Cross-validate all candidates, then fit the best to all rows."""
         if executor is not None:
-            _require_executor(executor)
+            require_executor(executor)
         from .progress import step_listener
 
         total = len(self.candidates) * len(self.folds)

@@ -33,6 +33,8 @@ FLOORS: dict[int, set[str]] = {
         *("losses", "optim", "gradcheck", "inference", "layers.weights", "saving.model_format"),
         *("training.trainer", "training.divergence", "training.callbacks", "training.fitting", "training.snapshot"),
         *("training.checkpoint", "training.checkpointing", "training.standing"),
+        *("training.workers.messages", "training.workers.team", "training.workers.worker"),
+        *("training.workers.starting", "training.workers.sharing"),
     },
     1: {
         *("preprocessing.rows", "preprocessing.tables", "preprocessing.labels", "preprocessing.scaling"),
@@ -46,9 +48,9 @@ FLOORS: dict[int, set[str]] = {
         *("plots.given", "plots.curves", "plots.matrices"),
     },
     0: {
-        *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns"),
+        *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),
         *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
-        *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout"),
+        *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.shared"),
         *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },

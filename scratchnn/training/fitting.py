@@ -32,6 +32,7 @@ from .trainer import Trainer, TrainingData
 if TYPE_CHECKING:  # they are only loaded where they are asked for
     from .checkpointing import Checkpointing
     from .interruption import Interruption
+    from .workers.sharing import Sharing
 
 
 class Part:
@@ -87,6 +88,7 @@ class Fitting:
         ]
         self.keeping = checkpointing(asked, looking_on, self.schedule)
         self.interruption = interruption(asked.checkpoint is not None, asked.stop_on_sigterm)
+        self.sharing = sharing(asked.workers, asked.executor, settled.ops)
 
         schema = schema.with_columns(asked.X, asked.columns)
         rows, y = schema.rows(asked.X), asked.y
@@ -101,11 +103,14 @@ class Fitting:
         wanted = defaults.batch_size(len(rows)) if asked.batch_size == defaults.AUTO else asked.batch_size
         size = len(rows) if wanted is None else min(int(wanted), len(rows))
         inference = settled.inference
-        data = TrainingData(inference.prepared(*self.schema.inputs(rows)), targets, weights, rows)
+        inputs, factor = self.schema.inputs(rows)
+        data = TrainingData(inference.prepared(inputs, factor), targets, weights, rows)
         held_out = None
         if validation_data is not None:
             held_out = inference.labelled(self.schema, *as_pair(validation_data, "validation_data"), "validation_data")
         engine = settled.ops.tuned_for(data.prepared, size)
+        if self.sharing is not None:
+            engine = self.sharing.engine(engine)
         reader = engine.loss_engine
         counting = None if self.schema.regression else partial(_count_correct, self.schema, settled.loss, reader)
         self.trainer = Trainer(
@@ -135,13 +140,16 @@ class Fitting:
         data.prepare_targets(self.trainer.loss, reader, self.schema.output_size)
         if self.keeping is not None:
             self.keeping.attach(self.trainer, self._settings(held_out, wanted))
+        if self.sharing is not None:
+            self.sharing.attach(self.trainer, inference.engine, inputs, factor, settled.input_shape)
 
     def run(self) -> History:
         """Learn. What on the way refuses to begin still leaves the model as it was."""
         model, trainer, keeping, interruption = self.model, self.trainer, self.keeping, self.interruption
         # Its own engine, or that of the run whose callback calls this; which also goes on as it was.
         usual, around, stopped = self.settled.ops, model.turns.running, model.stop_training
-        with interruption or nullcontext(), nullcontext() if keeping is None else keeping.checkpoint:
+        checkpoint = nullcontext() if keeping is None else keeping.checkpoint
+        with interruption or nullcontext(), checkpoint, self.sharing or nullcontext():
             trainer.check()
             with Snapshot(model, self.optimizer, self.schedule) as before:
                 try:
@@ -261,6 +269,15 @@ def checkpointing(asked: Any, callbacks: Sequence[Any], schedule: Schedule | Non
     from .checkpointing import Checkpointing
 
     return Checkpointing(Checkpoint(path, every, resume), callbacks, schedule, asked.schedule)
+
+
+def sharing(workers: Any, executor: Any, ops: Any) -> Sharing | None:
+    """Who has other processes train with this one, where that is asked for."""
+    if workers is None and executor is None:
+        return None
+    from .workers.sharing import Sharing
+
+    return Sharing(workers, executor, ops)
 
 
 def interruption(kept: bool, sigterm: bool) -> Interruption | None:

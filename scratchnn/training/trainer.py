@@ -133,7 +133,10 @@ class Trainer:
             while (run.epoch < self.epochs or self.order) and not self.subject.stop_training:
                 self._begin_epoch()
                 for first in range(run.batch * self.batch_size, len(self.order), self.batch_size):
-                    self.ops.at_once(self._learn, self.order[first : first + self.batch_size])
+                    try:
+                        self.ops.at_once(self.learn, self.order[first : first + self.batch_size])
+                    except OverflowError as error:
+                        raise self.divergence.error(run, run.batch + 1, str(error)) from None
                     self._tell("on_batch_end")
                     yield run
                     if self.subject.stop_training and run.batch < run.batches:
@@ -146,25 +149,23 @@ class Trainer:
             raise
         self._end()
 
-    def _learn(self, indices: Sequence[int]) -> None:
-        """Forward, loss, backward, update. An update makes new matrices, so the old ones are there to go back to."""
+    def learn(self, indices: Sequence[int]) -> None:
+        """Forward, loss, backward, update: one batch; ``OverflowError`` if numbers run away. An update makes new
+        matrices, so the old ones are there to go back to."""
         network, ops, reader = self.network, self.ops, self.ops.loss_engine
-        try:
-            outputs = network.forward(ops.take_rows(self.data.prepared, indices))
-            if reader is not ops:
-                outputs = ops.to_rows(outputs)
-            value, gradient = finite_loss(self.loss, self.data, reader, outputs, indices)
-            if [layer.trainable for layer in self._leaves] != self._trainable:
-                raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
-            self.divergence.before_step(indices, value)
-            if self._step_share != 1.0:
-                gradient = reader.scale(gradient, self._step_share)
-            network.backward(gradient if reader is ops else ops.from_rows(gradient), input_gradient=False)
-            if self.clip_norm is not None:
-                clip_gradient_norm(self.parameters, self.clip_norm, ops)
-            self.optimizer.step(self.parameters)
-        except OverflowError as error:
-            raise self.divergence.error(self.run, self.run.batch + 1, str(error)) from None
+        outputs = network.forward(ops.take_rows(self.data.prepared, indices))
+        if reader is not ops:
+            outputs = ops.to_rows(outputs)
+        value, gradient = finite_loss(self.loss, self.data, reader, outputs, indices)
+        if [layer.trainable for layer in self._leaves] != self._trainable:
+            raise ArgumentError("layers were frozen or thawed while the network learned: do it between two fits")
+        self.divergence.before_step(indices, value)
+        if self._step_share != 1.0:
+            gradient = reader.scale(gradient, self._step_share)
+        network.backward(gradient if reader is ops else ops.from_rows(gradient), input_gradient=False)
+        if self.clip_norm is not None:
+            clip_gradient_norm(self.parameters, self.clip_norm, ops)
+        self.optimizer.step(self.parameters)
         correct = None
         if self.count_correct is not None:
             correct = self.count_correct(outputs, [self.data.targets[i] for i in indices])

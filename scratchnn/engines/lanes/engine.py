@@ -82,7 +82,6 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
-    from .layout import Layout
     from .matrix import Operand
 
 WIDTHS = (40, 48, 56, 64)  # what the engine chooses from; narrower is faster
@@ -238,7 +237,7 @@ class Lanes(Forms, Engine):
         sizes: list[Size] = []
         by_floats: list[int] = []
         zeros: list[int] = []
-        planned: list[tuple[int, list[int], int, Any]] = []  # of rows that somebody else may compute
+        planned: list[tuple[int, list[int], int, int, Any]] = []  # of rows that somebody else may compute
         divided = self.divided
         often = self.learning and isinstance(x, Inputs) and x.pixels  # worth it where a row is read again and again
         one_unit, least, known = one_unit and self.learning, scalars.least, plans.known
@@ -267,13 +266,13 @@ class Lanes(Forms, Engine):
             bits = growth.bit_length()
             key = (bits if bits > least else least), own
             table, base, offset, size = known.get(key) or plans.plan(rows, *key)
-            if base:
+            if base and not divided:
                 offset -= base * (entry.total if entry else sum(ints))
             if table is None:
                 by_floats.append(len(data))
                 row = 0
             elif divided:
-                planned.append((len(data), table, offset, entry or ints))
+                planned.append((len(data), table, base, offset, entry or ints))
                 row = 0
             elif often:
                 row = self._often(table, entry, offset)
@@ -313,13 +312,9 @@ class Lanes(Forms, Engine):
         if table is None:
             return None
         if isinstance(scalars, Scalars):
-            multipliers = scalars.rows
-            starts = [offset - base * sum(ints) for ints in multipliers] if base else repeat(offset)
-            data = self._sums(table, multipliers, starts, self.layout(plans.width))
+            data = self._sums(table, base, scalars.rows, offset, plans.width)
         else:
-            entries = scalars.entries
-            starts = [offset - base * entry.total for entry in entries] if base else repeat(offset)
-            data = self._picked_sums(table, entries, scalars.ints(), starts, self.layout(plans.width))
+            data = self._picked_sums(table, base, scalars.entries, scalars.ints(), offset, plans.width)
         if self.learning or 0 not in data:
             return Samples(data, plans.scale, [size] * len(data))
         return Samples(data, plans.scale, [size if row else NOTHING for row in data])
@@ -327,33 +322,39 @@ class Lanes(Forms, Engine):
     # The loops that take the time. ``shared`` divides each among several processes: nothing else of a product is.
 
     def _sums(
-        self, table: Sequence[int], multipliers: Sequence[Sequence[int]], starts: Iterable[int], layout: Layout
+        self, table: Sequence[int], base: int, multipliers: Sequence[Sequence[int]], offset: int, width: int
     ) -> list[int]:
-        """For each list of multipliers: a start, and every row of the table times its int; rows of this layout."""
+        """For each list of multipliers an offset, and every row of the table, less ``base``, times its int; ``width``
+        lanes a row."""
+        starts = [offset - base * sum(ints) for ints in multipliers] if base else repeat(offset)
         return [sum(map(mul, table, ints), start) for ints, start in zip(multipliers, starts)]
 
     def _picked_sums(
         self,
         table: Sequence[int],
+        base: int,
         entries: Sequence[Entry],
         ints: Sequence[Sequence[int]],
-        starts: Iterable[int],
-        layout: Layout,
+        offset: int,
+        width: int,
     ) -> list[int]:
         """The same for entries, which pick their rows out of the table; ``ints`` are theirs."""
+        starts = [offset - base * entry.total for entry in entries] if base else repeat(offset)
         return [
             sum(map(mul, pick(table) if (pick := entry.gather) else table, row), start)
             for entry, row, start in zip(entries, ints, starts)
         ]
 
-    def _planned(self, planned: Sequence[tuple[int, list[int], int, Any]], often: bool, width: int) -> list[int]:
-        """The row of each (number, table, start, an entry or ints). ``often``: all are pixels, read again and again."""
-        if often:
-            return [self._often(table, entry, start) for _, table, start, entry in planned]
+    def _planned(self, planned: Sequence[tuple[int, list[int], int, int, Any]], often: bool, width: int) -> list[int]:
+        """The same for each (number, table, base, offset, an entry or ints). ``often``: all are pixels, read again and
+        again."""
         rows = []
-        for _, table, start, row in planned:
-            pick, ints = (row.gather, row.ints) if isinstance(row, Entry) else (None, row)
-            rows.append(sum(map(mul, pick(table) if pick else table, ints), start))
+        for _, table, base, offset, row in planned:
+            pick, ints, total = (row.gather, row.ints, row.total) if isinstance(row, Entry) else (None, row, 0)
+            start = offset - base * (total or sum(ints)) if base else offset
+            rows.append(
+                self._often(table, row, start) if often else sum(map(mul, pick(table) if pick else table, ints), start)
+            )
         return rows
 
     def _often(self, table: Sequence[int], entry: Entry, start: int) -> int:
@@ -423,7 +424,7 @@ class Lanes(Forms, Engine):
         bound = largest_of(bounds)
         if too_short(bound, samples):
             return self.products_of_floats(a, b)
-        data = self._sums(rows, columns, repeat(0), self.layout(lanes.shape[1]))
+        data = self._sums(rows, 0, columns, 0, lanes.shape[1])
         block = in_range(Block(data, times_power(scalars.scale * samples.scale, exponent), growth * bound))
         return LaneMatrix(self.width, shape, rows=block if along_rows else None, columns=None if along_rows else block)
 
@@ -533,18 +534,11 @@ class Lanes(Forms, Engine):
         layout, shift = self.layout(width), whole - finer
         rows = layout.shift([row * multiplier for row in rows] if multiplier != 1 else rows, shift)
         step = x.largest * sum_of([(shifted_bound(abs(multiplier) * bound, shift), count) for bound, count in bounds])
+        data = list(first.data)
+        self._add_products(x, data, rows, width, finer)
+        changed = list(compress(range(len(data)), map(is_not, data, first.data)))
         if finer:
-            totals = [0] * x.shape[1]
-            self._add_products(x, totals, rows, width)
-            changed = [k for k, row in enumerate(totals) if row]
-            data = list(first.data)
-            for k, row in zip(changed, layout.shift([totals[k] for k in changed], finer)):
-                data[k] += row
             step = (step >> finer) + 1
-        else:
-            data = list(first.data)
-            self._add_products(x, data, rows, width)
-            changed = list(compress(range(len(data)), map(is_not, data, first.data)))
         if first.bound + step > 1 << self.capacity:
             return None
         return self._as_weight(first, Block(data, first.scale, first.bound + step), changed, width)

@@ -874,9 +874,20 @@ class Forms:
         rows = [[exact_dot(p, q) for q in others] for p in columns]
         return LaneMatrix(self.width, (a.shape[1], b.shape[1]), rows)
 
-    def _add_products(self, x: Inputs, totals: list[int], rows: Sequence[int], width: int) -> None:
-        """totals += xᵀ·rows, rows of so many lanes. ``shared`` divides it among several processes."""
+    def _add_products(self, x: Inputs, data: list[int], rows: Sequence[int], width: int, finer: int = 0) -> None:
+        """data += xᵀ·rows / 2**finer, rounded; rows of so many lanes. ``shared`` divides it among several processes."""
+        if not finer:
+            x.add_products(data, rows)
+            return
+        totals = [0] * len(data)
         x.add_products(totals, rows)
+        self._add_shifted(data, totals, width, finer)
+
+    def _add_shifted(self, data: list[int], totals: Sequence[int], width: int, finer: int) -> None:
+        """data += totals / 2**finer, rounded."""
+        changed = [k for k, row in enumerate(totals) if row]
+        for k, row in zip(changed, self.layout(width).shift([totals[k] for k in changed], finer)):
+            data[k] += row
 
     def _inputs_times(self, x: Inputs, samples: Samples, width: int) -> Block:
         """xᵀ·b, row by row of x: every non-zero adds a multiple of b's row to the row of the result it belongs to."""

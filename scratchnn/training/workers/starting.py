@@ -1,0 +1,240 @@
+"""Workers are started, call back, and are let in when they know the key that their task was given.
+
+They may be processes of this machine, or tasks of an executor, which then is used for nothing but to start them. They
+are listened for on this machine alone (a socket of the file system where there are such, or loopback), unless the
+executor turns out to run its tasks on others.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from struct import pack
+from typing import Any
+
+from ... import __version__
+from ...errors import WorkerError
+from .messages import unpacked
+from .team import TROUBLE, Leader, Member
+from .worker import READY, serve
+
+START_SECONDS = 60.0  # after which workers that have not called are not waited for any longer
+END_SECONDS = 10.0  # the same for those that are to end
+ANSWER_SECONDS = 5  # that somebody who calls may take to prove that it knows the key
+KEY_BYTES = 32
+LOOK_EVERY = 0.2  # seconds: at processes that have ended, and tasks that have failed
+
+
+class Door:
+    """Where workers call. Nothing that comes in is believed, or even kept, before the caller has proved that it knows
+    ``key``."""
+
+    def __init__(self, host: str | None) -> None:
+        self.key = secrets.token_bytes(KEY_BYTES)
+        self._folder = ""
+        if host is None and hasattr(socket, "AF_UNIX"):
+            self._folder = tempfile.mkdtemp(prefix="scratchnn-")  # which nobody else can look into
+            self.address: Any = os.path.join(self._folder, "door")
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.bind(self.address)
+        else:
+            self._socket = socket.create_server((host or "127.0.0.1", 0))
+            self.address = self._socket.getsockname()[:2]
+        self._socket.listen(128)
+
+    def next(self) -> Any:
+        """The connection to the next caller that knows the key; None if there is none for the moment."""
+        from multiprocessing import AuthenticationError
+        from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+
+        self._socket.settimeout(LOOK_EVERY)
+        try:
+            caller, _ = self._socket.accept()
+        except OSError:
+            return None
+        caller.setblocking(True)
+        _answers_within(caller, ANSWER_SECONDS)
+        connection = Connection(caller.detach())
+        try:
+            deliver_challenge(connection, self.key)
+            answer_challenge(connection, self.key)
+        except (AuthenticationError, EOFError, OSError):
+            connection.close()
+            return None
+        return connection
+
+    def close(self) -> None:
+        """Nobody else is let in."""
+        self._socket.close()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _answers_within(caller: socket.socket, seconds: int) -> None:
+    """Have reads of this socket fail if nothing comes for so long; for ever if 0. Where that can be said."""
+    if os.name == "posix":
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("ll", seconds, 0))
+
+
+class Processes:
+    """Workers as processes of this machine, started as ``multiprocessing`` is set to."""
+
+    named = "worker"
+    hint = 'a script that uses workers needs if __name__ == "__main__", where its start method is spawn or forkserver'
+
+    def __init__(self, count: int) -> None:
+        import multiprocessing
+
+        self.count = count
+        self.host: str | None = None
+        self._context = multiprocessing.get_context()
+        self._processes: list[Any] = []
+
+    def start(self, door: Door, job: Callable[[], Any]) -> None:
+        """Have every worker call at this door."""
+        for number in range(1, self.count + 1):
+            arguments = door.address, door.key, number, job()
+            process = self._context.Process(target=serve, args=arguments, daemon=True, name=f"worker {number}")
+            process.start()
+            self._processes.append(process)
+
+    def failed(self) -> str:
+        """Why one of them will never call, in words; "" if all still may."""
+        for number, process in enumerate(self._processes, 1):
+            if process.exitcode is not None:
+                return f"worker {number} ended before it began ({_ended(process.exitcode)}); {self.hint}"
+        return ""
+
+    def ended(self, number: int) -> str:
+        """How this one ended, in words."""
+        process = self._processes[number - 1]
+        process.join(1.0)
+        return _ended(process.exitcode)
+
+    def end(self) -> None:
+        """None of them is left. They end by themselves when nobody is there any more."""
+        until = time.monotonic() + END_SECONDS
+        for process in self._processes:
+            process.join(max(until - time.monotonic(), 0.0))
+        for process in self._processes:
+            if process.is_alive():
+                process.kill()
+                process.join()
+        self._processes = []
+
+
+def _ended(exitcode: int | None) -> str:
+    if exitcode is None:
+        return ""
+    return f"killed by signal {-exitcode}" if exitcode < 0 else f"its process ended with {exitcode}"
+
+
+class Tasks:
+    """Workers as tasks of an executor."""
+
+    def __init__(self, executor: Any, count: int) -> None:
+        self.count = count
+        self._executor = executor
+        self._futures: list[Any] = []
+        self.host: str | None = None
+
+    def start(self, door: Door, job: Callable[[], Any]) -> None:
+        """Have every worker call at this door."""
+        for number in range(1, self.count + 1):
+            self._futures.append(self._executor.submit(serve, door.address, door.key, number, job()))
+
+    def failed(self) -> str:
+        """Why one of them will never call, in words; "" if all still may."""
+        for number, future in enumerate(self._futures, 1):
+            if future.done():
+                error = future.exception()
+                why = f"{type(error).__name__}: {error}" if error else "it could not call back"
+                return f"worker {number}, a task of {type(self._executor).__name__}, ended before it began: {why}"
+        return ""
+
+    def ended(self, number: int) -> str:
+        """How this one ended, in words."""
+        future = self._futures[number - 1]
+        until = time.monotonic() + 1.0
+        while not future.done() and time.monotonic() < until:  # not every executor's futures can be waited for
+            time.sleep(0.01)
+        error = future.exception() if future.done() and not future.cancelled() else None
+        return f"{type(error).__name__}: {error}" if error else ""
+
+    def end(self) -> None:
+        """Take back what has not begun, and wait for the others, whose processes the executor keeps."""
+        until = time.monotonic() + END_SECONDS
+        for future in self._futures:
+            future.cancel()
+        for future in self._futures:
+            while not future.done() and time.monotonic() < until:
+                time.sleep(0.01)
+        self._futures = []
+
+
+def gathered(starter: Any, job: Callable[[], Any], data: bytes) -> Leader:
+    """The team of this process and all workers of a starter, ready for the first step; or ``WorkerError``."""
+    door = Door(starter.host)
+    callers: dict[int, Member] = {}
+    try:
+        _start(starter, door, job)
+        until = time.monotonic() + START_SECONDS
+        while len(callers) < starter.count:
+            connection = door.next()
+            if connection is not None:
+                member, number = _member(connection, starter)
+                callers[number] = member
+                connection.send_bytes(data)
+            problem = starter.failed()
+            if problem:
+                raise WorkerError(problem)
+            if time.monotonic() > until:
+                raise WorkerError(_too_few(starter, len(callers)))
+        members = [callers[number] for number in sorted(callers)]
+        for member in members:
+            _require_ready(member)
+    except BaseException:
+        for member in callers.values():
+            member.connection.close()
+        starter.end()
+        raise
+    finally:
+        door.close()
+    return Leader(members)
+
+
+def _start(starter: Any, door: Door, job: Callable[[], Any]) -> None:
+    try:
+        starter.start(door, job)
+    except Exception as error:  # what is handed over cannot be pickled, an executor has been shut down ...
+        raise WorkerError(f"workers cannot be started: {type(error).__name__}: {error}") from error
+
+
+def _too_few(starter: Any, came: int) -> str:
+    return (
+        f"{came} of {starter.count} workers have begun within {START_SECONDS:g} s: ask for workers={came + 1},"
+        " or for an executor that runs more tasks at once"
+    )
+
+
+def _member(connection: Any, starter: Any) -> tuple[Member, int]:
+    (number, process, version), _ = unpacked(connection.recv_bytes())
+    if version != __version__:
+        raise WorkerError(f"worker {number} has scratchnn {version}, and this process has {__version__}")
+    name = f"worker {number} of {starter.count} (process {process})"
+    return Member(connection, name, lambda: starter.ended(number)), number
+
+
+def _require_ready(member: Member) -> None:
+    try:
+        told = member.connection.recv_bytes()
+    except (EOFError, OSError):
+        raise WorkerError(f"{member.name} ended before it was ready") from None
+    if told[:1] != READY:
+        why = told[1:].decode("utf-8", "replace") if told[:1] == TROUBLE else "it said something else"
+        raise WorkerError(f"{member.name} cannot train this: {why}")

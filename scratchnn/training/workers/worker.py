@@ -1,0 +1,95 @@
+"""What runs in a worker: it calls the process that runs ``fit``, is given the rows, and takes every step with it.
+
+A worker is all that ``fit`` is but for what one process does alone: no callbacks, no validation, no files.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Client, answer_challenge, deliver_challenge
+from random import Random
+from typing import Any
+
+from ... import __version__
+from ...engines.lanes.engine import Lanes
+from ...engines.lanes.shared import SharedLanes
+from ..trainer import Trainer, TrainingData
+from .messages import packed, unpacked_data
+from .team import TROUBLE, Following
+
+PATIENCE = 60.0  # seconds that somebody who was called may take to answer
+READY = b"r"
+
+
+def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
+    """Work for the process that listens at ``address`` and knows ``key``, until it hangs up.
+
+    ``job`` is what to train: the arguments of ``Trainer`` but for data and engine, and the width of that one's lanes.
+    """
+    with _no_interrupts():
+        try:
+            connection = Client(address)
+        except OSError:
+            return  # nobody waits any longer
+        with connection:
+            try:
+                if not connection.poll(PATIENCE):
+                    return
+                # As ``Client`` does it, which would wait for ever.
+                answer_challenge(connection, key)
+                deliver_challenge(connection, key)
+                connection.send_bytes(packed([number, os.getpid(), __version__]))
+                _work(connection, job)
+            except (EOFError, OSError):
+                return  # the other side has ended, and whatever there is to say of it is said there
+
+
+def _work(connection: Any, job: dict[str, Any]) -> None:
+    try:
+        trainer, team = _trainer(connection, job)
+        connection.send_bytes(READY)
+        team.serve(trainer)
+    except (EOFError, OSError):
+        raise
+    except BaseException as error:
+        connection.send_bytes(TROUBLE + f"{type(error).__name__}: {error}".encode())
+
+
+def _trainer(connection: Any, job: dict[str, Any]) -> tuple[Trainer, Following]:
+    rows, factor, targets, weights = unpacked_data(connection.recv_bytes())
+    team = Following(connection)
+    usual, batch_size = Lanes(job["width"]), job["batch_size"]
+    usual.forced = job["forced"]
+    data = TrainingData(usual.prepare(rows, factor), targets, weights)
+    ops = SharedLanes(usual.tuned_for(data.prepared, batch_size), team)
+    trainer = Trainer(
+        job["network"],
+        job["loss"],
+        job["optimizer"],
+        data,
+        ops,
+        epochs=1,
+        batch_size=batch_size,
+        rng=Random(0),
+        clip_norm=job["clip_norm"],
+    )
+    trainer.begin()
+    trainer.network.train()
+    return trainer, team
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Ctrl-C goes to all processes of a terminal: it is the one that runs ``fit`` which decides what becomes of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
