@@ -22,6 +22,7 @@ SUMMARY = {
     "five": "full MNIST, 5 epochs: test accuracy",
     "best": "full MNIST, under 5 minutes of one core: test accuracy",
     "load": "`load_csv` on {load} rows as CSV, time over `pandas.read_csv`",
+    "load floats": "`load_csv` on {load_floats} rows of floats as CSV, time over `pandas.read_csv`",
     "latency": "one-row `predict`, time over scikit-learn's MLPClassifier",
     "cold": "cold start (start, load, predict one row), time over scikit-learn's with joblib",
     "cold memory": "peak memory of that process",

@@ -57,6 +57,7 @@ Floats = list[list[float]]
 HIDDEN, LR, BATCH = 100, 0.1, 32
 PLAIN = {"momentum": 0.0, "schedule": None}  # the steps that the other programs take, whatever is recommended
 START = {"init": "he", "seed": 0}
+FLOAT_COLUMNS = 21
 FEWEST = 50  # images; with fewer, a class may be missing
 
 
@@ -74,6 +75,7 @@ class Sizes:
         self.variants_linalg = min(images, 32 if quick else 320)
         self.agreement = min(images, 64 if quick else 2000)
         self.load = min(images, 100 if quick else 10000)
+        self.load_floats = 100 if quick else 20000
         self.latency = 10 if quick else 200  # rows
         self.growth = min(images, 64 if quick else 2000)
         self.hidden = (4, 8) if quick else (16, 100, 300, 1000)
@@ -597,29 +599,37 @@ def agreement(data: Data, sizes: Sizes, report: Report, options: argparse.Namesp
 
 
 def loading(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
-    """Reading the same CSV file: a header line, then a label and its pixels a line."""
-    report.heading(f"Loading {sizes.load} rows of {data.inputs} pixels as CSV")
+    """Reading the same CSV files: a header line, then a label and its pixels a line, or floats and a label."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "rows.csv")
+        report.heading(f"Loading {sizes.load} rows of {data.inputs} pixels as CSV")
         write_csv(path, data, sizes.load)
+        compare_readers("load", path, sizes.load, sizes, report)
+        report.heading(f"Loading {sizes.load_floats} rows of {FLOAT_COLUMNS} floats as CSV")
+        write_csv_of_floats(path, sizes.load_floats)
+        compare_readers("load floats", path, sizes.load_floats, sizes, report)
 
-        def use(name: str, method: str, **settings: Any) -> Callable[[], float]:
-            read = attrgetter(method)(importlib.import_module(name))
-            return timed(lambda: read(path, **settings))
 
-        readers = {
-            "scratchnn's load_csv": timed(lambda: load_csv(path, "label")),
-            "pandas.read_csv": if_installed(lambda: use("pandas", "read_csv")),
-            "numpy.loadtxt": if_installed(lambda: use("numpy", "loadtxt", delimiter=",", skiprows=1)),
-        }
-        best = take_turns(sizes.rounds, {name: reader for name, reader in readers.items() if reader})
+def compare_readers(name: str, path: str, count: int, sizes: Sizes, report: Report) -> None:
+    """The table of those who can read a CSV file with a label column."""
+
+    def use(name: str, method: str, **settings: Any) -> Callable[[], float]:
+        read = attrgetter(method)(importlib.import_module(name))
+        return timed(lambda: read(path, **settings))
+
+    readers = {
+        "scratchnn's load_csv": timed(lambda: load_csv(path, "label")),
+        "pandas.read_csv": if_installed(lambda: use("pandas", "read_csv")),
+        "numpy.loadtxt": if_installed(lambda: use("numpy", "loadtxt", delimiter=",", skiprows=1)),
+    }
+    best = take_turns(sizes.rounds, {name: reader for name, reader in readers.items() if reader})
     pandas, ours = best.get("pandas.read_csv"), best["scratchnn's load_csv"]
     rows = []
-    for name in readers:
-        seconds = best.get(name)
-        rows.append([name, micro(seconds and seconds / sizes.load), ratio(seconds, pandas)])
+    for reader in readers:
+        seconds = best.get(reader)
+        rows.append([reader, micro(seconds and seconds / count), ratio(seconds, pandas)])
     report.table(["", "µs a row", "over pandas"], rows)
-    report.in_short("load", ratio_to("pandas", ours, pandas))
+    report.in_short(name, ratio_to("pandas", ours, pandas))
 
 
 def latency(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
@@ -786,6 +796,16 @@ def write_csv(path: str, data: Data, count: int) -> None:
             file.write(",".join([text[label], *map(text.__getitem__, row)]) + "\n")
 
 
+def write_csv_of_floats(path: str, count: int) -> None:
+    """Numbers of 4 to 17 digits, as programs write them, and one of three labels behind them."""
+    rng = random.Random(0)
+    with open(path, "w", encoding="ascii", newline="\n") as file:
+        file.write(",".join([*(f"x{k}" for k in range(FLOAT_COLUMNS)), "label"]) + "\n")
+        for k in range(count):
+            numbers = [f"{rng.gauss(0.0, 100.0):.{rng.randint(4, 17)}g}" for _ in range(FLOAT_COLUMNS)]
+            file.write(",".join([*numbers, str(k % 3)]) + "\n")
+
+
 def write_idx(folder: str, data: Data, count: int) -> tuple[str, str]:
     """Write images and labels as plain IDX files; returns both paths."""
     images, labels = (os.path.join(folder, name) for name in ("images", "labels"))
@@ -850,7 +870,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.sections:
         SECTIONS[name](data, sizes, report, options)
     measured_on = f"{data.name} ({len(data.X)} training images, {data.inputs} pixels)"
-    report.summary(measured_on, images=sizes.images, load=sizes.load)
+    report.summary(measured_on, images=sizes.images, load=sizes.load, load_floats=sizes.load_floats)
     return 0
 
 

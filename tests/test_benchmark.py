@@ -54,6 +54,7 @@ def test_all_of_it_runs_on_the_digits_without_any_peer() -> None:
         "Other networks, lanes (64 images) and linalg (32 images only)",
         "Loss of both engines, the same seed, 64 images",
         "Loading 100 rows of 64 pixels as CSV",
+        "Loading 100 rows of 21 floats as CSV",
         "Predicting one row at a time",
         "Cold start: a new process loads a saved model and predicts one row",
         "Peak memory of one epoch on 100 images, from the start of the process",
@@ -76,6 +77,7 @@ def test_peers_that_are_missing_are_said_to_be_and_ratios_to_them_left_out() -> 
         assert "not installed" in line
         assert line.endswith("-")
     assert line_of(text, "training, 100 images, hidden 100").endswith("NumPy is not installed")
+    assert line_of(text, "`load_csv` on 100 rows of floats").endswith("pandas is not installed")
     assert "NumPy not installed, scikit-learn not installed, pandas not installed, torch not installed" in text
 
 

@@ -14,9 +14,10 @@ import csv
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import repeat
 from math import isfinite
 from operator import itemgetter
+from struct import pack
 from typing import Any, NamedTuple
 
 from ..checks import listed, shown
@@ -41,6 +42,7 @@ NumberedLines = Iterator[tuple[int, bytes]]
 MIN_PIXELS = 16  # fewer columns of small whole numbers are more likely counts than a picture
 MIN_BRIGHTNESS = 100  # a picture without any value above this may be no picture at all
 UNPACKED_NUMBERS = 1 << 16  # numbers that wait in lists to be packed into arrays, for many rows at once is faster
+BYTES_AT_ONCE = 1 << 15  # of lines that are read together: enough for speed, and few enough to stay in a cache
 MOST_LABELS_KNOWN = 1 << 16  # ways to write a label that the quick way remembers; a stream may bring new ones for ever
 _UNKNOWN = object()  # stands for a label that was not met before
 
@@ -60,7 +62,7 @@ def read_csv(source: Source, options: CsvOptions) -> CsvTable:
     Raises ``DataError`` for whatever is wrong with the file.
     """
     with DataFile(source, options.max_bytes) as file:
-        lines: NumberedLines = enumerate(chain.from_iterable(file.blocks(options.max_line_bytes)), 1)
+        lines = _Lines(file.texts(options.max_line_bytes))
         head: list[tuple[int, bytes]] = []
         size = 0
         for number, line in lines:
@@ -69,9 +71,10 @@ def read_csv(source: Source, options: CsvOptions) -> CsvTable:
             if len(head) == HEAD_LINES or (size > CHUNK_BYTES and len(head) > 2):
                 break
         parser = _Parser(find_layout(file, _texts(file, head), options), options)
-        lines = parser.squeezed(chain(head, lines))
+        lines.put_back(head)
         parser.pass_header(lines)
-        parser.read(lines, lines)
+        while lines.have_come():
+            parser.read(lines)
         return parser.table()
 
 
@@ -84,7 +87,7 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
     after the rows before it were given.
     """
     with DataFile(source, options.max_bytes) as file:
-        lines = _ArrivingLines(file.blocks(options.max_line_bytes))
+        lines = _Lines(file.texts(options.max_line_bytes))
         head: list[tuple[int, bytes]] = []
         for numbered in lines:
             head.append(numbered)
@@ -92,12 +95,12 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
                 break
         parser = _Parser(find_layout(file, _texts(file, head), options), options)
         lines.put_back(head)
-        parser.pass_header(parser.squeezed(lines))
+        parser.pass_header(lines)
         empty = True
-        while True:
+        while lines.have_come():
             problem = None
             try:
-                parser.read(parser.squeezed(lines.here()), parser.squeezed(lines))
+                parser.read(lines)
             except DataError as error:
                 problem = error
             if parser.rows:
@@ -105,10 +108,6 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
                 yield parser.take()
             if problem is not None:
                 raise problem
-            waited_for = next(lines, None)
-            if waited_for is None:
-                break
-            lines.put_back([waited_for])
         if empty:
             raise parser.layout.no_rows()
 
@@ -117,30 +116,66 @@ def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int
     return [(number, file.text(line, number)) for number, line in lines]
 
 
-class _ArrivingLines:
-    """The numbered lines of a stream; ``here`` gives those that need not be waited for."""
+class _Lines:
+    """The numbered lines of a file, which are waited for where none are here; or blocks of lines not yet told apart."""
 
-    def __init__(self, blocks: Iterator[list[bytes]]) -> None:
-        self._blocks = blocks
-        self._waiting: deque[tuple[int, bytes]] = deque()
-        self._count = 0
+    def __init__(self, texts: Iterator[bytes]) -> None:
+        self._texts = texts
+        self._text = b""
+        self._at = 0  # what is before this in the text has been told apart, or read
+        self._waiting: deque[tuple[int, bytes]] = deque()  # these come first
+        self._count = 0  # lines that were told apart, or read
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         return self
 
     def __next__(self) -> tuple[int, bytes]:
         while not self._waiting:
-            block = next(self._blocks)
-            self._waiting.extend(enumerate(block, self._count + 1))
-            self._count += len(block)
+            if not self.have_come():
+                raise StopIteration
+            self.tell_apart()
         return self._waiting.popleft()
 
-    def here(self) -> Iterator[tuple[int, bytes]]:
+    def have_come(self) -> bool:
+        """Whether lines are here; if none are, after waiting for some."""
+        while not self.are_here():
+            text = next(self._texts, None)
+            if text is None:
+                return False
+            self._text, self._at = text, 0
+        return True
+
+    def are_here(self) -> bool:
+        """Whether there are lines that need not be waited for."""
+        return bool(self._waiting) or self._at < len(self._text)
+
+    def told_apart(self) -> Iterator[tuple[int, bytes]]:
+        """Those that were told apart, or put back, as they are taken."""
         while self._waiting:
             yield self._waiting.popleft()
 
     def put_back(self, lines: list[tuple[int, bytes]]) -> None:
         self._waiting.extendleft(reversed(lines))
+
+    def block(self) -> bytes:
+        """The next lines that are here, in one piece; none where others were told apart before them."""
+        text, start = self._text, self._at
+        if self._waiting:
+            return b""
+        end = text.rfind(b"\n", start, start + BYTES_AT_ONCE) + 1
+        return text[start : end or text.find(b"\n", start) + 1 or None]
+
+    def tell_apart(self) -> None:
+        """Tell the lines of the next block apart."""
+        block = self.block()
+        lines = block.splitlines(keepends=True)
+        self._waiting.extend(enumerate(lines, self._count + 1))
+        self.skip(block, len(lines))
+
+    def skip(self, block: bytes, count: int) -> None:
+        """Pass over a block of so many lines."""
+        self._at += len(block)
+        self._count += count
 
 
 def _as_pixels(row: list[float]) -> bytes | None:
@@ -171,6 +206,7 @@ class _Parser:
         if options.classes is not None:
             self.classes = {str(label): label for label in options.classes}
             self.classes.update((label, label) for label in options.classes)
+        self.pixel_text = PixelText(layout.width, layout.delimiter.encode())
         self.pick = itemgetter(*layout.order) if layout.order is not None else None
 
     def squeezed(self, lines: NumberedLines) -> NumberedLines:
@@ -178,17 +214,70 @@ class _Parser:
         delimiter = self.layout.delimiter
         return ((number, squeeze(line, delimiter)) for number, line in lines) if delimiter == " " else lines
 
-    def pass_header(self, lines: NumberedLines) -> None:
+    def pass_header(self, file_lines: NumberedLines) -> None:
         """Take the header line, if there is one, from the lines; in quotes it may take several."""
         if self.layout.names:
+            lines = self.squeezed(file_lines)
             number, line = next(numbered for numbered in lines if numbered[0] == self.layout.first_line)
             self._record(number, line, lines)
 
-    def read(self, lines: NumberedLines, more: NumberedLines) -> None:
-        """Read all of the lines; a record that goes on takes ``more``, which may be the same iterator."""
+    def read(self, lines: _Lines) -> None:
+        """Read all lines that are here; a record that goes on waits for those that follow."""
+        together = self.layout.delimiter != " "
+        while lines.are_here():
+            block = lines.block()
+            count = self._read_at_once(block) if block and together and not self.pixels else 0
+            if count:
+                lines.skip(block, count)
+                continue
+            if block:
+                lines.tell_apart()
+            self._read_each(self.squeezed(lines.told_apart()), self.squeezed(lines))
+
+    def _read_at_once(self, block: bytes) -> int:
+        """Read all lines of a block together, if there is none that needs a closer look: how many, or 0 if none were
+        read."""
+        columns, delimiter = self.layout.columns, self.layout.delimiter.encode()
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n")
+        if not block.endswith(b"\n"):
+            block += b"\n"
+        count = block.count(b"\n")
+        fields = block.replace(b"\n", delimiter + b"\n" + delimiter).split(delimiter)
+        ends = slice(columns, None, columns + 1)  # where the line ends stand if every line has as many fields
+        if b"\r" in block or fields.pop() or fields[ends] != [b"\n"] * count or len(fields) != count * (columns + 1):
+            return 0
+        del fields[ends]
+        labels = self._labels_at_once(fields, count)
+        numbers = None if labels is None else self._numbers(fields, block)
+        if labels is None or numbers is None:
+            return 0
+        if len(self.rows) > self.packed:
+            self._pack()
+        self.rows += self._slices(array("d", pack(f"{len(numbers)}d", *numbers)))
+        self.labels += labels
+        self.packed = len(self.rows)
+        self.full = self.packed + self.at_once
+        return count
+
+    def _labels_at_once(self, fields: list[bytes], count: int) -> list[Any] | None:
+        """Take the labels of so many rows out of all their fields; None if one of them is new, or no number."""
+        label_at = self.layout.label
+        if label_at is None:
+            return [None] * count
+        column = slice(label_at, None, self.layout.columns)
+        written = fields[column]
+        del fields[column]
+        if self.options.regression:
+            return self._numbers(written, b"_")
+        labels = list(map(self.seen.get, written, repeat(_UNKNOWN)))
+        return None if _UNKNOWN in labels else labels
+
+    def _read_each(self, lines: NumberedLines, more: NumberedLines) -> None:
+        """Read lines one by one; a record that goes on takes ``more``, those after them included."""
         delimiter = self.layout.delimiter.encode()
         cut, known, width = self._cutter(delimiter), self.seen, self.layout.width
-        read_pixels, read_numbers, look_closer = PixelText(width, delimiter).read, self._numbers, self._look_closer
+        read_pixels, read_numbers, look_closer = self.pixel_text.read, self._numbers, self._look_closer
         labels, rows, regression = self.labels, self.rows, self.options.regression
         for number, line in lines:
             written, fields = cut(line.rstrip(b"\r\n"))

@@ -24,6 +24,7 @@ MAX_RATIO = 100  # an honest gzipped table unpacks to ten times its size, a bomb
 FREE_BYTES = 16 << 20  # what is shorter when unpacked than 16 MiB hurts nobody, whatever its ratio
 MAX_LINE_BYTES = 16 << 20  # 16 MiB: a line longer than this is not a row of a table
 CHUNK_BYTES = 1 << 20
+TEXT_BYTES = 1 << 18  # of text: memory for more is taken from the system anew each time, which takes as long as reading
 _PACKED_BYTES = 8 << 10  # of a gzip file, read at once: what follows the end of one of its members is copied each time
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -47,6 +48,12 @@ def _name_of(source: Any) -> str:
     if sys.stdin is not None and source is getattr(sys.stdin, "buffer", None):
         return "standard input"
     return str(getattr(source, "name", "") or "the open file")
+
+
+def count_lines(text: bytes) -> int:
+    """How many line ends (LF, CRLF or CR) there are."""
+    count = text.count(b"\n")
+    return count + text.count(b"\r") - text.count(b"\r\n") if b"\r" in text else count
 
 
 class _Unpacker:
@@ -189,9 +196,9 @@ class DataFile:
             return chunk
         return bytes(getattr(self._raw, "read1", self._raw.read)(size))
 
-    def blocks(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[list[bytes]]:
+    def texts(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
         """The file's lines with their line ends (LF, CRLF or CR), without a byte-order mark, as many at a time as have
-        arrived.
+        arrived, in one piece.
 
         Only text is let through: a NUL byte raises ``DataError``, as does a line above ``max_line_bytes``; the lines
         before it are given first.
@@ -202,6 +209,15 @@ class DataFile:
         held = 0  # bytes in them
         chunk = self._beginning()
         while chunk:
+            end = chunk.rfind(b"\n") + 1
+            # Mostly nothing can be wrong, and lines need not be told apart.
+            if end and held + len(chunk) <= max_line_bytes and b"\0" not in chunk and chunk.find(b"\r", end) < 0:
+                text = b"".join([*rest, memoryview(chunk)[:end]])
+                yield text
+                done += count_lines(text)
+                rest, held = [chunk[end:]], len(chunk) - end
+                chunk = self.read_some(TEXT_BYTES)
+                continue
             pieces = chunk.splitlines(keepends=True)
             # The last piece may go on in the next chunk; one that ends in CR may still get its LF.
             inside = not pieces[1:] and not chunk.endswith((b"\n", b"\r")) and not (rest and rest[-1].endswith(b"\r"))
@@ -211,7 +227,7 @@ class DataFile:
             if longest > max_line_bytes or b"\0" in chunk:
                 bad = (i for i, piece in enumerate(pieces) if len(piece) > max_line_bytes or b"\0" in piece)
                 good = 0 if inside else next(bad)
-                yield pieces[:good]
+                yield b"".join(pieces[:good])
                 if b"\0" in pieces[good]:
                     raise self.problem("a NUL byte: this looks like a binary file, not text", done + good + 1)
                 what = f"longer than {max_line_bytes} bytes; this does not look like a row of a table"
@@ -220,18 +236,18 @@ class DataFile:
                 rest.append(chunk)
             else:
                 rest = [] if pieces[-1].endswith(b"\n") else [pieces.pop()]
-                yield pieces
+                yield b"".join(pieces)
                 done += len(pieces)
             held = longest if inside else sum(map(len, rest))
-            chunk = self.read_some(CHUNK_BYTES)
-        if rest:
-            yield [b"".join(rest)]
+            chunk = self.read_some(TEXT_BYTES)
+        if held:
+            yield b"".join(rest)
 
     def _beginning(self) -> bytes:
         """The first bytes, enough to see that they are text, without a byte-order mark."""
         chunk = b""
         while len(chunk) < _LONGEST_MAGIC and b"\n" not in chunk:
-            more = self.read_some(CHUNK_BYTES)
+            more = self.read_some(TEXT_BYTES)
             if not more:
                 break
             chunk += more
@@ -239,7 +255,7 @@ class DataFile:
             if chunk.startswith(magic):
                 raise self.problem(f"this is not CSV text; it looks like {what}", 1)
         if chunk.startswith(b"\xef\xbb\xbf"):
-            return chunk[3:] or self.read_some(CHUNK_BYTES)
+            return chunk[3:] or self.read_some(TEXT_BYTES)
         return chunk
 
     def text(self, line: bytes, number: int) -> str:

@@ -54,7 +54,7 @@ class Dataset:
             listed = isinstance(values, Sequence) and not isinstance(values, (str, bytes))
             if not listed and not hasattr(values, "tolist"):
                 raise DataError(f"{what} of a Dataset must be a list, got {type(values).__name__}")
-        if not all(hasattr(row, "__len__") for row in X):
+        if not all(hasattr(kind, "__len__") for kind in set(map(type, X))):
             raise DataError("X of a Dataset must be a list of rows")
         self.X = X
         self.y = y

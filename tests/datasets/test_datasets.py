@@ -20,7 +20,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import datasets
-from scratchnn.datasets import Dataset, data_file, dataset, load_csv, load_digits, load_idx, one_hot, train_test_split
+from scratchnn.datasets import (
+    Dataset,
+    csv_reader,
+    data_file,
+    dataset,
+    load_csv,
+    load_digits,
+    load_idx,
+    one_hot,
+    train_test_split,
+)
 from scratchnn.datasets.csv_dialect import CsvOptions
 from scratchnn.datasets.pixel_text import PixelText
 from scratchnn.errors import ArgumentError, DataError
@@ -240,6 +250,122 @@ def test_lines_across_the_pieces_a_file_is_read_in(write: Any, monkeypatch: pyte
         monkeypatch.setattr("scratchnn.datasets.data_file.CHUNK_BYTES", size)
         assert load_csv(write(text)).X == expected.X
         assert message(write(text + "c0,x,1\r\n")) == "data.csv, line 52, column 2 ('a'): expected a number, got 'x'"
+
+
+# --- many lines at once ----------------------------------------------------------------------------------------------
+
+ODD_FIELDS = [
+    "",
+    " ",
+    "nan",
+    "-inf",
+    "1_0",
+    "x",
+    '"1.5"',
+    '"1',
+    '""',
+    "1e999",
+    "1,5",
+    "\u0661",
+    "0x1p3",
+    "1\r2",
+    "1\n2",
+]
+ODD_LINES = ["", "  ", ",,", "\t", '"', "1"]
+
+
+def table_of(rng: Random, ends: str) -> tuple[str, int, bool]:
+    """(text, the label's position, whether labels are numbers to be predicted) of a table of floats, mostly whole."""
+    columns, regression = rng.randint(2, 5), rng.random() < 0.3
+    label_at = rng.choice([0, rng.randrange(columns), columns - 1])
+    labels = ["1.5", "-2", "7e-3"] if regression else ["a_b", '"c"', " d", "3"]
+    rows = []
+    for _ in range(rng.randint(2, 40)):
+        row = [repr(rng.gauss(0.0, 10.0 ** rng.randint(-3, 9))) for _ in range(columns)]
+        row[label_at] = rng.choice(labels)
+        rows.append(row)
+    for _ in range(rng.choice([0, 0, 0, 1, 2])):
+        rng.choice(rows)[rng.randrange(columns)] = rng.choice(ODD_FIELDS)
+    if rng.random() < 0.2:  # one field goes over to the next line: the number of all stays right
+        k = rng.randrange(len(rows) - 1)
+        rows[k + 1].append(rows[k].pop())
+    lines = [",".join(row) for row in rows]
+    if rng.random() < 0.2:
+        lines.insert(rng.randrange(len(lines) + 1), rng.choice(ODD_LINES))
+    if rng.random() < 0.3:
+        lines.insert(0, ",".join(f"c{k}" for k in range(columns)))
+    return ends.join(lines) + rng.choice(["", ends, ends * 2]), label_at, regression
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"], ids=repr)
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 15])
+def test_lines_read_together_are_those_read_one_by_one(
+    ends: str, at_once: int, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
+    rng = Random(f"{ends} {at_once}")
+    read_at_once = csv_reader._Parser._read_at_once
+    good = 0
+    for _ in range(300):
+        text, label, regression = table_of(rng, ends)
+        path, found = write(text), []
+        for block, reader in ((at_once, read_at_once), (1 << 15, lambda parser, block: 0)):
+            monkeypatch.setattr(csv_reader, "BYTES_AT_ONCE", block)
+            monkeypatch.setattr(csv_reader._Parser, "_read_at_once", reader)
+            try:
+                data = load_csv(path, label, regression=regression)
+                found.append((lists(data.X), [type(row) for row in data.X], data.y, data.classes, data.feature_names))
+            except DataError as error:
+                found.append(str(error))
+        assert found[0] == found[1]
+        good += type(found[0]) is tuple
+    assert 50 < good < 290
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"], ids=repr)
+@pytest.mark.parametrize("label", [0, 2, 3])
+def test_lines_of_floats_are_read_together(ends: str, label: int, monkeypatch: pytest.MonkeyPatch, write: Any) -> None:
+    closer = []
+    look_closer = csv_reader._Parser._look_closer
+
+    def looking(self: Any, number: int, *rest: Any) -> None:
+        closer.append(number)
+        look_closer(self, number, *rest)
+
+    each = []
+    numbers = csv_reader._Parser._numbers
+
+    def counting(fields: list[bytes], line: bytes) -> Any:
+        each.append(len(fields))
+        return numbers(fields, line)
+
+    monkeypatch.setattr(csv_reader._Parser, "_look_closer", looking)
+    monkeypatch.setattr(csv_reader._Parser, "_numbers", staticmethod(counting))
+    rows = [["0.5", "-1.25", "3"] for _ in range(10_000)]
+    for k, row in enumerate(rows):
+        row.insert(label, f'"kind_{k % 2}"')
+    data = load_csv(write(ends.join(map(",".join, rows)) + ends), label)
+    assert lists(data.X) == [[0.5, -1.25, 3.0]] * 10_000
+    assert data.y == ["kind_0", "kind_1"] * 5_000
+    assert closer == [1, 2]  # a label each that was not met before
+    assert len(each) < 2_000  # the first block line by line, all others as a whole
+
+
+def test_one_wrong_line_does_not_slow_down_the_others(monkeypatch: pytest.MonkeyPatch, write: Any) -> None:
+    tried = []
+    read_at_once = csv_reader._Parser._read_at_once
+
+    def trying(self: Any, block: bytes) -> int:
+        tried.append(len(block))
+        return read_at_once(self, block)
+
+    monkeypatch.setattr(csv_reader._Parser, "_read_at_once", trying)
+    text = "".join(f"{'' if k % 50 else chr(10)}{k % 2},{k / 8}\n" for k in range(20_000))  # blank lines everywhere
+    data = load_csv(write(text), 0)
+    assert [row[0] for row in data.X] == [k / 8 for k in range(20_000)]
+    assert sum(tried) <= len(text)  # none is tried twice
+
+
+# --- where files come from -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -680,7 +806,7 @@ def test_a_gzip_bomb_is_seen_early_however_large_it_is(write: Any) -> None:
     for start in (b"", gzip.compress(Random(0).randbytes(30_000).hex(",").encode() + b"\n")):
         path.write_bytes(start + path.read_bytes())
         with data_file.DataFile(path) as file, pytest.raises(DataError, match="unpacks to more than 100 times"):
-            for _ in file.blocks():
+            for _ in file.texts():
                 pass
         assert file.bytes_read <= data_file.FREE_BYTES + data_file.CHUNK_BYTES
 
