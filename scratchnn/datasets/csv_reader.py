@@ -42,6 +42,7 @@ NumberedLines = Iterator[tuple[int, bytes]]
 MIN_PIXELS = 16  # fewer columns of small whole numbers are more likely counts than a picture
 MIN_BRIGHTNESS = 100  # a picture without any value above this may be no picture at all
 UNPACKED_NUMBERS = 1 << 16  # numbers that wait in lists to be packed into arrays, for many rows at once is faster
+DARK = bytes(range(MIN_BRIGHTNESS + 1))
 BYTES_AT_ONCE = 1 << 15  # of lines that are read together: enough for speed, and few enough to stay in a cache
 MOST_LABELS_KNOWN = 1 << 16  # ways to write a label that the quick way remembers; a stream may bring new ones for ever
 _UNKNOWN = object()  # stands for a label that was not met before
@@ -62,7 +63,7 @@ def read_csv(source: Source, options: CsvOptions) -> CsvTable:
     Raises ``DataError`` for whatever is wrong with the file.
     """
     with DataFile(source, options.max_bytes) as file:
-        lines = _Lines(file.texts(options.max_line_bytes))
+        lines = _Lines(file, options.max_line_bytes)
         head: list[tuple[int, bytes]] = []
         size = 0
         for number, line in lines:
@@ -87,7 +88,7 @@ def read_csv_in_pieces(source: Source, options: CsvOptions) -> Iterator[CsvTable
     after the rows before it were given.
     """
     with DataFile(source, options.max_bytes) as file:
-        lines = _Lines(file.texts(options.max_line_bytes))
+        lines = _Lines(file, options.max_line_bytes)
         head: list[tuple[int, bytes]] = []
         for numbered in lines:
             head.append(numbered)
@@ -119,12 +120,12 @@ def _texts(file: DataFile, lines: Iterable[tuple[int, bytes]]) -> list[tuple[int
 class _Lines:
     """The numbered lines of a file, which are waited for where none are here; or blocks of lines not yet told apart."""
 
-    def __init__(self, texts: Iterator[bytes]) -> None:
-        self._texts = texts
+    def __init__(self, file: DataFile, max_line_bytes: int) -> None:
+        self._file = file
+        self._texts = file.texts(max_line_bytes)
         self._text = b""
         self._at = 0  # what is before this in the text has been told apart, or read
         self._waiting: deque[tuple[int, bytes]] = deque()  # these come first
-        self._count = 0  # lines that were told apart, or read
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         return self
@@ -169,13 +170,13 @@ class _Lines:
         """Tell the lines of the next block apart."""
         block = self.block()
         lines = block.splitlines(keepends=True)
-        self._waiting.extend(enumerate(lines, self._count + 1))
+        self._waiting.extend(enumerate(lines, self._file.lines_read + 1))
         self.skip(block, len(lines))
 
     def skip(self, block: bytes, count: int) -> None:
         """Pass over a block of so many lines."""
         self._at += len(block)
-        self._count += count
+        self._file.lines_read += count
 
 
 def _as_pixels(row: list[float]) -> bytes | None:
@@ -242,10 +243,10 @@ class _Parser:
             block = block.replace(b"\r\n", b"\n")
         if not block.endswith(b"\n"):
             block += b"\n"
-        count = block.count(b"\n")
         fields = block.replace(b"\n", delimiter + b"\n" + delimiter).split(delimiter)
+        count, left = divmod(len(fields), columns + 1)
         ends = slice(columns, None, columns + 1)  # where the line ends stand if every line has as many fields
-        if b"\r" in block or fields.pop() or fields[ends] != [b"\n"] * count or len(fields) != count * (columns + 1):
+        if b"\r" in block or left != 1 or fields.pop() or fields[ends] != [b"\n"] * count:
             return 0
         del fields[ends]
         labels = self._labels_at_once(fields, count)
@@ -500,4 +501,5 @@ class _Parser:
     def _pictures(self) -> bool:
         names = self.layout.feature_names()
         named = bool(names) and all(name.lower().startswith("pixel") for name in names)
-        return self.layout.width >= MIN_PIXELS and (named or max(map(max, self.rows)) > MIN_BRIGHTNESS)
+        rows: list[Any] = self.rows
+        return self.layout.width >= MIN_PIXELS and (named or any(row.translate(None, DARK) for row in rows))

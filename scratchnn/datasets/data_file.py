@@ -50,12 +50,6 @@ def _name_of(source: Any) -> str:
     return str(getattr(source, "name", "") or "the open file")
 
 
-def count_lines(text: bytes) -> int:
-    """How many line ends (LF, CRLF or CR) there are."""
-    count = text.count(b"\n")
-    return count + text.count(b"\r") - text.count(b"\r\n") if b"\r" in text else count
-
-
 class _Unpacker:
     """Unpacks gzip from a stream as it arrives, never more at once than was asked for.
 
@@ -106,6 +100,7 @@ class DataFile:
         self.name = shown_path(self.path)
         self.max_bytes = MAX_BYTES if max_bytes is None else require_size("max_bytes", max_bytes, 0)
         self.bytes_read = 0
+        self.lines_read = 0  # of what ``texts`` gave
         self.stored_bytes = 0
         self._suspects_bombs = max_bytes is None
         self._raw: Any = source
@@ -198,13 +193,12 @@ class DataFile:
 
     def texts(self, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
         """The file's lines with their line ends (LF, CRLF or CR), without a byte-order mark, as many at a time as have
-        arrived, in one piece.
+        arrived, in one piece. Whoever reads them counts them in ``lines_read``, before asking for more.
 
         Only text is let through: a NUL byte raises ``DataError``, as does a line above ``max_line_bytes``; the lines
         before it are given first.
         """
         require_size("max_line_bytes", max_line_bytes, 0)
-        done = 0  # lines handed out
         rest: list[bytes] = []  # the pieces so far of a line whose end has not come
         held = 0  # bytes in them
         chunk = self._beginning()
@@ -214,7 +208,6 @@ class DataFile:
             if end and held + len(chunk) <= max_line_bytes and b"\0" not in chunk and chunk.find(b"\r", end) < 0:
                 text = b"".join([*rest, memoryview(chunk)[:end]])
                 yield text
-                done += count_lines(text)
                 rest, held = [chunk[end:]], len(chunk) - end
                 chunk = self.read_some(TEXT_BYTES)
                 continue
@@ -229,15 +222,14 @@ class DataFile:
                 good = 0 if inside else next(bad)
                 yield b"".join(pieces[:good])
                 if b"\0" in pieces[good]:
-                    raise self.problem("a NUL byte: this looks like a binary file, not text", done + good + 1)
+                    raise self.problem("a NUL byte: this looks like a binary file, not text", self.lines_read + 1)
                 what = f"longer than {max_line_bytes} bytes; this does not look like a row of a table"
-                raise self.problem(what, done + good + 1)
+                raise self.problem(what, self.lines_read + 1)
             if inside:
                 rest.append(chunk)
             else:
                 rest = [] if pieces[-1].endswith(b"\n") else [pieces.pop()]
                 yield b"".join(pieces)
-                done += len(pieces)
             held = longest if inside else sum(map(len, rest))
             chunk = self.read_some(TEXT_BYTES)
         if held:
