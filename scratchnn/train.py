@@ -29,7 +29,7 @@ ABOUT_MODEL = ("hidden", "activation", "dropout", "scaling", "regression", "seed
 ABOUT_CSV = (*cli.CSV_FORMAT, "regression")
 OF_FIT = (  # options that ``Model.fit`` takes as they are
     *("epochs", "lr", "batch_size", "optimizer", "momentum", "nesterov", "weight_decay", "schedule", "clip_norm"),
-    *("class_weight", "checkpoint", "checkpoint_every", "resume"),
+    *("class_weight", "checkpoint", "checkpoint_every", "resume", "workers"),
 )
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
@@ -222,6 +222,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         const=10,
         help="set a tenth of the rows aside (or --validation-split), stop when their loss has not fallen for PATIENCE "
         "epochs (10), and save the best epoch",
+    )
+    group.add_argument(
+        "--workers",
+        metavar="N",
+        type=cli.whole_number(at_least=1),
+        help="processes that train together, to the same weights; for large networks and batches",
     )
     group.add_argument(
         "--seed", metavar="N", type=cli.whole_number(at_least=0), default=0, help="same seed, same result (0)"

@@ -59,13 +59,15 @@ class Door:
             return None
         caller.setblocking(True)
         _answers_within(caller, ANSWER_SECONDS)
-        connection = Connection(caller.detach())
-        try:
-            deliver_challenge(connection, self.key)
-            answer_challenge(connection, self.key)
-        except (AuthenticationError, EOFError, OSError):
-            connection.close()
-            return None
+        with caller.dup() as same:
+            connection = Connection(caller.detach())
+            try:
+                deliver_challenge(connection, self.key)
+                answer_challenge(connection, self.key)
+            except (AuthenticationError, EOFError, OSError):
+                connection.close()
+                return None
+            _answers_within(same, 0)
         return connection
 
     def close(self) -> None:
@@ -76,7 +78,7 @@ class Door:
 
 
 def _answers_within(caller: socket.socket, seconds: int) -> None:
-    """Have reads of this socket fail if nothing comes for so long; for ever if 0. Where that can be said."""
+    """Have reads of this socket fail if nothing comes for so long; never if 0. Where that can be said."""
     if os.name == "posix":
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("ll", seconds, 0))
 
@@ -199,12 +201,12 @@ def gathered(starter: Any, job: Callable[[], Any], data: bytes) -> Leader:
         for member in members:
             _require_ready(member)
     except BaseException:
+        door.close()  # first, so that nobody who begins late waits for an answer
         for member in callers.values():
             member.connection.close()
         starter.end()
         raise
-    finally:
-        door.close()
+    door.close()
     return Leader(members)
 
 

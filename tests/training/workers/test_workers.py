@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import active_children, get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scratchnn import (
+    SGD,
+    ArgumentError,
     AvgPool2D,
     BatchNorm,
+    Callback,
     Conv2D,
     Dropout,
     EarlyStopping,
@@ -21,13 +28,17 @@ from scratchnn import (
     Model,
     ReLU,
     Tanh,
+    TrainingDiverged,
+    WorkerError,
     load_digits,
 )
 from scratchnn.engines.lanes import shared
-from scratchnn.training.workers import sharing
+from scratchnn.layers.base import Layer
+from scratchnn.training.workers import sharing, starting
+from scratchnn.training.workers.messages import packed_data, unpacked_data
 
 TRAIN, TEST = load_digits()
-X, Y = TRAIN.X[:90], TRAIN.y[:90]
+X, Y = TRAIN.X[:50], TRAIN.y[:50]
 HELD_OUT = TEST.X[:30], TEST.y[:30]
 ROW_COSTS = -(10**12)
 
@@ -73,14 +84,14 @@ RUNS: dict[str, Any] = {
     "nesterov and weight decay": lambda: plain(nesterov=True, weight_decay=1e-3),
     "adam, warm-up": lambda: plain(optimizer="adam", schedule="warmup"),
     "adamw, clipped": lambda: plain(optimizer="adamw", clip_norm=0.5),
-    "rmsprop, weighted rows": lambda: plain(optimizer="rmsprop", sample_weight=[1.0 + i % 3 for i in range(90)]),
+    "rmsprop, weighted rows": lambda: plain(optimizer="rmsprop", sample_weight=[1.0 + i % 3 for i in range(50)]),
     "validation, early stopping": lambda: plain(
         validation_split=0.2, callbacks=[EarlyStopping(patience=1, min_delta=1.0)]
     ),
     "plateau": lambda: plain(schedule="plateau", validation_data=HELD_OUT),
     "all rows at once": lambda: plain(batch_size=None),
-    "batches of one": lambda: plain(batch_size=1, epochs=1),
-    "a last batch of one": lambda: plain(batch_size=89),
+    "batches of one": lambda: plain(batch_size=1, epochs=1, X=X[:10], y=Y[:10]),
+    "a last batch of one": lambda: plain(batch_size=49),
     "in their order": lambda: plain(shuffle=False),
     "dropout": lambda: (Model(64, [20, 12], 10, dropout=0.3, seed=3), {}),
     "tanh, linear alone": lambda: layers(Linear(64, 16), Tanh(), Linear(16, 10)),
@@ -123,8 +134,12 @@ def result(model: Model) -> Any:
 @pytest.mark.parametrize("name", RUNS)
 def test_any_number_of_workers_gives_the_bytes_of_one_alone(name: str, threads: ThreadPoolExecutor) -> None:
     alone = result(trained(name))
-    for workers in (1, 2, 3, 7):
+    for workers in (2, 3, 7):
         assert result(trained(name, workers=workers, executor=threads)) == alone, workers
+
+
+def test_one_worker_is_this_process() -> None:
+    assert result(trained("plain", workers=1)) == result(trained("plain"))
 
 
 def test_loops_that_are_too_short_are_not_divided(threads: ThreadPoolExecutor) -> None:
@@ -140,3 +155,242 @@ def test_processes_however_they_are_started(method: str) -> None:
 
 def test_processes_of_ones_own() -> None:
     assert result(trained("as recommended", workers=2)) == result(trained("as recommended"))
+
+
+def test_a_thread_pool_that_says_how_many_it_runs() -> None:
+    with ThreadPoolExecutor(2) as executor:
+        assert result(trained("plain", executor=executor)) == result(trained("plain"))
+
+
+def test_pickled_and_all_they_can_be() -> None:
+    for rows, targets, weights in (
+        ([b"\1\2", b"\3\4"], [1, 0], None),
+        ([[0.1, -1e300], [2, 3.5]], [[0.5, 1.0], [2.0, 3.0]], [1.0, 0.25]),
+        ([[1.0]], [[0.5]], None),
+    ):
+        assert unpacked_data(packed_data(rows, 0.5, targets, weights)) == (rows, 0.5, targets, weights)
+
+
+# --- runs that are kept, changed and ended ---------------------------------------------------------------------------
+
+
+class Calls(Callback):
+    """Calls a function after the third batch of a run."""
+
+    def __init__(self, action: Any) -> None:
+        self.action = action
+        self.batches = 0
+
+    def on_batch_end(self, model: Any, run: Any) -> None:
+        self.batches += 1
+        if self.batches == 3:
+            self.action(model)
+
+
+def stop(model: Any) -> None:
+    model.stop_training = True
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, None), (None, 2), (2, 3)])
+def test_a_run_is_resumed_with_and_without_workers(
+    first: int | None, second: int | None, tmp_path: Path, threads: ThreadPoolExecutor
+) -> None:
+    def sharing_of(workers: int | None) -> dict[str, Any]:
+        return {} if workers is None else {"workers": workers, "executor": threads}
+
+    path = tmp_path / "run.ckpt"
+    trained("dropout", checkpoint=path, callbacks=[Calls(stop)], **sharing_of(first))
+    model = trained(
+        "dropout", checkpoint=path, resume=True, callbacks=[Calls(lambda model: None)], **sharing_of(second)
+    )
+    assert result(model) == result(trained("dropout", callbacks=[Calls(lambda model: None)]))
+
+
+def double(model: Any) -> None:
+    model.weights = [[[2.0 * v for v in row] for row in m] if isinstance(m[0], list) else m for m in model.weights]
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_weights_that_a_callback_changes_are_changed_everywhere(threads: ThreadPoolExecutor) -> None:
+    alone = trained("as recommended", callbacks=[Calls(double)])
+    together = trained("as recommended", callbacks=[Calls(double)], workers=3, executor=threads)
+    assert result(together) == result(alone) != result(trained("as recommended"))
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_an_optimizer_that_a_callback_changes_is_changed_everywhere(threads: ThreadPoolExecutor) -> None:
+    def run(**more: Any) -> Any:
+        optimizer = SGD(0.1, momentum=0.9)
+
+        def less(model: Any) -> None:
+            optimizer.momentum, optimizer.lr = 0.5, 0.05
+
+        return result(trained("plain", optimizer=optimizer, momentum=None, callbacks=[Calls(less)], **more))
+
+    assert run(workers=3, executor=threads) == run()
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_a_change_that_nobody_can_see_is_noticed(threads: ThreadPoolExecutor) -> None:
+    def other_rate(model: Any) -> None:
+        next(layer for layer in model.network if isinstance(layer, Dropout)).rate = 0.9
+
+    with pytest.raises(WorkerError, match=r"worker 1 of 2 .* no longer has the weights of this process: "):
+        trained("dropout", callbacks=[Calls(other_rate)], workers=3, executor=threads)
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_an_error_in_a_callback_ends_all() -> None:
+    def fail(model: Any) -> None:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        trained("plain", callbacks=[Calls(fail)], workers=3)
+
+
+@pytest.mark.usefixtures("all_divided")
+@pytest.mark.parametrize("workers", [None, 3])
+def test_a_run_that_diverges(workers: int | None, threads: ThreadPoolExecutor) -> None:
+    sharing_of = {} if workers is None else {"workers": workers, "executor": threads}
+    with pytest.raises(TrainingDiverged, match="training diverged in epoch 1, batch"):
+        trained("plain", lr=1e30, clip_norm=None, **sharing_of)
+
+
+@pytest.mark.usefixtures("all_divided", "usual_interrupts")
+def test_ctrl_c_ends_all() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trained("plain", callbacks=[Calls(lambda model: os.kill(os.getpid(), signal.SIGINT))], workers=3)
+
+
+# --- workers that are lost -------------------------------------------------------------------------------------------
+
+
+def kill_one(model: Any) -> None:
+    os.kill(active_children()[0].pid or 0, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_a_worker_that_is_killed_between_two_batches_is_named_and_done_without() -> None:
+    with pytest.warns(
+        RuntimeWarning, match=r"worker \d of 2 \(process \d+\) was lost \(killed by signal 9\); its part"
+    ):
+        model = trained("as recommended", callbacks=[Calls(kill_one)], workers=3)
+    assert result(model) == result(trained("as recommended", callbacks=[Calls(lambda model: None)]))
+
+
+class Dies(Layer):
+    """Kills its process in the middle of a batch, if that is a worker: when it is first to learn from ``row``."""
+
+    def __init__(self, process: int, after: int) -> None:
+        self.process = process
+        self.after = after
+
+    def forward(self, x: Any) -> Any:
+        self.after -= 1
+        if os.getpid() != self.process and not self.after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return x
+
+    def backward(self, gradient: Any, input_gradient: bool = True) -> Any:
+        return gradient
+
+
+@pytest.mark.usefixtures("all_divided")
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_that_die_in_the_middle_of_a_batch(workers: int) -> None:
+    def run(**more: Any) -> Model:
+        model = Model.from_layers([Linear(64, 12), ReLU(), Dies(os.getpid(), 5), Linear(12, 10)], seed=3)
+        model.fit(X, Y, epochs=2, batch_size=16, **more)
+        return model
+
+    with pytest.warns(RuntimeWarning) as lost:
+        model = run(workers=workers)
+    assert len(lost) == workers - 1
+    assert result(model) == result(run())
+
+
+# --- what cannot be shared -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"workers": 0}, "workers must be .* at least 1"),
+        ({"workers": -2}, "workers must be .* at least 1"),
+        ({"workers": "many"}, "workers must be"),
+        ({"executor": object()}, "executor must be a concurrent.futures.Executor, got object"),
+        ({"executor": ThreadPoolExecutor}, "executor must be running, got the class"),
+    ],
+)
+def test_arguments_that_make_no_sense(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        trained("plain", **arguments)
+
+
+def test_an_engine_whose_sums_depend_on_their_order() -> None:
+    with pytest.raises(ArgumentError, match=r"workers need engine=.lanes.* has 'linalg'"):
+        Model(64, 12, 10, engine="linalg").fit(X, Y, workers=2)
+
+
+def test_an_executor_that_runs_too_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(2) as executor:
+        with pytest.raises(ArgumentError, match="workers=5 are this process and 4 tasks, and the executor runs 2"):
+            trained("plain", workers=5, executor=executor)
+        monkeypatch.setattr(starting, "START_SECONDS", 0.3)
+        busy = threading.Event()
+        executor.submit(busy.wait)
+        try:
+            with pytest.raises(WorkerError, match=r"1 of 2 workers have begun within 0.3 s: ask for workers=2"):
+                trained("plain", workers=3, executor=executor)
+        finally:
+            busy.set()
+
+
+def test_an_executor_that_has_been_shut_down(threads: ThreadPoolExecutor) -> None:
+    threads.shutdown()
+    with pytest.raises(WorkerError, match="workers cannot be started: RuntimeError: "):
+        trained("plain", workers=2, executor=threads)
+
+
+def test_a_layer_that_cannot_be_sent() -> None:
+    class Local(Dies):
+        pass
+
+    model = Model.from_layers([Linear(64, 12), Local(0, -1), Linear(12, 10)], seed=3)
+    before = repr(model.weights)
+    problem = pytest.raises(
+        WorkerError, match=r"worker 1, a task of ProcessPoolExecutor, ended before it began: .*Local"
+    )
+    with ProcessPoolExecutor(1, get_context("spawn")) as executor, problem:
+        model.fit(X, Y, workers=2, executor=executor)
+    assert repr(model.weights) == before
+    model.fit(X, Y, epochs=1)
+
+
+def test_small_networks_are_told_that_it_does_not_pay(monkeypatch: pytest.MonkeyPatch, threads: Executor) -> None:
+    monkeypatch.setattr(sharing, "LEAST_WORK", 10**9)
+    with pytest.warns(RuntimeWarning, match="workers do not pay for so small a network: a batch is about"):
+        trained("plain", workers=2, executor=threads)
+
+
+def test_callers_who_do_not_know_the_key_are_not_let_in() -> None:
+    from multiprocessing import AuthenticationError
+    from multiprocessing.connection import Client
+
+    door = starting.Door(None)
+    try:
+        refused: list[BaseException] = []
+
+        def call() -> None:
+            try:
+                Client(door.address, authkey=b"guessed").close()
+            except (AuthenticationError, EOFError, OSError) as error:
+                refused.append(error)
+
+        caller = threading.Thread(target=call)
+        caller.start()
+        assert door.next() is None
+        caller.join()
+        assert refused
+    finally:
+        door.close()
