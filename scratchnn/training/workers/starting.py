@@ -19,14 +19,16 @@ from typing import Any
 
 from ... import __version__
 from ...errors import WorkerError
+from ...escapes import printable
 from .messages import unpacked
 from .team import TROUBLE, Leader, Member
-from .worker import READY, serve
+from .worker import READY, machine, send_at_once, serve
 
 START_SECONDS = 60.0  # after which workers that have not called are not waited for any longer
 END_SECONDS = 10.0  # the same for those that are to end
 ANSWER_SECONDS = 5  # that somebody who calls may take to prove that it knows the key
 KEY_BYTES = 32
+ANY_PORT = 9  # of datagrams that are never sent
 LOOK_EVERY = 0.2  # seconds: at processes that have ended, and tasks that have failed
 
 
@@ -58,6 +60,7 @@ class Door:
         except OSError:
             return None
         caller.setblocking(True)
+        send_at_once(caller)
         _answers_within(caller, ANSWER_SECONDS)
         with caller.dup() as same:
             connection = Connection(caller.detach())
@@ -93,9 +96,12 @@ class Processes:
         import multiprocessing
 
         self.count = count
-        self.host: str | None = None
         self._context = multiprocessing.get_context()
         self._processes: list[Any] = []
+
+    def host(self) -> str | None:
+        """Nobody calls from another machine."""
+        return None
 
     def start(self, door: Door, job: Callable[[], Any]) -> None:
         """Have every worker call at this door."""
@@ -143,7 +149,22 @@ class Tasks:
         self.count = count
         self._executor = executor
         self._futures: list[Any] = []
-        self.host: str | None = None
+
+    def host(self) -> str | None:
+        """The address of this machine to listen at; None if all tasks run here, as far as is known or they say."""
+        if _stays_here(self._executor):
+            return None
+        from concurrent.futures import TimeoutError
+
+        here = machine()
+        try:
+            asked = [self._executor.submit(machine) for _ in range(self.count)]
+            there = [future.result(START_SECONDS) for future in asked]
+        except TimeoutError:
+            raise WorkerError(_too_few(self, 0)) from None
+        except Exception as error:
+            raise _not_started(error) from error
+        return next((_address_towards(found[0]) for found in there if found != here), None)
 
     def start(self, door: Door, job: Callable[[], Any]) -> None:
         """Have every worker call at this door."""
@@ -181,7 +202,7 @@ class Tasks:
 
 def gathered(starter: Any, job: Callable[[], Any], data: bytes) -> Leader:
     """The team of this process and all workers of a starter, ready for the first step; or ``WorkerError``."""
-    door = Door(starter.host)
+    door = Door(starter.host())
     callers: dict[int, Member] = {}
     try:
         _start(starter, door, job)
@@ -214,7 +235,31 @@ def _start(starter: Any, door: Door, job: Callable[[], Any]) -> None:
     try:
         starter.start(door, job)
     except Exception as error:  # what is handed over cannot be pickled, an executor has been shut down ...
-        raise WorkerError(f"workers cannot be started: {type(error).__name__}: {error}") from error
+        raise _not_started(error) from error
+
+
+def _not_started(error: Exception) -> WorkerError:
+    return WorkerError(f"workers cannot be started: {type(error).__name__}: {error}")
+
+
+def _stays_here(executor: Any) -> bool:
+    """Whether it is known of an executor that its tasks run on this machine."""
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+    known = isinstance(executor, (ProcessPoolExecutor, ThreadPoolExecutor))
+    return known or type(executor).__module__.partition(".")[0] in ("loky", "joblib")
+
+
+def _address_towards(host: str) -> str:
+    """The address of this machine that is nearest to another one. Nothing is sent there."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, ANY_PORT))
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise WorkerError(
+            f"a worker would run on {printable(host)}, which this machine cannot reach: {error}"
+        ) from None
 
 
 def _too_few(starter: Any, came: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
         except OSError:
             return  # nobody waits any longer
         with connection:
+            if isinstance(address, tuple):
+                with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
+                    send_at_once(same)
             try:
                 if not connection.poll(PATIENCE):
                     return
@@ -46,6 +50,21 @@ def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
                 _work(connection, job)
             except (EOFError, OSError):
                 return  # the other side has ended, and whatever there is to say of it is said there
+
+
+def machine() -> tuple[str, str]:
+    """Which machine this is: its name, and what tells it from others of that name."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return socket.gethostname(), file.read()
+    except OSError:
+        return socket.gethostname(), ""
+
+
+def send_at_once(connected: socket.socket) -> None:
+    """Have what is written sent at once, and not when there is more of it: somebody waits for it."""
+    if connected.family == socket.AF_INET:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _work(connection: Any, job: dict[str, Any]) -> None:

@@ -373,6 +373,39 @@ def test_small_networks_are_told_that_it_does_not_pay(monkeypatch: pytest.Monkey
         trained("plain", workers=2, executor=threads)
 
 
+class Elsewhere(Executor):
+    """An executor of which nothing is known; its tasks say that they run on another machine."""
+
+    def __init__(self, inner: Executor, monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+        self.inner = inner
+        self.asked: list[Any] = []
+        answers = iter([("here", ""), (host, "another")])
+        monkeypatch.setattr(starting, "machine", lambda: next(answers))
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Any:
+        self.asked.append(arguments)
+        return self.inner.submit(function, *arguments, **named)
+
+
+@pytest.mark.usefixtures("all_divided")
+def test_workers_on_another_machine_call_at_an_address(
+    monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor
+) -> None:
+    executor = Elsewhere(threads, monkeypatch, "localhost")
+    assert result(trained("plain", workers=2, executor=executor)) == result(trained("plain"))
+    host, port = executor.asked[1][0]
+    assert host == "127.0.0.1"
+    assert port
+
+
+def test_a_machine_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
+    executor = Elsewhere(threads, monkeypatch, "no\x1bsuch.invalid")
+    with pytest.raises(
+        WorkerError, match=r"a worker would run on no\\x1bsuch.invalid, which this machine cannot reach"
+    ):
+        trained("plain", workers=2, executor=executor)
+
+
 def test_callers_who_do_not_know_the_key_are_not_let_in() -> None:
     from multiprocessing import AuthenticationError
     from multiprocessing.connection import Client
