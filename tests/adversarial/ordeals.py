@@ -612,6 +612,7 @@ ODD_OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         },
         **{f"--{name}": ("0.01", *NUMBERS) for name in ("weight-decay", "clip-norm")},
         **{f"--{name}": ("2", *NUMBERS) for name in ("batch-size", "early-stopping", "seed", "checkpoint-every")},
+        "--workers": ("1", *NUMBERS),
         "--test": ("table.csv", *FILES),
         "--from": ("model.pkl", *FILES),
         "--max-work": ("1000000", *NUMBERS),

@@ -18,6 +18,7 @@ from .messages import packed_data
 from .starting import Processes, Tasks, gathered
 from .team import Leader
 
+MOST_WORKERS = 256  # each is told what all others have computed: long before that it does not pay
 LEAST_WORK = 2_000_000  # multiply-adds in a batch, from which on two processes were measured to be faster than one
 
 
@@ -99,7 +100,7 @@ class Sharing(Callback):
 def _count(workers: Any, executor: Any) -> int:
     """How many processes are to compute."""
     if executor is None:
-        return require_size("workers", workers)
+        return require_size("workers", workers, most=MOST_WORKERS)
     from ...executors import require_executor
 
     require_executor(executor)
@@ -108,7 +109,7 @@ def _count(workers: Any, executor: Any) -> int:
         if not isinstance(slots, int):
             raise ArgumentError(f"how many workers? {type(executor).__name__} does not tell how many tasks it runs")
         return slots + 1
-    count = require_size("workers", workers)
+    count = require_size("workers", workers, most=MOST_WORKERS)
     if isinstance(slots, int) and slots < count - 1:
         raise ArgumentError(
             f"workers={count} are this process and {count - 1} tasks, and the executor runs {slots} at once"

@@ -318,6 +318,7 @@ def test_workers_that_die_in_the_middle_of_a_batch(workers: int) -> None:
         ({"workers": 0}, "workers must be .* at least 1"),
         ({"workers": -2}, "workers must be .* at least 1"),
         ({"workers": "many"}, "workers must be"),
+        ({"workers": 10**9}, "workers may be at most 256, got 1000000000"),
         ({"executor": object()}, "executor must be a concurrent.futures.Executor, got object"),
         ({"executor": ThreadPoolExecutor}, "executor must be running, got the class"),
     ],
