@@ -10,7 +10,8 @@ Labels are whole numbers, texts or bools, one a row, or, where several may be ri
 from __future__ import annotations
 
 import math
-from operator import eq
+from itertools import repeat
+from operator import eq, mul
 
 from ..checks import finite_number, in_order, listed, shown
 from ..errors import ArgumentError
@@ -37,10 +38,17 @@ def accuracy_score(y_true: Any, y_pred: Any, *, normalize: bool = True, sample_w
     With ``normalize=False`` their number, or, with ``sample_weight`` (one number a row), the sum of their weights.
     """
     answers = Answers(y_true, y_pred, sample_weight)
-    right = map(float, map(eq, answers.true, answers.predicted))
-    if normalize:
-        return weighted_mean(right, answers.weights)
-    return math.fsum(right if answers.weights is None else [w for w, hit in zip(answers.weights, right) if hit])
+    return accuracy(answers) if normalize else math.fsum(map(mul, hits(answers), answers.weights or repeat(1.0)))
+
+
+def hits(answers: Answers) -> list[float]:
+    """1 for each row that was predicted rightly, and 0 for the others."""
+    return [*map(float, map(eq, answers.true, answers.predicted))]
+
+
+def accuracy(answers: Answers) -> float:
+    """``accuracy_score`` of answers that were checked."""
+    return weighted_mean(hits(answers), answers.weights)
 
 
 def unique_labels(*ys: Any) -> list[Label]:
@@ -326,8 +334,8 @@ def counts(
         both = [[*map(int.__and__, *rows)] for rows in zip(answers.true, answers.predicted)]
         happened = [_flagged(rows, labels, weights, by_row) for rows in (both, answers.predicted, answers.true)]
     else:
-        hits = [t if t == p else _NOTHING for t, p in zip(answers.true, answers.predicted)]
-        happened = [_events(of, weights) for of in (hits, answers.predicted, answers.true)]
+        found = [t if t == p else _NOTHING for t, p in zip(answers.true, answers.predicted)]
+        happened = [_events(of, weights) for of in (found, answers.predicted, answers.true)]
     totals = [_tally(events, weights is None) for events in happened]
     nothing = 0 if weights is None else 0.0
     right, predicted, true = ([total.get(key, nothing) for key in keys] for total in totals)

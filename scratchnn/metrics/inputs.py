@@ -92,7 +92,10 @@ def row_weights(sample_weight: Any, count: int, name: str = "sample_weight") -> 
     """One weight for each of so many, none of them negative; None for None."""
     if sample_weight is None:
         return None
-    weights = [w for (w,) in as_targets(sample_weight, 1, name)]
+    rows = numbers(sample_weight, name)
+    if len(rows[0]) != 1:
+        raise DataError(f"{name} must have a number a row, got {len(rows[0])}")
+    weights = [w for (w,) in rows]
     if len(weights) != count:
         raise DataError(f"{name} must have {count} numbers, got {len(weights)}")
     least = min(weights)
@@ -118,6 +121,8 @@ def chosen_labels(labels: Any, name: str = "labels") -> list[Label]:
 def numbers(values: Any, name: str) -> list[list[float]]:
     """Rows of numbers, all of one width; of single numbers, rows of one."""
     values = listed_values(values, name, "numbers")
+    if {*map(type, values)} == {float} and math.isfinite(sum(values)):  # as they mostly are: nothing else to check
+        return [[v] for v in values]
     return as_targets(values, outputs_for(values, False) or 1, name)
 
 

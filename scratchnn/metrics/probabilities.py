@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import sys
-from itertools import groupby
-from operator import itemgetter
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
 
 from ..checks import listed, require_size, shown
 from ..errors import ArgumentError, DataError
@@ -184,17 +184,20 @@ def area_or_warning(truth: Sequence[Any], scores: Sequence[float], weights: Sequ
 def area_under_roc(truth: Sequence[Any], scores: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """The chance that a row that is true has a higher score than one that is not; NaN if there is only one sort."""
     if weights is None:
-        weights = [1.0] * len(scores)
-    heaviest = max(weights)  # in units of which no product overflows
-    events = sorted(zip(scores, truth, weights), key=itemgetter(0))
-    below, total, wins = 0.0, 0.0, []
-    for _, tied in groupby(events, itemgetter(0)):
-        group = list(tied)
-        hits = math.fsum([weight / heaviest for _, flag, weight in group if flag])
-        others = math.fsum([weight / heaviest for _, flag, weight in group if not flag])
-        wins.append(hits * (below + 0.5 * others))
-        below, total = below + others, total + hits
-    return math.fsum(wins) / (total * below) if total and below else math.nan
+        hits = [(score, 1.0) for score, flag in zip(scores, truth) if flag]
+        others = sorted([score for score, flag in zip(scores, truth) if not flag])
+        below: Sequence[float] = range(len(others) + 1)
+    else:
+        heaviest = max(weights)  # in units of which no product overflows
+        hits = [(score, w / heaviest) for score, flag, w in zip(scores, truth, weights) if flag]
+        weighted = sorted([(score, w / heaviest) for score, flag, w in zip(scores, truth, weights) if not flag])
+        others = [score for score, _ in weighted]
+        below = [0.0, *accumulate([w for _, w in weighted])]
+    pairs = math.fsum([w for _, w in hits]) * below[-1]
+    if not pairs:
+        return math.nan
+    twice = [w * (below[bisect_left(others, score)] + below[bisect_right(others, score)]) for score, w in hits]
+    return math.fsum(twice) / (2.0 * pairs)
 
 
 # --- what was given ----------------------------------------------------------------------------------------

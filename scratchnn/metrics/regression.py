@@ -63,13 +63,13 @@ def r2_score(
         warn("R² is not defined for a single row")
         return math.nan
     true, predicted, weights = _weighing(true, predicted, weights)
-    found = [r_squared(p, t, weights) for t, p in zip(true, predicted)]
-    squares = [sums_of_squares(p, t, weights) for t, p in zip(true, predicted)]
+    columns = list(zip(predicted, true))
+    found = [r_squared(p, t, weights) for p, t in columns]
     if not force_finite:
-        undefined = [math.nan if not residual else -math.inf for residual, _, _ in squares]
-        found = [r if spread else u for r, u, (_, spread, _) in zip(found, undefined, squares)]
+        found = [r if len({*t}) > 1 else math.nan if p == t else -math.inf for r, (p, t) in zip(found, columns)]
     if not isinstance(multioutput, str) or multioutput != "variance_weighted":
         return _combined(found, multioutput, ("variance_weighted",))
+    squares = [sums_of_squares(p, t, weights) for p, t in columns]
     largest = max(unit for _, _, unit in squares)
     spreads = [spread * (unit / largest) * (unit / largest) for _, spread, unit in squares]
     return weighted_mean(found, spreads if any(spreads) else None)

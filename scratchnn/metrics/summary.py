@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..escapes import printable
 from ..preprocessing.labels import class_numbers
-from .classification import confusions
+from .classification import accuracy, confusions
 from .inputs import Answers, weighted_mean
 from .probabilities import area_under_roc, losses_of
 from .regression import mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error
@@ -44,9 +44,8 @@ def of_classes(
     rows, means = rows_of_report(answers, classes, [""] * len(classes), 0.0)
     names = "precision", "recall", "f1", "support"
     numbers = class_numbers(answers.true, classes)
-    pairs = zip(answers.true, answers.predicted)
     return {
-        "accuracy": weighted_mean([float(t == p) for t, p in pairs], None),
+        "accuracy": accuracy(answers),
         "log_loss": weighted_mean(losses_of(numbers, probabilities), None),
         "roc_auc": _area(numbers, probabilities, len(classes)),
         "classes": [{"class": c, **dict(zip(names, row[1:]))} for c, row in zip(classes, rows)],

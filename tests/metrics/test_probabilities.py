@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from scratchnn import ArgumentError, DataError, metrics
@@ -66,14 +66,17 @@ def test_top_k_accuracy_of_two_labels(y: Any, data: Any, k: int, numbers: Any) -
 def test_the_area_for_two_labels(y: Any, data: Any, numbers: Any, labels: Any) -> None:
     scores = data.draw(st.lists(st.sampled_from(numbers), min_size=len(y), max_size=len(y)))
     y = [labels[k] for k in y]
-    agree("roc_auc_score", y, scores, sample_weight=data.draw(weights_for(len(y)).filter(_no_zeros)))
+    weights = data.draw(weights_for(len(y)))
+    # Where all that is left of a class weighs nothing, there it is NaN by another way.
+    assume(weights is None or len({label for label, w in zip(y, weights) if w}) == len(set(y)))
+    agree("roc_auc_score", y, scores, sample_weight=weights)
     assert ours("roc_auc_score", y, [[-v, v] for v in scores]) == pytest.approx(
         ours("roc_auc_score", y, scores), abs=0, nan_ok=True
     )
 
 
 def _no_zeros(weights: list[float] | None) -> bool:
-    return weights is None or all(weights)  # a class whose rows all weigh nothing makes NaN of a warning's sort there
+    return weights is None or all(weights)
 
 
 @given(given=scored(), data=st.data(), average=st.sampled_from(["macro", "weighted", "micro", None]))
