@@ -24,6 +24,7 @@ from scratchnn import (  # noqa: E402
     load_idx,
 )
 from scratchnn.escapes import printable  # noqa: E402
+from scratchnn.plots.figure import Figure  # noqa: E402
 
 QUICK_IMAGES = 300  # to learn from, in a shortened run
 HOW_TO_GET_MNIST = "python -m scratchnn.datasets mnist --to DIR fetches it"
@@ -96,9 +97,11 @@ def _read_images(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return train, test
 
 
-def picture(options: argparse.Namespace, name: str) -> str:
-    """The path for a picture of that name."""
-    return os.path.join(options.out, name)
+def save(figure: Figure, options: argparse.Namespace, name: str) -> None:
+    """Save a figure among the pictures, and say where it is."""
+    path = os.path.join(options.out, name)
+    figure.save(path)
+    print(f"picture: {path}")
 
 
 def run(main: Callable[[], object]) -> None:

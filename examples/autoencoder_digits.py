@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import Adam, BCELoss, CosineSchedule, Linear, Model, ReLU, Sequential, Sigmoid
+from scratchnn import Adam, BCELoss, CosineSchedule, Linear, Model, ReLU, Sequential, Sigmoid, plots
 from scratchnn.search import grid_search
 from scratchnn.tsne import trustworthiness, tsne
 
@@ -63,27 +62,20 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"seen digits {result['seen']:.5f}, new digits {result['new']:.5f}")
     some = [test.y.index(digit) for digit in range(10)]
     between = decoder([[(a + b) / 2 for a, b in zip(codes[i], codes[j])] for i, j in zip(some, some[1:])])
-    _pictures.images(
-        picture(options, "autoencoder_digits.svg"),
-        "New digits, made again from ten numbers each",
-        {
-            "digit": [new[i] for i in some],
-            "made again": [again[i] for i in some],
-            "half-way to the next": between,
-        },
-        width=8,
-    )
-    _pictures.curves(
-        picture(options, "autoencoder_loss.svg"), "Loss of the autoencoder",
-        {"seen": list(enumerate(history.loss, 1)), "new": list(enumerate(history.validation_loss, 1))},
-        x_label="epoch", y_label="binary cross-entropy",
-    )  # fmt: skip
+    rows = {
+        "digit": [new[i] for i in some],
+        "made again": [again[i] for i in some],
+        "half-way to the next": between,
+    }
+    save(plots.images(rows, title="New digits, made again from ten numbers each"), options, "autoencoder_digits.svg")
+    save(plots.learning_curves(history, title="Loss of the autoencoder"), options, "autoencoder_loss.svg")
+    save(plots.search_results(found, title="What a larger code buys"), options, "autoencoder_search.svg")
 
     count = 100 if quick else len(codes)
     places = tsne(codes[:count], perplexity=20, iterations=100 if quick else 1000)
     result["trustworthiness"] = trustworthiness(codes[:count], places)
     print(f"t-SNE map of {count} codes: trustworthiness {result['trustworthiness']:.3f}")
-    _pictures.points(picture(options, "autoencoder_map.svg"), "The codes of new digits", places, test.y[:count])
+    save(plots.scatter(places, test.y[:count], title="The codes of new digits"), options, "autoencoder_map.svg")
     return result
 
 

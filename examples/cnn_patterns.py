@@ -14,10 +14,9 @@ import argparse
 from collections.abc import Sequence
 from random import Random
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import CosineSchedule, Linear, Model, ReLU
+from scratchnn import CosineSchedule, Linear, Model, ReLU, plots
 from scratchnn.layers.convolution import Conv2D, Flatten, MaxPool2D
 
 SIZE = 12  # pixels along a side of a pattern
@@ -93,16 +92,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     options = read_arguments(__doc__, arguments, mnist=True)
     result, model = learn_patterns(options.quick)
     X, y = patterns(48, seed=2)
-    _pictures.images(
-        picture(options, "cnn_patterns.svg"), "Patterns to tell apart",
-        {name: [[v / 255 for v in row] for row, label in zip(X, y) if label == name] for name in PATTERNS}, width=SIZE,
-    )  # fmt: skip
-    filters = list(zip(*model.weights[0]))  # the weights of each filter, row by row
-    largest = max(abs(v) for row in filters for v in row)
-    _pictures.images(
-        picture(options, "cnn_filters.svg"), "What the filters look for: light (white), dark (black)",
-        {"weights": [[0.5 + v / largest / 2 for v in row] for row in filters]}, width=3,
-    )  # fmt: skip
+    X_new, y_new = patterns(120 if options.quick else 600, seed=1)
+    rows = {name: [row for row, label in zip(X, y) if label == name] for name in PATTERNS}
+    save(plots.images(rows, title="Patterns to tell apart"), options, "cnn_patterns.svg")
+    save(plots.weights(model.weights[0], title="What the filters look for"), options, "cnn_filters.svg")
+    confused = plots.confusion_matrix(y_new, model.predict(X_new), title="What new patterns were taken for")
+    save(confused, options, "cnn_confusion.svg")
     if options.mnist:
         result["MNIST"] = learn_mnist(options)
     return result

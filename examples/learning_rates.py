@@ -13,10 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import Callback, Model, TrainingDiverged
+from scratchnn import Callback, Model, TrainingDiverged, plots
 
 RATES = (0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 EPOCHS, QUICK_EPOCHS = 20, 6
@@ -63,10 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[float, float | str]:
             print(f"lr {rate:<7g} loss {losses.line[-1][1]:<9.3g} accuracy on new images {result[rate]:.1%}")
             comment = "" if losses.line[-1][1] <= TOP else "ends far above"
         lines[f"lr {rate:g} {comment}"] = within(losses.line)
-    _pictures.curves(
-        picture(options, "learning_rates.svg"), "One network, many learning rates", lines, x_label="epoch",
-        y_label="loss", log="y", y_range=(1e-3, TOP),
+    curves = plots.lines(
+        lines, title="One network, many learning rates", x_label="epoch", y_label="loss", log_y=True,
+        y_limits=(1e-3, TOP),
     )  # fmt: skip
+    save(curves, options, "learning_rates.svg")
     return result
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import picture, read_arguments, run
+from _common import read_arguments, run, save
 
-from scratchnn import Model
+from scratchnn import Model, plots
 from scratchnn.toys import noisy_line
 
 SLOPE, INTERCEPT, NOISE = 3.0, 4.0, 0.5
@@ -41,25 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"drawn from        y = {SLOPE:.4f} x + {INTERCEPT:.4f}, noise of variance {NOISE**2:g}")
     print(f"gradient descent  y = {slope:.4f} x + {intercept:.4f}, mean squared error {history.loss[-1]:.4f}")
     print(f"least squares     y = {best_slope:.4f} x + {best_intercept:.4f}")
-    _pictures.curves(
-        picture(options, "linear_regression_line.svg"),
-        "The line behind the points",
+    line = plots.lines(
         {
             "learned": [(x, model.predict([[x]])[0]) for x in (-1.0, 1.0)],
             "drawn from": [(x, SLOPE * x + INTERCEPT) for x in (-1.0, 1.0)],
         },
-        dots=[(x, v) for (x,), v in zip(X, y)],
+        cloud=[(x, v) for (x,), v in zip(X, y)],
+        title="The line behind the points",
         x_label="x",
         y_label="y",
     )
-    _pictures.curves(
-        picture(options, "linear_regression_loss.svg"),
-        "The loss falls to the noise",
-        {"loss": list(enumerate(history.loss, 1)), "noise": [(1, NOISE**2), (len(history), NOISE**2)]},
+    save(line, options, "linear_regression_line.svg")
+    loss = plots.lines(
+        {"loss": history.loss, "noise": [(1, NOISE**2), (len(history), NOISE**2)]},
+        title="The loss falls to the noise",
         x_label="epoch",
         y_label="mean squared error",
-        log="y",
+        log_y=True,
     )
+    save(loss, options, "linear_regression_loss.svg")
     return {"slope": slope, "intercept": intercept, "best slope": best_slope, "best intercept": best_intercept}
 
 

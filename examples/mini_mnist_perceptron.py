@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import Model
+from scratchnn import Model, plots
 
 EPOCHS, QUICK_EPOCHS = 200, 15
 
@@ -35,17 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"{train.width}-100-10 ReLU, {epochs} epochs of full-batch gradient descent, lr 0.1")
     for name, accuracy in result.items():
         print(f"{name}: {accuracy:.1%}")
-    _pictures.curves(
-        picture(options, "mini_mnist_perceptron.svg"),
-        f"{len(train)} images, all of them in every step",
+    curves = plots.lines(
         {
             "seen": list(enumerate(history.accuracy)),  # measured before the epoch's step
-            "new": list(enumerate(history.validation_accuracy, 1)),
+            "new": history.validation_accuracy,
         },
+        title=f"{len(train)} images, all of them in every step",
         x_label="epoch",
         y_label="accuracy",
-        y_range=(0.0, 1.0),
+        y_limits=(0.0, 1.0),
     )
+    save(curves, options, "mini_mnist_perceptron.svg")
     return result
 
 

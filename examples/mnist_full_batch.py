@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import Model
+from scratchnn import Model, plots
 
 IMAGES = 36_000  # 60 % of MNIST's training images
 EPOCHS, QUICK_EPOCHS, STEP = 700, 30, 70
@@ -43,16 +42,16 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         print(f"{epoch:5}  {history.accuracy[epoch - 1]:14.2%}  {original:7.2f}%")
     result = {"train accuracy": history.accuracy[-1], "test accuracy": model.score(test.X, test.y)}
     print(f"after {epochs} epochs: train {result['train accuracy']:.2%}, test {result['test accuracy']:.2%}")
-    _pictures.curves(
-        picture(options, "mnist_full_batch.svg"),
-        f"{train.width}-16-10, one step an epoch",
+    curves = plots.lines(
         {
-            "here": list(enumerate(history.accuracy, 1)),
+            "here": history.accuracy,
             "original": [(STEP * k, value / 100) for k, value in enumerate(ORIGINAL, 1)],
         },
+        title=f"{train.width}-16-10, one step an epoch",
         x_label="epoch",
         y_label="accuracy on the training images",
     )
+    save(curves, options, "mnist_full_batch.svg")
     return {**result, **{f"epoch {k}": history.accuracy[k - 1] for k in range(STEP, epochs + 1, STEP)}}
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import Model
+from scratchnn import Model, plots
 
 IMAGES = 30_000
 EPOCHS, QUICK_EPOCHS = 500, 25
@@ -41,13 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"{train.width}-16-16-10 sigmoid, {len(X)} images, {epochs} epochs of full-batch gradient descent, lr 0.8")
     print(f"loss: {result['loss at first']:.4f} at first, {result['loss at last']:.4f} at last")
     print(f"train accuracy: {result['train accuracy']:.2%}\ntest accuracy: {result['test accuracy']:.2%}")
-    _pictures.curves(
-        picture(options, "mnist_sigmoid.svg"),
-        f"{train.width}-16-16-10 with sigmoids, one step an epoch",
-        {"accuracy": list(enumerate(history.accuracy, 1)), "loss": list(enumerate(history.loss, 1))},
-        x_label="epoch",
-        y_label="accuracy and loss on the training images",
-    )
+    title = f"{train.width}-16-16-10 with sigmoids, one step an epoch"
+    save(plots.learning_curves(history, title=title), options, "mnist_sigmoid.svg")
     return result
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import CosineSchedule, Model
+from scratchnn import CosineSchedule, Model, plots
 
 EPOCHS, QUICK_EPOCHS = 10, 6
 
@@ -33,16 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     print(f"{train.width}-128-10 Tanh, {len(train)} images, batches of 64, {epochs} epochs")
     for name, accuracy in result.items():
         print(f"{name}: {accuracy:.2%}")
-    _pictures.curves(
-        picture(options, "mnist_tanh.svg"),
-        f"{train.width}-128-10 with Tanh",
-        {
-            "training images": list(enumerate(history.accuracy, 1)),
-            "test images": list(enumerate(history.validation_accuracy, 1)),
-        },
-        x_label="epoch",
-        y_label="accuracy",
-    )
+    save(plots.learning_curves(history, title=f"{train.width}-128-10 with Tanh"), options, "mnist_tanh.svg")
     return result
 
 

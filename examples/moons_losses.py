@@ -12,10 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import picture, read_arguments, run
+from _common import read_arguments, run, save
 
-from scratchnn import BCELoss, CrossEntropyLoss, Linear, LogSoftmax, Model, NLLLoss, Sigmoid, Tanh
+from scratchnn import BCELoss, CrossEntropyLoss, Linear, LogSoftmax, Model, NLLLoss, Sigmoid, Tanh, plots
 from scratchnn.toys import moons
 
 EPOCHS, QUICK_EPOCHS = 100, 20
@@ -30,23 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         "softmax, cross-entropy": ([Linear(16, 2, init="xavier")], CrossEntropyLoss()),  # the softmax is in the loss
         "log-softmax, NLL": ([Linear(16, 2, init="xavier"), LogSoftmax()], NLLLoss()),
     }
-    result, losses, panels = {}, {}, []
+    result, losses, figures = {}, {}, []
     for name, (head, loss) in heads.items():
         model = Model.from_layers([Linear(2, 16, init="xavier"), Tanh(), *head], loss=loss)
         epochs = QUICK_EPOCHS if options.quick else EPOCHS
         history = model.fit(X, y, epochs=epochs, lr=0.3, momentum=0.9, schedule=None, batch_size=32)
         result[name] = model.score(X_new, y_new)
-        losses[name] = list(enumerate(history.loss, 1))
+        losses[name] = history.loss
         print(f"{name:22}  loss {history.loss[-1]:.4f}, accuracy on new points {result[name]:.1%}")
-
-        def orange(places: list[list[float]], model: Model = model) -> list[float]:
-            return [p for _, p in model.predict_proba(places)]
-
-        panels.append(_pictures.Frontier(f"{name}: {result[name]:.1%}", X, y, orange))
-    _pictures.frontiers(picture(options, "moons_frontiers.svg"), "Two moons, three heads", panels, columns=len(heads))
-    _pictures.curves(
-        picture(options, "moons_losses.svg"), "Two moons, three heads", losses, x_label="epoch", y_label="loss", log="y"
-    )
+        sampled = 12 if options.quick else 80  # places along each side
+        figures.append(plots.decision_boundary(model, X, y, resolution=sampled, title=f"{name}: {result[name]:.1%}"))
+    title = "Two moons, three heads"
+    save(plots.side_by_side(figures, title=title), options, "moons_frontiers.svg")
+    curves = plots.lines(losses, title=title, x_label="epoch", y_label="loss", log_y=True)
+    save(curves, options, "moons_losses.svg")
     return result
 
 

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import _pictures
-from _common import picture, read_arguments, run
+from _common import read_arguments, run, save
 
-from scratchnn import Adam, CosineSchedule, Model
+from scratchnn import Adam, CosineSchedule, Model, plots
 from scratchnn.toys import blobs, checkerboard, xor
 
 HIDDEN = {"no hidden layer": [], "one hidden layer": [32], "three hidden layers": [32, 32, 32]}
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         "XOR": (xor(200), xor(new, seed=1), 8 if options.quick else 60),
         "checkerboard": (checkerboard(points), checkerboard(new, seed=1), epochs),
     }
-    result, losses, panels = {}, {}, []
+    result, losses, figures = {}, {}, []
     for name, ((X, y), (X_new, y_new), epochs) in data.items():
         for layers, hidden in HIDDEN.items():
             model = Model(2, hidden, 2, scaling="standard", init="he")
@@ -39,18 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
             accuracy = model.score(X_new, y_new)
             print(f"{name:12}  {layers:19}  loss {history.loss[-1]:.3f}, accuracy on new points {accuracy:.1%}")
             result[f"{name}, {layers}"] = accuracy
-            losses[f"{name}, {len(hidden)}"] = list(enumerate(history.loss, 1))
-
-            def orange(places: list[list[float]], model: Model = model) -> list[float]:
-                return [p for _, p in model.predict_proba(places)]
-
-            panels.append(_pictures.Frontier(f"{name}, {layers}: {accuracy:.1%}", X[:400], y[:400], orange))
-    title = "Where a network draws the frontier"
-    _pictures.frontiers(picture(options, "toy_frontiers.svg"), title, panels, columns=len(HIDDEN))
-    _pictures.curves(
-        picture(options, "toy_losses.svg"), "Loss by number of hidden layers", losses, x_label="epoch", y_label="loss",
-        log="x",
-    )  # fmt: skip
+            losses[f"{name}, {len(hidden)}"] = history.loss
+            caption, sampled = f"{name}, {layers}: {accuracy:.1%}", 12 if options.quick else 80
+            figures.append(plots.decision_boundary(model, X[:400], y[:400], resolution=sampled, title=caption))
+    frontiers = plots.side_by_side(figures, title="Where a network draws the frontier", columns=len(HIDDEN))
+    save(frontiers, options, "toy_frontiers.svg")
+    title = "Loss by number of hidden layers"
+    curves = plots.lines(losses, title=title, x_label="epoch", y_label="loss", log_x=True)
+    save(curves, options, "toy_losses.svg")
     return result
 
 

@@ -16,10 +16,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import _pictures
-from _common import load_images, picture, read_arguments, run
+from _common import load_images, read_arguments, run, save
 
-from scratchnn import CrossEntropyLoss, Linear, Model, ReLU, Softmax
+from scratchnn import CrossEntropyLoss, Linear, Model, ReLU, Softmax, plots
 from scratchnn.losses import Loss
 
 FLOOR = 1e-7
@@ -78,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         model = network(train.width, loss)
         history = model.fit(train.X, train.y, epochs=epochs, lr=0.01, batch_size=32, momentum=0, schedule=None)
         result[name] = model.score(test.X, test.y)
-        lines[name] = list(enumerate(history.accuracy, 1))
+        lines[name] = history.accuracy
         print(f"{name:34} {result[name]:.1%}")
     print("an image about which the network is wrong by so many logits, and its gradient:")
     print(f"{'behind':>8}  {'on probabilities':>16}  {'fused':>8}")
@@ -86,14 +85,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         two_steps, fused = gradient_of_an_image(behind)
         result[f"gradient at {behind:g}"] = two_steps
         print(f"{behind:8g}  {two_steps:16.6f}  {fused:8.6f}")
-    _pictures.curves(
-        picture(options, "two_softmaxes.svg"),
-        "Cross-entropy, three ways",
+    curves = plots.lines(
         {name if name != "fused" else "fused (lies on the one above)": line for name, line in lines.items()},
+        title="Cross-entropy, three ways",
         x_label="epoch",
         y_label="accuracy on the training images",
-        y_range=(0.0, 1.0),
+        y_limits=(0.0, 1.0),
     )
+    save(curves, options, "two_softmaxes.svg")
     return result
 
 

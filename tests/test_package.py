@@ -45,7 +45,8 @@ FLOORS: dict[int, set[str]] = {
         *("metrics.inputs", "metrics.classification", "metrics.probabilities", "metrics.regression"),
         *("metrics.report", "metrics.summary"),
         *("plots.lettering", "plots.colours", "plots.scales", "plots.marks", "plots.axes", "plots.figure"),
-        *("plots.given", "plots.curves", "plots.matrices"),
+        *("plots.given", "plots.pixels", "plots.tiles", "plots.curves", "plots.matrices", "plots.pictures"),
+        *("plots.scatters", "plots.boundaries", "plots.regression", "plots.bars"),
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),

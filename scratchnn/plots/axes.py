@@ -62,6 +62,14 @@ class Entry(NamedTuple):
     end: float | None = None
 
 
+class Note(NamedTuple):
+    """Words at the right end of a line of names."""
+
+    line: int
+    words: str
+    strong: bool = False
+
+
 def entry_of(name: Any, line: Line) -> Entry:
     """The entry for a line, beside its end."""
     drawn = line.drawn
@@ -85,6 +93,8 @@ class Axes:
         width: float = 440.0,
         height: float = 290.0,
         grid: str = "xy",
+        beside: Sequence[Note] = (),
+        name_room: float = TICK_ROOM,
         empty: str = "",
         clipped: bool = False,
     ) -> None:
@@ -94,12 +104,13 @@ class Axes:
         self.key = list(key)
         self.width, self.height = width, height
         self.grid, self.empty, self.clipped = grid, empty, clipped
+        self.beside, self.name_room = list(beside), name_room
         self.x_ticks = fitting(x, width, lambda tick: width_of(tick.label, TICK) + 14, int(width // 40))
         self.y_ticks = fitting(y, height, lambda tick: TICK * 1.5, int(height // 36) if y_is_number(y) else 1000)
         self._measure()
 
     def _measure(self) -> None:
-        self.names = [shortened(tick.label, TICK_ROOM, TICK) for tick in self.y_ticks]
+        self.names = [shortened(tick.label, self.name_room, TICK) for tick in self.y_ticks]
         widest = max((width_of(name, TICK) for name in self.names), default=0.0)
         self.left = widest + 12 + (NAME * 1.5 if self.y_label else 0)
         self.top = CAPTION * 1.7 if self.caption else TICK / 2
@@ -115,7 +126,8 @@ class Axes:
         self.column_widths = [
             max(min(width_of(entry.name, KEY), KEY_ROOM) for entry in column) + _SAMPLE + 24 for column in self.columns
         ]
-        self.right = max(beyond, sum(self.column_widths))
+        notes = max((width_of(note.words, TICK, bold=note.strong) + 10 for note in self.beside), default=0.0)
+        self.right = max(beyond, sum(self.column_widths), notes)
 
     def size(self) -> tuple[float, float]:
         return self.left + self.width + self.right, self.top + self.height + self.bottom
@@ -151,6 +163,12 @@ class Axes:
             inside = [
                 text(x + self.width / 2, y + self.height / 2, self.empty, anchor="middle", colour="muted", size=NAME)
             ]
+        for note in self.beside:
+            up = y + (1.0 - self.y.share(note.line)) * self.height
+            colour = "ink" if note.strong else "muted"
+            inside.append(
+                text(x + self.width + 8, up + TICK * 0.36, note.words, size=TICK, bold=note.strong, colour=colour)
+            )
         return [*drawn, *inside, *self._key(x + self.width, y)]
 
     def _frame(self, x: float, y: float, left: float) -> list[str]:

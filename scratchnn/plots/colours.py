@@ -31,7 +31,8 @@ _ROOT = "scratchnn-figure"
 # What the elements of a class look like: a property that takes a colour, or declarations as they are.
 _COLOURED = {"f": "fill", "s": "stroke"}
 _PLAIN = {
-    "nn-halo": "paint-order:stroke;stroke-width:3px;stroke-linejoin:round",
+    "nn-halo": "paint-order:stroke;stroke-width:4px;stroke-linejoin:round",
+    "nn-rim": "paint-order:stroke",  # under the symbols, so that many on one spot do not hide each other
     "nn-pixels": "image-rendering:crisp-edges;image-rendering:pixelated",
     "nn-edges": "shape-rendering:crispEdges",
 }

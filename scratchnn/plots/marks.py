@@ -118,9 +118,9 @@ def symbols(series: int, places: Iterable[Point], radius: float, *, opacity: flo
     path = "".join(outline(series, x, y, radius) for x, y in places)
     if not path:
         return ""
-    look = f"{fill(colour_of(series))} {stroke('paper')}"
+    look = f"{fill(colour_of(series))} {stroke('paper')} nn-rim"
     shown = None if opacity is None else f"{opacity:.2f}"
-    return element("path", d=path, class_=look, stroke_width="0.7", fill_opacity=shown)
+    return element("path", d=path, class_=look, stroke_width="1.4", fill_opacity=shown)
 
 
 class Line:
@@ -226,6 +226,25 @@ class Cloud(Points):
     def draw(self, place: Place, earlier: list[list[Point]] | None = None) -> list[str]:
         path = "".join(outline(0, *place(point), self.radius) for point in self.points)
         return [element("path", d=path, class_=fill("muted"), fill_opacity="0.55")] if path else []
+
+
+class Bar:
+    """A bar from 0 to a value, along a line of names."""
+
+    def __init__(self, line: int, value: float, colour: int, *, opacity: float = 1.0) -> None:
+        self.line, self.value, self.colour, self.opacity = line, value, colour, opacity
+
+    def extent(self) -> Extent:
+        return [0.0, self.value], []
+
+    def draw(self, place: Place, earlier: list[list[Point]] | None = None) -> list[str]:
+        (left, y), (right, _) = place((0.0, self.line)), place((self.value, self.line))
+        return [
+            element(
+                "rect", x=left, y=y - 7, width=right - left, height=14, rx=1.5, class_=fill(self.colour),
+                fill_opacity=f"{self.opacity:.2f}",
+            )
+        ]  # fmt: skip
 
 
 class Rule:

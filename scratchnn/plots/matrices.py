@@ -29,17 +29,30 @@ NORMALIZE = ("true", "pred", "all")
 
 
 def confusion_matrix(
-    matrix: Any, labels: Any = None, *, normalize: str | None = None, title: str = "Confusion matrix"
+    y_true: Any,
+    y_pred: Any = None,
+    *,
+    labels: Any = None,
+    normalize: str | None = None,
+    title: str = "Confusion matrix",
 ) -> Figure:
     """How often a class (row) was taken for which (column): what is right in one colour, mistakes in another.
 
-    ``matrix`` is square (classes x classes), as scikit-learn's and ``scratchnn.metrics.confusion_matrix`` give it;
-    ``labels`` names the classes. ``normalize`` "true", "pred" or "all" shows shares of the rows, the columns or all
-    instead of counts. A cell is the darker the larger its share of the row, by the square root: single mistakes can be
-    seen beside a thousand right ones.
+    ``y_true`` and ``y_pred`` are labels, one a row; ``labels`` says which of them there are and in which order. Or
+    there is no ``y_pred``, and ``y_true`` is the matrix itself (classes x classes), as
+    ``scratchnn.metrics.confusion_matrix`` and scikit-learn's give it; then ``labels`` names its classes. ``normalize``
+    "true", "pred" or "all" shows shares of the rows, the columns or all instead of counts. A cell is the stronger the
+    larger its share of the row, by the square root: single mistakes can be seen beside a thousand right ones.
 
-    Raises ``DataError`` for what is no such matrix, ``ArgumentError`` for another way to normalize.
+    Raises ``DataError`` for what are no such labels or no such matrix, ``ArgumentError`` for another way to normalize.
     """
+    matrix = y_true
+    if y_pred is not None:
+        from ..metrics.classification import confusion_matrix as counted
+        from ..metrics.classification import unique_labels
+
+        labels = unique_labels(y_true, y_pred) if labels is None else labels
+        matrix = counted(y_true, y_pred, labels=labels)
     rows = [finite_numbers(row, f"matrix: row {place}") for place, row in enumerate(listed(matrix, "matrix"))]
     if not rows or any(len(row) != len(rows) for row in rows) or min(map(min, rows)) < 0:
         raise DataError(f"matrix must be square, with no number below 0, got {shown(matrix)}")
