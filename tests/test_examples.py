@@ -30,6 +30,7 @@ NAMES = {
     "autoencoder_digits",
     "cnn_patterns",
     "defaults",
+    "digits_in_pictures",
     "learning_rates",
     "linear_regression",
     "mini_mnist_perceptron",
@@ -176,6 +177,16 @@ def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: 
     top = min(float(place.split()[1]) for line in lines for place in line)
     assert [float(line[-1].split()[1]) == top for line in lines] == [False] * 6 + [True] * 2  # the last leave there
     assert len({line[0] for line in lines}) == 1
+
+
+def test_digits_in_pictures(run: Run) -> None:
+    assert run("digits_in_pictures", pictures=3)["accuracy"] > 0.85
+
+
+@pytest.mark.slow
+def test_the_picture_that_comes_along_is_what_its_example_draws(tmp_path: Path) -> None:
+    import_module("digits_in_pictures").main(["--out", str(tmp_path)])
+    assert (tmp_path / "digits_learned.svg").read_bytes() == (EXAMPLES / "digits_learned.svg").read_bytes()
 
 
 @pytest.mark.slow

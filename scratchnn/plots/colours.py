@@ -5,8 +5,8 @@ any two of them differ by 0.08 at least in OKLab (Ottosson, 2020), as seen by al
 green or blue cones (Machado, Oliveira and Fernandes, IEEE Transactions on Visualization 15, 2009). Colour is never the
 only cue: each series has a shape too, and whatever is dashed in one theme is dashed in the other.
 
-A colour is a CSS variable, so that one file is light or dark as its reader's system is; where a program knows no
-variables, it finds the light colour before.
+A colour is a CSS variable, so that one file is light or dark as its reader's system is; a program that knows no
+variables finds the light colour as it is.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ def style(body: str, theme: str) -> str:
         rules.append(f".{_ROOT} .nn-ink-image{{filter:invert(1)}}" * ("nn-ink-image" in body) + "}")
     elif theme == "dark" and "nn-ink-image" in body:
         rules.append(f".{_ROOT} .nn-ink-image{{filter:invert(1)}}")
-    for letter, name in _COLOURED.items():
-        for colour, value in first.items():
-            if f"nn-{letter}-{colour}" in body:
-                rules.append(f".nn-{letter}-{colour}{{{name}:{value};{name}:var(--nn-{colour})}}")
+    used = [(letter, colour) for letter in _COLOURED for colour in first if f"nn-{letter}-{colour}" in body]
+    rules += [f".nn-{letter}-{colour}{{{_COLOURED[letter]}:{first[colour]}}}" for letter, colour in used]
+    varied = [f".nn-{letter}-{colour}{{{_COLOURED[letter]}:var(--nn-{colour})}}" for letter, colour in used]
+    rules.append(f"@supports (fill:var(--nn-ink)){{{''.join(varied)}}}")
     rules += [f".{name}{{{declarations}}}" for name, declarations in _PLAIN.items() if name in body]
     return "\n".join(rules)
 

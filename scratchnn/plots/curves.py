@@ -136,7 +136,7 @@ def _panel(measure: str, runs: Mapping[str, History], log: bool, notes: list[str
     return Axes(
         around([x for line in marks for x, _ in line.points], margin=0.02, whole=True), scale, marks,
         caption=measure.replace("_", " "), x_label="epoch", key=[entry_of(name, line) for name, line in lines],
-        empty="no epochs yet", width=380.0,
+        empty="no epochs yet", width=340.0,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from zlib import crc32
 from ..checks import chosen, require_size, shown, shown_path
 from ..errors import ArgumentError
 from ..saving.atomic import write_atomically
-from .axes import Panel
+from .axes import Axes, Panel
 from .colours import THEMES, fill, root_class, style
 from .lettering import LINE, escaped, plain, wrapped
 from .marks import element, numeral, text
@@ -57,6 +57,10 @@ class Figure:
 
     def _measure(self) -> None:
         """Where everything is: a column is as wide as its widest panel, a row as high as its highest."""
+        for column in range(self.columns):  # axes that go up stand one below the other
+            below = [panel for panel in self.panels[column :: self.columns] if isinstance(panel, Axes)]
+            for panel in below:
+                panel.left = max(other.left for other in below)
         sizes = [panel.size() for panel in self.panels]
         columns = range(min(self.columns, len(sizes)))
         rows = range(0, len(sizes), self.columns)

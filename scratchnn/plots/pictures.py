@@ -68,7 +68,7 @@ def images(
     if truth and guesses:
         right = sum(a == b for a, b in zip(truth, guesses))
         told += f" {right:,} of {count:,} predictions are right ({share(right, count)})."
-        notes.insert(0, f"{count - right:,} of {count:,} wrong.")
+        notes.insert(0, f"{count - right:,} of {count:,} wrong." * (right > 0))
     side = _side(sizes)
     grid = Tiles([tiles], side)
     if columns is None:

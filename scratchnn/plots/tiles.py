@@ -59,7 +59,8 @@ class Tiles:
         top = CAPTION * 1.7 if self.caption else 4.0
         foot = 34.0 if self.largest is not None else 0.0
         across = self.left + self.cell * max(map(len, self.rows))
-        return max(across, 220.0 if self.largest is not None else 0.0), top + self.line * len(self.rows) + foot
+        least = max(width_of(self.caption, CAPTION, bold=True) + 4, 220.0 if self.largest is not None else 0.0)
+        return max(across, min(least, 220.0)), top + self.line * len(self.rows) + foot
 
     def draw(self, left: float, top: float) -> list[str]:
         drawn = []

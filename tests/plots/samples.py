@@ -101,7 +101,7 @@ SAMPLES: dict[str, Callable[[], Any]] = {
     "confusion of 26": lambda: plots.confusion_matrix(matrix(26), labels=[chr(65 + k) for k in range(26)]),
     "images": lambda: plots.images(digits(24), [k % 10 for k in range(24)], [k % 10 - (k % 7 == 3) for k in range(24)]),
     "images of words": lambda: plots.images(
-        digits(7), [NASTY] * 7, [WORDS[9]] * 7, columns=3, title="Words that are too long below images"
+        digits(7), [NASTY] * 7, [WORDS[9]] * 6 + [NASTY], columns=3, title="Words that are too long below images"
     ),
     "images, too many": lambda: plots.images(digits(10000)),
     "images in rows": lambda: plots.images({"digit": digits(6), "made again": digits(6), NASTY: digits(3)}),
