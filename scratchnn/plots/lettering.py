@@ -21,7 +21,7 @@ _WIDTHS = {
     character: width
     for width, characters in {
         28: "'ijl", 32: "IJ ,.", 36: "/:;\\|f-", 40: "()[]t!r", 50: "\"*_`", 53: "sz?", 57: "cLFk", 61: "vxyPTYaoe",
-        64: "ESbdghnpqu$0123456789{}", 69: "KAVBRXZ", 75: "CUHNDG&", 80: "OQw", 84: "#+<=>^~", 97: "Mm%W@",
+        64: "ESbdghnpqu$0123456789{}", 69: "KAVBRXZ", 75: "CUHNDG&", 80: "OQw", 84: "#+<=>^~−±", 100: "Mm%W@…",
     }.items()
     for character in characters
 }  # fmt: skip
