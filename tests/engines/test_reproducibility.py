@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +212,14 @@ def version_of(python: Path) -> str | None:
     """Such as "cpython 3.12"; None for what is no Python that the package runs on."""
     program = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
     try:
-        told = subprocess.run([str(python), "-c", program], capture_output=True, text=True, timeout=60)
+        told = subprocess.run([str(python), "-S", "-c", program], capture_output=True, text=True, timeout=60)
         name, major, minor = told.stdout.split()
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
     return f"{name} {major}.{minor}" if (int(major), int(minor)) >= (3, 9) else None
 
 
+@cache
 def find_pythons() -> dict[str, Path]:
     """One of each version, the one that runs the tests first."""
     found = {f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}": Path(sys.executable)}

@@ -459,6 +459,14 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
     assert not model.stop_training
 
 
+@pytest.fixture(scope="module")
+def with_adam(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The record of a finished run with Adam."""
+    path = tmp_path_factory.mktemp("with_adam") / "run"
+    fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path)
+    return records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -470,10 +478,10 @@ def test_what_cannot_be_true_of_this_run_is_refused_and_changes_nothing(
         (lambda s: s["momentum"][0].update(doubles=b"\xff" * 8 * 64 * 20), "numbers that are not finite"),
     ],
 )
-def test_what_adam_cannot_remember_is_refused(change: Callable[[Any], Any], reason: str, tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    fit(settings("lanes"), StopsNowAndThen(), KINDS["adam"], checkpoint=path)
-    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
+def test_what_adam_cannot_remember_is_refused(
+    change: Callable[[Any], Any], reason: str, with_adam: dict[str, Any], tmp_path: Path
+) -> None:
+    path, record = tmp_path / "run", loads(dumps(with_adam))
     change(record["state"])
     record["sha256"] = checkpoint._digest(record["settings"], record["state"])
     records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
@@ -589,38 +597,55 @@ def test_a_schedule_of_ones_own_is_resumed_and_keeps_its_methods(tmp_path: Path)
             go(True)
 
 
+INNER: dict[str, Callable[[], Any]] = {"mean": Mean, "cosine": lambda: CosineSchedule(3)}
+
+
+def warmed_up(path: Path, inner: str, epochs: int) -> Any:
+    """The weights of a run whose rate is warmed up for an epoch and then handed over to ``inner``."""
+    model = settings("lanes")
+    schedule = WarmUp(1, INNER[inner]())
+    model.fit(X, Y, epochs=epochs, batch_size=32, schedule=schedule, checkpoint=path, resume=True)
+    return model.weights
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """The record of such a run after two epochs, by the name of the inner schedule."""
+    folder = tmp_path_factory.mktemp("warm")
+    for inner in INNER:
+        warmed_up(folder / inner, inner, 2)
+    return {inner: records.load_record(folder / inner, checkpoint.FORMAT, (checkpoint.VERSION,)) for inner in INNER}
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_a_warm_up_is_resumed_with_the_schedule_it_hands_over_to(
+    inner: str, warm: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    records.save_record(tmp_path / "run", checkpoint.FORMAT, checkpoint.VERSION, warm[inner])
+    assert warmed_up(tmp_path / "run", inner, 4) == warmed_up(tmp_path / "at once", inner, 4)
+
+
 @pytest.mark.parametrize(
     ("inner", "change", "message"),
     [
-        (Mean, lambda s: s["then"].update(rate=1.0), "'rate' of a schedule is no state of it"),
-        (Mean, lambda s: s["then"].update(base=[]), r"base of the schedule cannot be \[\]"),
-        (Mean, lambda s: s.update(then=None), "then of the schedule cannot be None"),
-        (Mean, lambda s: s.update(rate=1.0), "'rate' of a schedule is no state of it"),
-        (lambda: CosineSchedule(3), lambda s: s["then"].update(epochs=4), "the schedule stands elsewhere"),
-        (lambda: CosineSchedule(3), lambda s: s.update(then=None), "the schedule stands elsewhere"),
-        (lambda: CosineSchedule(3), lambda s: s["then"].update(more=1), "the schedule stands elsewhere"),
+        ("mean", lambda s: s["then"].update(rate=1.0), "'rate' of a schedule is no state of it"),
+        ("mean", lambda s: s["then"].update(base=[]), r"base of the schedule cannot be \[\]"),
+        ("mean", lambda s: s.update(then=None), "then of the schedule cannot be None"),
+        ("mean", lambda s: s.update(rate=1.0), "'rate' of a schedule is no state of it"),
+        ("cosine", lambda s: s["then"].update(epochs=4), "the schedule stands elsewhere"),
+        ("cosine", lambda s: s.update(then=None), "the schedule stands elsewhere"),
+        ("cosine", lambda s: s["then"].update(more=1), "the schedule stands elsewhere"),
     ],
 )
-def test_a_warm_up_is_resumed_with_the_schedule_it_hands_over_to(
-    inner: Any, change: Callable[[Any], Any], message: str, tmp_path: Path
+def test_a_warm_up_that_cannot_be_is_refused(
+    inner: str, change: Callable[[Any], Any], message: str, warm: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    path = tmp_path / "run"
-
-    def go(epochs: int) -> Any:
-        model = settings("lanes")
-        model.fit(X, Y, epochs=epochs, schedule=WarmUp(1, inner()), checkpoint=path, resume=True)
-        return model.weights
-
-    go(2)
-    record = records.load_record(path, checkpoint.FORMAT, (checkpoint.VERSION,))
-    resumed = go(4)
-    path.unlink()
-    assert go(4) == resumed
+    path, record = tmp_path / "run", loads(dumps(warm[inner]))
     change(record["state"]["schedule"])
     record["sha256"] = checkpoint._digest(record["settings"], record["state"])
     records.save_record(path, checkpoint.FORMAT, checkpoint.VERSION, record)
     with pytest.raises(ModelFileError, match=message):
-        go(4)
+        warmed_up(path, inner, 4)
 
 
 def test_settings_that_make_no_sense() -> None:
@@ -639,9 +664,29 @@ def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
 MOVES = [("lanes", "linalg"), ("linalg", "lanes"), (Lanes(64), "lanes"), ("linalg", "numpy"), ("numpy", "lanes")]
 
 
-@pytest.mark.parametrize("optimizer", [{"momentum": 0.9}, {"optimizer": "adam", "momentum": None, "lr": 0.01}])
+KEEPING: dict[str, dict[str, Any]] = {
+    "momentum": {"momentum": 0.9},
+    "adam": {"optimizer": "adam", "momentum": None, "lr": 0.01},
+}
+
+
+def long_run(engine: Any, kept: str, **more: Any) -> tuple[Model, Any]:
+    """A model, and what became of its run of four epochs."""
+    model = Model(64, 12, seed=3, engine=engine)
+    return model, model.fit(X, Y, **{"epochs": 4, "batch_size": 16, "lr": 0.05, **KEEPING[kept], **more})
+
+
+@pytest.fixture(scope="module")
+def wanted() -> dict[str, Any]:
+    """The losses of runs that stay where they are."""
+    return {kept: long_run("linalg", kept)[1].loss for kept in KEEPING}
+
+
+@pytest.mark.parametrize("kept", KEEPING)
 @pytest.mark.parametrize(("first", "then"), MOVES)
-def test_a_run_goes_on_on_another_engine(first: Any, then: Any, optimizer: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_goes_on_on_another_engine(
+    first: Any, then: Any, kept: str, wanted: dict[str, Any], tmp_path: Path
+) -> None:
     """What the optimizer remembers goes along: without it, the losses would be others from the first batch on."""
     if "numpy" in (first, then):
         pytest.importorskip("numpy")
@@ -650,10 +695,7 @@ def test_a_run_goes_on_on_another_engine(first: Any, then: Any, optimizer: dict[
         def on_epoch_end(self, model: Any, run: Any) -> None:
             model.stop_training = run.epoch == 2
 
-    settings = {"epochs": 4, "batch_size": 16, "lr": 0.05, **optimizer}
-    whole, begun, ended = (Model(64, 12, seed=3, engine=engine) for engine in ("linalg", first, then))
-    wanted = whole.fit(X, Y, **settings)
-    begun.fit(X, Y, callbacks=[Stops()], checkpoint=tmp_path / "run", **settings)
-    history = ended.fit(X, Y, callbacks=[Stops()], checkpoint=tmp_path / "run", resume=True, **settings)
-    assert history.loss == pytest.approx(wanted.loss, rel=2e-3)
+    long_run(first, kept, callbacks=[Stops()], checkpoint=tmp_path / "run")
+    ended, history = long_run(then, kept, callbacks=[Stops()], checkpoint=tmp_path / "run", resume=True)
+    assert history.loss == pytest.approx(wanted[kept], rel=2e-3)
     assert ended.engine == (then if isinstance(then, str) else "lanes")
