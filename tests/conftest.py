@@ -17,6 +17,11 @@ from hypothesis import settings
 
 from tests.commands import Result, Runner
 
+# Threads of array libraries cost far more than they bring with matrices as small as those here.
+# A library reads this when it is imported, which no conftest does.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
 settings.register_profile("repeatable", max_examples=25, derandomize=True, deadline=None, database=None)
 # Eight times as many, for those who change what they look at; TEST_PROFILE=thorough takes a while.

@@ -34,14 +34,17 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.mutated_idx, {"count": 200}),
     (ordeals.absurd_windows, {"count": 120}),
     (mutations.mutated_models, {"count": 400}),
-    (mutations.mutated_checkpoints, {"count": 250}),
+    (mutations.mutated_checkpoints, {"count": 60}),
     (ordeals.odd_commands, {"count": 300}),
     (ordeals.interrupted_at_every_line, {"step": 97}),
     (misuse.every_name, {"every": 29}),
 ]
 
 
-@pytest.mark.parametrize(("ordeal", "sizes"), SHORT, ids=lambda value: getattr(value, "__name__", ""))
+LONGER = [pytest.param(mutations.mutated_checkpoints, {"count": 250}, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("ordeal", "sizes"), [*SHORT, *LONGER], ids=lambda value: getattr(value, "__name__", ""))
 def test_ordeal(ordeal: Callable[..., str], sizes: dict[str, Any], tmp_path: Path) -> None:
     assert ordeals.run_apart(ordeal, tmp_path, **sizes)
 

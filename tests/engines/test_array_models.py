@@ -40,6 +40,7 @@ from scratchnn.engines.arrays import ArrayEngine
 from scratchnn.errors import TrainingDiverged
 from tests.engines.test_vocabulary import require_copies
 from tests.plain import PLAIN
+from tests.products import product
 
 
 def _numpy(dtype: str = "float64") -> ArrayEngine:
@@ -270,9 +271,12 @@ def test_a_search_may_choose_among_engines() -> None:
 # --- moving -----------------------------------------------------------------------------------------------------------
 
 
-@on_exact
-@pytest.mark.parametrize("other", ["linalg", "lanes", "numpy", "float32"])
-@pytest.mark.parametrize("name", ["classifier", "images", "regression"])
+@product(
+    lambda make, other, name: make == "numpy" or name == "regression" or (other == "lanes" and name == "images"),
+    make=EXACT,
+    other={other: other for other in ("linalg", "lanes", "numpy", "float32")},
+    name={name: name for name in ("classifier", "images", "regression")},
+)
 def test_a_model_moves_from_engine_to_engine(make: Any, other: Any, name: str, tmp_path: Path) -> None:
     build, X, y = MODELS[name]
     other = _numpy("float32") if other == "float32" else other
@@ -304,9 +308,16 @@ class Stop(Callback):  # type: ignore[misc]
             raise RuntimeError("stopped")
 
 
-@on_all
-@pytest.mark.parametrize("how", [{}, {"optimizer": "adam"}, {"schedule": "plateau"}], ids=["sgd", "adam", "plateau"])
-@pytest.mark.parametrize("name", ["dropout", "images", "regression"])
+RESUMED = {"sgd": {}, "adam": {"optimizer": "adam"}, "plateau": {"schedule": "plateau"}}
+RESUMED_QUICK = {("dropout", "adam"), ("regression", "plateau"), ("images", "sgd")}
+
+
+@product(
+    lambda make, name, how: (name, how) in RESUMED_QUICK and (make in EXACT or how == "adam"),
+    make={**EXACT, **SHORT},
+    name={name: name for name in ("dropout", "images", "regression")},
+    how=RESUMED,
+)
 def test_a_resumed_run_ends_as_one_that_never_stopped(make: Any, name: str, how: Any, tmp_path: Path) -> None:
     build, X, y = MODELS[name]
     how = {**how, "epochs": 3, "batch_size": 16}
