@@ -29,6 +29,32 @@ settings.register_profile("thorough", settings.get_profile("repeatable"), max_ex
 settings.load_profile(os.environ.get("TEST_PROFILE", "repeatable"))
 
 
+MOST_PROCESSES = 8  # each imports all tests anew; more of them would not end sooner
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in several processes, where pytest-xdist is installed and nothing is said about it.
+
+    Files or tests that are named or chosen by ``-k``, a debugger and output that is to be seen at once (``-s``) are left
+    in one process, as everything is with ``-n 0``.
+    """
+    option = config.option
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
+        return
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not (option.keyword or option.collectonly)
+    alone = option.usepdb or option.trace or option.capture == "no"
+    if whole and not alone and option.numprocesses is None and option.dist == "no" and not option.tx:
+        processes = min(processors(), MOST_PROCESSES)
+        if processes > 1:
+            option.numprocesses, option.dist = processes, "worksteal"  # fixtures of a module are made once, mostly
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @pytest.fixture(scope="session")
 def np() -> ModuleType:
     """NumPy, or skip."""
