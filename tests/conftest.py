@@ -36,8 +36,8 @@ MOST_PROCESSES = 8  # each imports all tests anew; more of them would not end so
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes, where pytest-xdist is installed and nothing is said about it.
 
-    Files or tests that are named or chosen by ``-k``, a debugger and output that is to be seen at once (``-s``) are left
-    in one process, as everything is with ``-n 0``.
+    In one process, as with ``-n 0``, stay files or tests that are named or chosen by ``-k``, a debugger, and output that
+    is to be seen at once (``-s``).
     """
     option = config.option
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
