@@ -98,12 +98,16 @@ class Optimizer(Computing):
             return parameter.gradient
         return self.ops.add_scaled(parameter.gradient, parameter.value, self.weight_decay)
 
+    def _shrunk(self, parameter: Any) -> Matrix:
+        """The value that a step starts from."""
+        return parameter.value
+
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
         values = []
         for number, (parameter, direction) in enumerate(zip(parameters, directions)):
             try:
-                values.append(self.ops.add_scaled(parameter.value, direction, -self.lr))
+                values.append(self.ops.add_scaled(self._shrunk(parameter), direction, -self.lr))
             except OverflowError as error:
                 raise type(error)(f"parameter {number}, {parameter.name}: {error}") from None
         for parameter, value in zip(parameters, values):
@@ -287,14 +291,13 @@ class Adam(Adaptive):
         super().__init__(lr, epsilon, weight_decay)
 
     def directions(self, gradients: Sequence[Matrix]) -> list[Matrix]:
-        self.means = self._running(self.means, self.beta1, 1.0 - self.beta1, gradients)
         self.squares = self._running_squares(self.beta2, 1.0 - self.beta2, gradients)
+        self.means = self._running(self.means, self.beta1, 1.0 - self.beta1, gradients)
+        # m̂ / (√ŝ + ε) with fewer divisions: what the hats divide by is the same for all numbers.
         first, second = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
-        epsilon, sqrt, ops = self.epsilon, self.ops.sqrt, self.ops
-        return [
-            ops.map(lambda m, s: (m / first) / (sqrt(s / second) + epsilon), m, s)
-            for m, s in zip(self.means, self.squares)
-        ]
+        slope, start = first / math.sqrt(second), first * self.epsilon
+        sqrt, ops = self.ops.sqrt, self.ops
+        return [ops.map(lambda m, s: m / (slope * sqrt(s) + start), m, s) for m, s in zip(self.means, self.squares)]
 
 
 class AdamW(Adam):
@@ -317,11 +320,8 @@ class AdamW(Adam):
     def _decayed_gradient(self, parameter: Any) -> Matrix:
         return parameter.gradient
 
-    def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
-        if self.weight_decay:
-            pairs = zip(directions, parameters)
-            directions = [self.ops.add_scaled(d, parameter.value, self.weight_decay) for d, parameter in pairs]
-        super()._move(parameters, directions)
+    def _shrunk(self, parameter: Any) -> Matrix:
+        return self.ops.add_scaled(parameter.value, parameter.value, -self.lr * self.weight_decay)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -142,7 +142,8 @@ class Engine:
         ``f`` uses operators and the functions above. A matrix of one row counts for every row, one of one column for
         every column: (n x m), (1 x m), (n x 1) give n x m. An engine may hand ``f`` whole arrays: so it has ``where``
         and not ``if``, ``maximum`` and not ``max``, & and | and not ``and`` and ``or``, and changes nothing in place
-        (no ``+=``). ``ArgumentError`` says so where a formula cannot be given arrays.
+        (no ``+=``); it may call ``f`` once for all numbers, so ``f`` draws none at random. ``ArgumentError`` says so
+        where a formula cannot be given arrays.
         """
         raise NotImplementedError
 

@@ -30,12 +30,14 @@ does to training is far less: the loss of every epoch agrees with that of ``lina
 from __future__ import annotations
 
 import math
-from itertools import compress, repeat
+from itertools import chain, compress, repeat
 from operator import is_not, mul
 
 from ... import linalg
 from ..base import Engine
 from ..lists import LISTS
+from .formulas import FUNCTIONS, Expression, Formulas, leak
+from .layout import ROUNDING
 from .matrix import (
     EXPONENT_STEP,
     GRADIENT_BITS,
@@ -49,6 +51,7 @@ from .matrix import (
     Entry,
     FloatRows,
     Forms,
+    FormulaMatrix,
     Inputs,
     LaneMatrix,
     Rows,
@@ -91,6 +94,11 @@ MOST_STEP_BITS = 29  # where there is room for more: an int of one of CPython's 
 SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 FEW_ROWS = 32  # a weight of no more rows has tables without a bias, which would have to be taken off every result
+MOST_ROUNDED = 48  # bits of a lane, up to which a double that was rounded has it in its low bytes
+FEW_NUMBERS = 256  # a formula is not worth reading for fewer
+NUMBERS_AT_ONCE = 2048  # that a formula is computed of: their lists stay in a processor's cache
+CHEAPER_PAIRS = 16  # the product of a pair of rows costs as much as so many numbers of a gradient
+MOST_CANCELLED = 16  # how many times larger terms may be than their sum before its last bits are lost
 SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
 
 
@@ -116,12 +124,17 @@ class Lanes(Forms, Engine):
     name = "lanes"
     loss_engine = LISTS  # outputs are few, and their losses have no form in lanes
     divided = False  # whether other processes compute some of the rows of a product: see ``shared``
+    exp, log, log1p = FUNCTIONS["exp"], FUNCTIONS["log"], FUNCTIONS["log1p"]
+    sqrt, tanh, erf = FUNCTIONS["sqrt"], FUNCTIONS["tanh"], FUNCTIONS["erf"]
+    sigmoid, softplus = FUNCTIONS["sigmoid"], FUNCTIONS["softplus"]
+    maximum, where = FUNCTIONS["maximum"], FUNCTIONS["where"]
 
     def __init__(self, width: int | None = None) -> None:
         if width is not None and width not in WIDTHS:
             raise ValueError(f"lanes of this engine can be {WIDTHS} bits wide, got {width!r}")
         super().__init__(48 if width is None else width)
         self.forced = width is not None
+        self._formulas = Formulas()
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
 
     @classmethod
@@ -275,7 +288,7 @@ class Lanes(Forms, Engine):
                 planned.append((len(data), table, base, offset, entry or ints))
                 row = 0
             elif often:
-                row = self._often(table, entry, offset)
+                row = entry.product(table, offset)
             else:
                 row = sum(map(mul, gather(table) if gather else table, ints), offset)
             data.append(row)
@@ -353,17 +366,9 @@ class Lanes(Forms, Engine):
             pick, ints, total = (row.gather, row.ints, row.total) if isinstance(row, Entry) else (None, row, 0)
             start = offset - base * (total or sum(ints)) if base else offset
             rows.append(
-                self._often(table, row, start) if often else sum(map(mul, pick(table) if pick else table, ints), start)
+                row.product(table, start) if often else sum(map(mul, pick(table) if pick else table, ints), start)
             )
         return rows
-
-    def _often(self, table: Sequence[int], entry: Entry, start: int) -> int:
-        """The same sum for pixels, those together that are equal."""
-        gather, _, ints, groups = entry.split()
-        row: int = sum(map(mul, gather(table) if gather else table, ints), start)
-        for v, pick, _ in groups:
-            row += v * sum(pick(table))
-        return row
 
     def _even(self, weight: LaneMatrix) -> tuple[Block, list[float]]:
         """The rows of a weight, each divided by the power of two that makes its largest number about 1, and these
@@ -449,11 +454,16 @@ class Lanes(Forms, Engine):
         a, b = self.own(a), self.own(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
-        if a.floats is not None and b.floats is not None:
+        if type(b) is FormulaMatrix and b.unread and a.rows is not None and a.samples is None:
+            block = self._moved(a.rows, b, factor)
+            if block is not None:
+                return LaneMatrix(self.width, a.shape, rows=block)
+        if a.floats is not None and b.floats is not None and (a.rows is None or b.rows is None):
             return self._added_as_floats(a.floats, b.floats, factor)
         if a.samples is not None or b.samples is not None:
             return self._added_row_by_row(a, b, factor)
-        if b.product is not None and b.rows is None and self.rows_of(a).bound:
+        # Only into a weight: what is kept of gradients must not depend on whether somebody has looked at them.
+        if b.product is not None and b.rows is None and a.product is None and self.rows_of(a).bound:
             block = self._stepped(self.rows_of(a), *b.product, factor, b.shape[1])
             if block is not None:
                 return LaneMatrix(self.width, a.shape, rows=block)
@@ -543,6 +553,31 @@ class Lanes(Forms, Engine):
             return None
         return self._as_weight(first, Block(data, first.scale, first.bound + step), changed, width)
 
+    def _moved(self, first: Block, step: FormulaMatrix, factor: float) -> Block | None:
+        """first + factor·step, where the step is computed in units of the first; None where it does not fit these."""
+        ratio, width = factor / first.scale, step.shape[1]
+        if self.width > MOST_ROUNDED or not SMALLEST < abs(ratio) < LARGEST or not first.bound:
+            return None
+        in_units = Expression("({0} * {1} + {2})", step.expression, ratio, ROUNDING)
+        layout, changed, steps = self.layout(width), [], []
+        compute, alive = self._reading(in_units, step.matrices, step.shape)
+        if len(alive) < step.shape[0] and list(compute(None)) != [[ROUNDING]]:  # where all is 0, the step is not
+            alive = range(step.shape[0])
+        for values in compute(alive):
+            rows = layout.pack_small(values)
+            if rows is None:
+                return None
+            steps += rows
+        data = list(first.data)
+        for i, row in zip(alive, steps):
+            if row:
+                data[i] += row
+                changed.append(i)
+        bound = first.bound + (1 << layout.most_bits(steps))
+        if bound > 1 << self.capacity:
+            return None
+        return self._as_weight(first, Block(data, first.scale, bound), changed, width)
+
     def _as_weight(self, before: Block, block: Block, changed: Sequence[int], width: int) -> Block:
         """A sum with a bound that leaves room for the next step, and with the tables of what was there before.
 
@@ -629,8 +664,9 @@ class Lanes(Forms, Engine):
             rows = [[factor * v for v in row] for row in m.floats]
             largest_in(rows)
             return self.from_rows(rows)
-        if m.product is not None:
-            self.rows_of(m)
+        if m.product is not None and m.rows is None:
+            x, samples = m.product
+            return LaneMatrix(self.width, m.shape, product=(x, samples.scaled(factor)))
         lanes, columns = [block and block.scaled(factor) for block in (m.rows, m.columns)]
         return LaneMatrix(
             self.width, m.shape, rows=lanes, columns=columns, samples=m.samples and m.samples.scaled(factor)
@@ -650,9 +686,98 @@ class Lanes(Forms, Engine):
         data = self.layout(m.shape[1]).gate(samples.data, mask)
         return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, samples.sizes))
 
-    def map(self, f: Callable[..., float], *matrices: Operand) -> LaneMatrix:
-        """Through floats."""
+    def map(self, f: Callable[..., Any], *matrices: Operand) -> LaneMatrix:
+        """In lanes where ``f`` has a form in them, otherwise through floats, as one formula for all numbers."""
+        shape, formulas = matrices[0].shape, self._formulas
+        many = shape[0] * shape[1] >= FEW_NUMBERS
+        # Whether lanes are used must not depend on how many rows there are.
+        if (many or formulas.may_leak(f)) and all(m.shape == shape for m in matrices):
+            expression = formulas.read(f, len(matrices))
+            leaking = None if expression is None else leak(expression)
+            if leaking is not None:
+                looked_at, scaled, slope = leaking
+                result = self._leaking(matrices[looked_at], matrices[scaled], slope)
+                if result is not None:
+                    return result
+            if expression is not None and many:
+                if self.learning and all(m.samples is None for m in map(self.own, matrices)):
+                    for m in matrices:
+                        if isinstance(m, LaneMatrix) and m.product is not None:
+                            self.rows_of(m)  # once, before another operation makes a product of its own of it
+                    return FormulaMatrix(self.width, shape, self._computed, expression, matrices)
+                return self._of_floats(self._computed(expression, matrices, shape))
         return self._of_floats(linalg.map(f, *map(self.to_rows, matrices)))
+
+    def _computed(self, expression: Expression, matrices: Sequence[Operand], shape: Shape) -> Rows:
+        """The rows of what a formula gives."""
+        width = shape[1]
+        compute, alive = self._reading(expression, matrices, shape)
+        if len(alive) == shape[0]:
+            return [values[i : i + width] for values in compute(alive) for i in range(0, len(values), width)]
+        (nothing,) = compute(None)
+        rows, numbers = [nothing * width] * shape[0], iter(alive)
+        for values in compute(alive):
+            for i in range(0, len(values), width):
+                rows[next(numbers)] = values[i : i + width]
+        return rows
+
+    def _reading(
+        self, expression: Expression, matrices: Sequence[Operand], shape: Shape
+    ) -> tuple[Callable[[Sequence[int] | None], Iterable[list[float]]], Sequence[int]]:
+        """(what computes a formula for some rows, the rows that are not 0 in all of its matrices).
+
+        It gives numbers one after the other, those of some rows at a time: what is read and made for these stays in the
+        processor's cache. Given None, it gives the formula's value where all is 0.
+        """
+        readers = [self._reader(m) for m in matrices]
+        formula = self._formulas.function(expression, [unit for unit, _, _ in readers])
+        at_once = max(NUMBERS_AT_ONCE // shape[1], 1)
+
+        def compute(rows: Sequence[int] | None) -> Iterable[list[float]]:
+            if rows is None:
+                yield formula([[0.0]] * len(readers))
+                return
+            for first in range(0, len(rows), at_once):
+                yield formula([take(rows[first : first + at_once]) for _, _, take in readers])
+
+        alive: Sequence[int] = range(shape[0])
+        if self.learning:  # rows of a weight whose input was always 0, such as a pixel that is always black
+            alive = [i for i, numbers in enumerate(zip(*(row_by_row for _, row_by_row, _ in readers))) if any(numbers)]
+        return compute, alive
+
+    def _reader(self, m: Operand) -> tuple[float | None, Sequence[Any], Callable[[Sequence[int]], Sequence[Any]]]:
+        """(unit, something that is true for each row unless it is all 0, what gives the numbers of some rows in that
+        unit, one after the other): what ``to_rows`` gives. The unit None stands for 1."""
+        layout, flat = self.layout(m.shape[1]), chain.from_iterable
+        if isinstance(m, LaneMatrix) and self.own(m).floats is None:
+            if m.samples is None:
+                lanes, bound = self.rows_of(m), self.rows_of(m).bound
+                data, unit = lanes.data, lanes.scale
+                return unit, data, lambda rows: layout.unpack([data[i] for i in rows], bound)
+            if alike(m.samples.sizes):
+                (exponent, bound), data = m.samples.sizes[0], m.samples.data
+                unit = math.ldexp(m.samples.scale, exponent)
+                return unit, data, lambda rows: layout.unpack([data[i] for i in rows], bound)
+        floats = self.to_rows(m)
+        return None, list(map(any, floats)), lambda rows: list(flat([floats[i] for i in rows]))
+
+    def _leaking(self, looked_at: Operand, m: Operand, slope: float) -> LaneMatrix | None:
+        """m where ``looked_at`` is above 0, slope·m elsewhere; None where that would have to be computed in floats."""
+        if not abs(slope) <= 1.0 or isinstance(m, Inputs) or isinstance(looked_at, Inputs):
+            return None
+        if self.own(m).floats is not None or self.own(looked_at).floats is not None:
+            return None
+        samples, layout, width = self.samples_of(m), self.layout(m.shape[1]), m.shape[1]
+        _, masks = layout.positive(self.samples_of(looked_at).data)
+        data, sizes = layout.gate(samples.data, masks), list(samples.sizes)
+        for (exponent, bound), numbers in samples.by_size():
+            others = [samples.data[i] - data[i] for i in numbers]
+            scaled, extra = self._rescaled(others, bound, slope, width)
+            size = (exponent, max(bound, extra)) if bound else NOTHING
+            for i, row in zip(numbers, scaled):
+                data[i] += row
+                sizes[i] = size if data[i] else NOTHING
+        return LaneMatrix(self.width, m.shape, samples=Samples(data, samples.scale, sizes))
 
     def _of_floats(self, rows: Rows) -> LaneMatrix:
         """A matrix of rows that nobody else has."""
@@ -671,13 +796,32 @@ class Lanes(Forms, Engine):
         return linalg.argmax_rows(self.to_rows(m))
 
     def dot(self, a: Operand, b: Operand) -> float:
-        """Exact and rounded once: of a matrix with itself as a sum of ints, otherwise through floats."""
+        """Exact and rounded once: of a matrix with itself as a sum of ints, otherwise through floats. The square of the
+        gradient of a weight that nobody has looked at is computed without it, to about 2**-12 of itself."""
         if a is b and isinstance(a, LaneMatrix) and a.floats is None and a.samples is None:
+            if a.product is not None and a.rows is None:
+                square = self._square_of_product(*a.product, a.shape)
+                if square is not None:
+                    return square
             rows = self.rows_of(a)
             mantissa, exponent = math.frexp(rows.scale)
             ints = self.layout(a.shape[1]).unpack(list(filter(None, rows.data)), rows.bound)
             return times_power(float(sum(map(mul, ints, ints))) * mantissa * mantissa, 2 * exponent)
         return LISTS.dot(self.to_rows(a), self.to_rows(b))
+
+    def _square_of_product(self, x: Inputs, samples: Samples, shape: Shape) -> float | None:
+        """The squared norm of xᵀ·b, Σᵢⱼ (xᵢ·xⱼ)(bᵢ·bⱼ) over all pairs of rows, which for a small batch are far fewer
+        than the numbers of the product. None where that costs more, or terms cancel so much that it would be wrong."""
+        count, (inputs, width) = len(x), shape
+        if count * count * CHEAPER_PAIRS > inputs * width:
+            return None
+        of_inputs = x.products_of_rows()
+        if of_inputs is None:
+            return None
+        rows = LaneMatrix(self.width, (count, width), samples=samples)
+        terms = list(map(mul, chain(*of_inputs), chain(*self.to_rows(self.matmul_nt(rows, rows)))))
+        square, size = math.fsum(terms), math.fsum(map(abs, terms))
+        return square if SMALLEST < size < LARGEST and square * MOST_CANCELLED >= size else None
 
     def all_finite(self, m: Operand) -> bool:
         """Lanes are; floats may not be."""

@@ -31,6 +31,7 @@ ROUNDING = 1.5 * 2.0**52
 AT_ONCE = 4096  # numbers that are floats at the same time: memory that is used again and again is faster than new
 
 _SIGN_BYTES = bytes(0xFF if byte & 0x80 else 0 for byte in range(256))  # what stands above a number's highest byte
+_ROUNDING_BYTE = b"\x38" + bytes(254) + b"\x37"  # the second byte of ROUNDING plus a number whose sign byte this is
 _BIG_ENDIAN = sys.byteorder == "big"
 
 
@@ -97,6 +98,18 @@ class Layout:
                 words = _words([v + rounding for v in part], "d")
             lanes += self._join(words, len(part) // self.count)
         return lanes
+
+    def pack_small(self, values: Sequence[float]) -> list[int] | None:
+        """One int for each ``count`` of the values, which are whole numbers plus ``ROUNDING``; None if one is too large
+        for a lane, or was no finite number. For lanes of at most 48 bits."""
+        words = _words(values, "d")
+        signs = words[self.bytes - 1 :: 8].translate(_SIGN_BYTES)
+        # Above a lane there may only be the sign of its number, in the low digits of 0x4338..., which is ROUNDING.
+        if any(words[byte::8] != signs for byte in range(self.bytes, 6)):
+            return None
+        if words[6::8] != signs.translate(_ROUNDING_BYTE) or words[7::8].count(0x43) < len(values):
+            return None
+        return self._join(words, len(values) // self.count)
 
     def _join(self, words: bytes, rows: int) -> list[int]:
         """Rows from 64-bit two's complement words: their low bytes side by side, and the sign put right."""

@@ -12,6 +12,7 @@ builds) when an operation first asks for it:
     samples   [2 - (5 << 48), 3], units 1/4 and 1    the same as rows, with a unit for each row
     scalars   [2, -5] and [3, 0], units 1/4 and 1    small ints: the side of a product that multiplies
     product   two matrices                           that are still to be multiplied
+    formula   g * (1.0 - y * y)                      of matrices that are still to be put into it (``FormulaMatrix``)
 
 ``Inputs`` are the scalars of rows of data, which only ever multiply: small ints with their zeros left out.
 """
@@ -41,6 +42,7 @@ SCALAR_BITS = 18  # of a number on the scalar side of a product, ...
 MOST_SCALAR_BITS = 26  # ... where there is room for no more, and at most (an int of one of CPython's digits has 30)
 ROW_BITS = 30  # a row of a batch that comes from floats gets a unit in which its largest number has so many bits
 EXPONENT_STEP = 4  # units of rows that are learned from differ by 2**4 or more: most of a batch then have the same
+WIDTHS_OF_PAIRS = (32, 48, 64)  # bits of a lane that holds the product of two rows
 MOST_WEIGHT_BITS = 52  # more than this would be lost when weights are saved or shown as floats
 HEADROOM_BITS = 3  # how many times weights may double before their true size is looked up
 GRADIENT_BITS = 20  # the least that one sample's share of a gradient should have
@@ -237,6 +239,39 @@ class StoredMatrix(LaneMatrix):
         return largest if largest > SMALLEST else 0.0
 
 
+class FormulaMatrix(LaneMatrix):
+    """What a formula gives. It becomes floats when somebody asks for these; an optimizer's step may be computed in the
+    unit of a weight at once. ``compute`` makes rows of floats of an expression and the matrices that go into it."""
+
+    __slots__ = ("_values", "compute", "expression", "matrices")
+
+    def __init__(
+        self, lane_width: int, shape: Shape, compute: Callable[..., Rows], expression: Any, matrices: Sequence[Operand]
+    ) -> None:
+        self._values: Rows | None = None
+        self.compute = compute
+        self.expression = expression
+        self.matrices: Sequence[Operand] = matrices
+        super().__init__(lane_width, shape)
+
+    @property
+    def unread(self) -> bool:
+        """Whether nobody has asked for its numbers yet."""
+        return self._values is None
+
+    @property
+    def floats(self) -> Rows:
+        """The rows."""
+        if self._values is None:
+            self._values = self.compute(self.expression, self.matrices, self.shape)
+            self.matrices = ()
+        return self._values
+
+    @floats.setter
+    def floats(self, rows: Rows | None) -> None:
+        self._values = rows
+
+
 class Entry:
     """A row of small ints that multiplies: its numbers, or those of them that are not zero, times 2**exponent.
 
@@ -288,6 +323,14 @@ class Entry:
             self._gather = self._positions = None
         return self._split
 
+    def product(self, table: Sequence[int], start: int) -> int:
+        """start + the sum of the rows of a table, each times the number that stands in its place."""
+        gather, _, ints, groups = self.split()
+        row: int = sum(map(mul, gather(table) if gather else table, ints), start)
+        for v, pick, _ in groups:
+            row += v * sum(pick(table))
+        return row
+
     def _where(self, marks: bytes | bytearray) -> tuple[int, ...]:
         """The positions of those pixels that have a 1 among the marks, one for each of the 256 numbers of a pixel."""
         return tuple(compress(self._positions, self.ints.translate(marks)))
@@ -336,6 +379,25 @@ class Inputs:
     def growths(self) -> list[int]:
         """The sum of the sizes of each row."""
         return [entry.growth for entry in self.entries]
+
+    def products_of_rows(self) -> Rows | None:
+        """x·xᵀ, where x is these inputs: the product of each row with each. None if no lane can hold it."""
+        needed = bits_of(self.row_sum * self.largest) + 2
+        width = next((width for width in WIDTHS_OF_PAIRS if width >= needed), 0)
+        if not width:
+            return None
+        layout, columns = Layout(width, len(self)), [0] * self.shape[1]
+        self.add_products(columns, [1 << width * number for number in range(len(self))])
+        if self.pixels:
+            data = [entry.product(columns, 0) for entry in self.entries]
+        else:
+            data = [
+                sum(map(mul, pick(columns) if (pick := entry.gather) else columns, row))
+                for entry, row in zip(self.entries, self.ints())
+            ]
+        units = [math.ldexp(self.scale, entry.exponent) for entry in self.entries]
+        flat = in_rows(layout.unpack(data), (len(self), len(self)))
+        return [[v * unit * other for v, other in zip(row, units)] for row, unit in zip(flat, units)]
 
     def add_products(self, totals: list[int], rows: Sequence[int]) -> None:
         """totals += xᵀ·rows, where x is these inputs: every non-zero adds a multiple of its row."""
@@ -570,7 +632,7 @@ def largest_size(row: Sequence[float]) -> float:
 
 def largest_in(rows: Iterable[Sequence[float]]) -> float:
     """The same of all numbers of all rows."""
-    return largest_size([v for row in rows for v in row])
+    return max(map(largest_size, rows), default=0.0)
 
 
 def run_away(largest: float) -> LaneOverflowError:

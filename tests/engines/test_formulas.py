@@ -1,0 +1,296 @@
+"""Formulas that lanes read: what they give, when they are computed, and what becomes of those that cannot be read."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scratchnn import linalg
+from scratchnn.engines.lanes.engine import CHEAPER_PAIRS, Lanes
+from scratchnn.engines.lanes.formulas import FUNCTIONS, MOST_KNOWN, MOST_PARTS, Formulas, leak
+from scratchnn.engines.lanes.layout import ROUNDING, Layout
+from scratchnn.engines.lanes.matrix import FormulaMatrix
+from scratchnn.engines.lists import LISTS
+
+OPS = Lanes(40)
+ROWS, COLUMNS = 30, 20  # more than few
+
+
+def rows_of(rng: Random, rows: int = ROWS, columns: int = COLUMNS) -> list[list[float]]:
+    return [[rng.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+def learning(width: int = 40) -> Lanes:
+    ops = Lanes(width)
+    ops.learning = True
+    return ops
+
+
+def as_lanes(ops: Lanes, rows: list[list[float]]) -> Any:
+    """A matrix that is lanes, and no floats."""
+    m = ops.from_rows(rows)
+    ops.rows_of(m)
+    m.floats = None
+    return m
+
+
+def random_formula(rng: Random, ops: Any, depth: int) -> Callable[[Any, Any], Any]:
+    """A formula of two numbers, made at random of operators, constants and the engine's functions."""
+    if not depth:
+        constant = rng.choice([rng.uniform(-2.0, 2.0), 2, 0.5])
+        return rng.choice([lambda a, b: a, lambda a, b: b, lambda a, b: constant])
+    p, q = random_formula(rng, ops, depth - 1), random_formula(rng, ops, depth - 1)
+    return rng.choice(
+        [
+            lambda a, b: p(a, b) + q(a, b),
+            lambda a, b: 1.5 - q(a, b),
+            lambda a, b: p(a, b) - q(a, b),
+            lambda a, b: p(a, b) * q(a, b),
+            lambda a, b: p(a, b) / (1.0 + q(a, b) * q(a, b)),
+            lambda a, b: 2 / (1.0 + abs(p(a, b))),
+            lambda a, b: -p(a, b),
+            lambda a, b: (1.0 + ops.abs(p(a, b))) ** 0.5,
+            lambda a, b: ops.tanh(p(a, b)) * ops.sigmoid(q(a, b)),
+            lambda a, b: ops.softplus(ops.tanh(p(a, b))) + ops.sqrt(abs(q(a, b))),
+            lambda a, b: ops.log(abs(p(a, b))) + ops.log1p(abs(q(a, b))) + ops.erf(q(a, b)),
+            lambda a, b: ops.exp(-abs(p(a, b))) + ops.maximum(p(a, b), q(a, b)),
+            lambda a, b: ops.where((p(a, b) > q(a, b)) & (q(a, b) >= -1.0), p(a, b), 0.25),
+            lambda a, b: ops.where((p(a, b) < 0.5) | (q(a, b) <= 0.1), q(a, b), p(a, b) * 2.0),
+        ]
+    )
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4))
+def test_a_formula_gives_what_calling_it_for_every_number_gives_to_the_last_bit(seed: int, depth: int) -> None:
+    rng = Random(seed)
+    a, b = rows_of(rng), rows_of(rng)
+    formula, plain = (random_formula(Random(seed + 1), ops, depth) for ops in (OPS, LISTS))
+    expected = linalg.map(plain, a, b)
+    assert OPS.to_rows(OPS.map(formula, OPS.from_rows(a), OPS.from_rows(b))) == expected
+    assert OPS.to_rows(OPS.map(formula, as_lanes(OPS, a), OPS.from_rows(b))) == linalg.map(
+        plain, OPS.to_rows(as_lanes(OPS, a)), b
+    )
+
+
+def test_what_is_used_twice_is_written_once() -> None:
+    def formula(g: Any, v: Any) -> Any:
+        s = OPS.sigmoid(v)
+        return g * (s * (1.0 + v * (1.0 - s)))
+
+    formulas = Formulas()
+    formulas.function(formulas.read(formula, 2), [None, 0.5])  # type: ignore[arg-type]
+    (source,) = formulas.known
+    assert source.count("sigmoid(") == 1
+    assert "for a1 in (ra1 * c" in source
+
+
+def test_what_looks_at_numbers_or_uses_other_functions_is_called_for_each() -> None:
+    rows = rows_of(Random(3))
+    many = [lambda v: v if v > 0.0 else -v, lambda v: math.exp(v), lambda v: float(v), lambda v: 1.0, lambda v: "no"]
+    for formula in many[:-1]:
+        assert Formulas().read(formula, 1) is None
+        assert OPS.to_rows(OPS.map(formula, OPS.from_rows(rows))) == linalg.map(formula, rows)
+    assert Formulas().read(many[-1], 1) is None
+
+
+def test_a_formula_that_grows_without_end_is_called_for_each_number() -> None:
+    def long(v: Any) -> Any:
+        for _ in range(MOST_PARTS):
+            v = v * 0.5 + v
+        return v
+
+    rows = rows_of(Random(4))
+    assert Formulas().read(long, 1) is None
+    assert OPS.to_rows(OPS.map(long, OPS.from_rows(rows))) == linalg.map(long, rows)
+
+
+def test_formulas_are_compiled_once_and_not_kept_without_end() -> None:
+    formulas = Formulas()
+    for slope in (0.1, 0.2, 0.3):
+        formulas.function(formulas.read(lambda v, slope=slope: v * slope, 1), [None])  # type: ignore[arg-type, misc]
+    assert len(formulas.known) == 1
+    for count in range(2 * MOST_KNOWN):
+        formulas.function(formulas.read(lambda v, n=count: sum([v] * (n + 1)), 1), [None])  # type: ignore[arg-type, misc]
+    assert len(formulas.known) <= MOST_KNOWN
+
+
+def test_an_engine_that_has_compiled_formulas_can_be_copied() -> None:
+    ops = Lanes(48)
+    rows = rows_of(Random(5))
+    expected = ops.to_rows(ops.map(lambda v: v * v, ops.from_rows(rows)))
+    for other in (copy.deepcopy(ops), pickle.loads(pickle.dumps(ops))):
+        assert other.to_rows(other.map(lambda v: v * v, other.from_rows(rows))) == expected
+
+
+# --- a form in lanes: leaking -----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.01, 0.25, 1.0, -0.5]))
+def test_leaking_in_lanes_is_that_of_floats(seed: int, slope: float) -> None:
+    ops, rng, where = Lanes(48), Random(seed), FUNCTIONS["where"]
+    x, weight = rows_of(rng, 5, 7), rows_of(rng, 7, 9)
+    z = ops.affine(ops.prepare(x), ops.from_rows(weight), ops.from_rows([[0.1] * 9]))
+    assert z.samples is not None
+    result = ops.map(lambda v: where(v > 0.0, v, slope * v), z)
+    assert result.samples is not None
+    for row, given_row in zip(ops.to_rows(result), ops.to_rows(z)):
+        largest = max(map(abs, given_row))
+        for v, before in zip(row, given_row):
+            assert v == pytest.approx(before if before > 0.0 else slope * before, abs=2.0**-20 * largest)
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, 0.1 * v), (0, 0, 0.1)),
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, v * 0.1), (0, 0, 0.1)),
+        (lambda g, v: FUNCTIONS["where"](v > 0.0, g, 0.1 * g), (1, 0, 0.1)),
+        (lambda v: FUNCTIONS["where"](v > 1.0, v, 0.1 * v), None),
+        (lambda v: FUNCTIONS["where"](v < 0.0, v, 0.1 * v), None),
+        (lambda v: FUNCTIONS["where"](v >= 0.0, v, 0.1 * v), None),
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, v * v), None),
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, 0.1 + v), None),
+        (lambda v: FUNCTIONS["where"](v > 0.0, 2.0 * v, 0.1 * v), None),
+        (lambda v: FUNCTIONS["where"](2.0 * v > 0.0, v, 0.1 * v), None),
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, 0.1), None),
+        (lambda v: FUNCTIONS["where"](v > 0.0, 1.0, 0.1 * v), None),
+        (lambda g, v: FUNCTIONS["where"](v > 0.0, g, 0.1 * v), None),
+        (lambda g, v: FUNCTIONS["where"](v > g, g, 0.1 * g), None),
+    ],
+)
+def test_only_what_leaks_is_taken_for_it(formula: Callable[..., Any], expected: Any) -> None:
+    expression = Formulas().read(formula, formula.__code__.co_argcount)
+    assert expression is not None
+    assert leak(expression) == expected
+
+
+# --- steps that are formulas -----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32), st.sampled_from([40, 48, 56, 64]), st.sampled_from([1e-6, 1e-3, 1.0]))
+def test_a_step_that_is_a_formula_lands_where_its_numbers_say(seed: int, width: int, factor: float) -> None:
+    ops, rng = learning(width), Random(seed)
+    weight, mean, square = rows_of(rng), rows_of(rng), [[v * v for v in row] for row in rows_of(rng)]
+    value, direction = (
+        as_lanes(ops, weight),
+        ops.map(lambda m, s: m / (ops.sqrt(s) + 1e-3), as_lanes(ops, mean), ops.from_rows(square)),
+    )
+    assert isinstance(direction, FormulaMatrix) and direction.unread
+    unit = value.rows.scale
+    moved = ops.add_scaled(value, direction, -factor)
+    assert width > 48 or factor == 1.0 or direction.unread  # its floats were never made
+    along = linalg.map(lambda m, s: m / (math.sqrt(s) + 1e-3), ops.to_rows(as_lanes(ops, mean)), square)
+    expected = linalg.add_scaled(ops.to_rows(value), along, -factor)
+    step = factor * max(abs(v) for row in along for v in row)
+    error = unit if direction.unread else unit + step * 2.0**-16  # a factor has 15 bits where units differ
+    for row, expected_row in zip(ops.to_rows(moved), expected):
+        assert row == pytest.approx(expected_row, rel=0.0, abs=error)
+    assert ops.to_rows(direction) == along
+
+
+@pytest.mark.parametrize("start", [0.0, 0.25])
+def test_rows_of_zeros_are_computed_as_one(start: float) -> None:
+    ops, rng = learning(), Random(6)
+    zeros = [0.0] * COLUMNS
+    weight, a, b = ([zeros if i % 3 == 0 else row for i, row in enumerate(rows_of(rng))] for _ in range(3))
+    b[3] = rows_of(rng)[3]  # alone in being 0 is not enough
+
+    def formula(p: Any, q: Any) -> Any:
+        return 2.0 * p * q + q + start
+
+    expected = linalg.map(formula, ops.to_rows(as_lanes(ops, a)), b)
+    lanes, floats = as_lanes(ops, a), ops.from_rows(b)
+    assert ops.to_rows(ops.map(formula, lanes, floats)) == expected
+    value = as_lanes(ops, weight)
+    moved = ops.add_scaled(value, ops.map(formula, lanes, floats), -0.01)
+    for row, expected_row in zip(ops.to_rows(moved), linalg.add_scaled(weight, expected, -0.01)):
+        assert row == pytest.approx(expected_row, rel=0.0, abs=2.0 * value.rows.scale)
+
+
+def test_a_step_too_large_for_the_units_of_a_weight_is_taken_in_larger_ones() -> None:
+    ops, rng = learning(), Random(7)
+    weight, along = rows_of(rng), [[1e9 * v for v in row] for row in rows_of(rng)]
+    moved = ops.add_scaled(as_lanes(ops, weight), ops.map(lambda v: 2.0 * v, ops.from_rows(along)), 1.0)
+    largest = max(abs(v) for row in along for v in row)
+    for row, w, a in zip(ops.to_rows(moved), weight, along):
+        assert row == pytest.approx([p + 2.0 * q for p, q in zip(w, a)], abs=largest * 2.0**-16)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+def test_a_step_that_has_run_away_says_so(odd: float) -> None:
+    ops, along = learning(), rows_of(Random(8))
+    along[3][4] = odd
+    with pytest.raises(OverflowError):
+        ops.add_scaled(as_lanes(ops, rows_of(Random(9))), ops.map(lambda v: 2.0 * v, ops.from_rows(along)), -0.1)
+
+
+# --- packing what was rounded ----------------------------------------------------------------------------------------
+
+
+@given(st.sampled_from([40, 48]), st.data())
+def test_rounded_numbers_are_packed_if_they_fit_a_lane(width: int, data: st.DataObject) -> None:
+    layout, half = Layout(width, 3), 1 << width - 1
+    numbers = st.integers(-half, half - 1) | st.integers(-(1 << 50), 1 << 50) | st.sampled_from([-half, half - 1, half])
+    values = data.draw(st.lists(numbers, min_size=6, max_size=6))
+    packed = layout.pack_small([v + ROUNDING for v in values])
+    if all(-half <= v < half for v in values):
+        assert packed == layout.pack([values[:3], values[3:]])
+    else:
+        assert packed is None
+
+
+def test_what_is_no_number_is_not_packed() -> None:
+    for odd in (math.nan, math.inf, -math.inf, 1e300, 2.0**52, -(2.0**52)):
+        assert Layout(40, 2).pack_small([ROUNDING, odd + ROUNDING]) is None
+
+
+# --- the norm of a gradient that nobody has looked at --------------------------------------------------------------
+
+
+def product_of(ops: Lanes, x: Any, gradient: list[list[float]]) -> Any:
+    prepared = ops.prepare(x)
+    batch = ops.take_rows(prepared, range(len(x)))
+    return ops.matmul_tn(batch, ops.from_rows(gradient))
+
+
+@given(st.integers(0, 2**32), st.booleans(), st.integers(1, 8))
+def test_the_norm_of_a_gradient_is_found_without_it(seed: int, pixels: bool, count: int) -> None:
+    ops, rng = learning(48), Random(seed)
+    width, outputs = 90, CHEAPER_PAIRS
+    x: Any = rows_of(rng, count, width)
+    if pixels:
+        x = [bytes(rng.choice([0, 0, 255, 254, rng.randrange(256)]) for _ in range(width)) for _ in range(count)]
+    m = product_of(ops, x, rows_of(rng, count, outputs))
+    square = ops.dot(m, m)
+    assert m.rows is None  # it was not computed for that
+    ops.rows_of(m)
+    assert square == pytest.approx(ops.dot(m, m), rel=2.0**-12)
+
+
+def test_terms_that_cancel_are_added_up_in_full() -> None:
+    ops, row = learning(48), [1.0 + k / 64.0 for k in range(90)]
+    gradient = [[1.0] * 16, [-1.0 + 1e-4] * 16]
+    m = product_of(ops, [row, row], gradient)
+    square = ops.dot(m, m)
+    exact = math.fsum((1e-4 * v) ** 2 for v in row for _ in range(16))
+    assert square == pytest.approx(exact, rel=1e-3)
+    assert m.rows is not None
+
+
+def test_a_scaled_gradient_is_computed_as_late_as_itself() -> None:
+    ops, rng = learning(48), Random(11)
+    x = [bytes(rng.randrange(256) for _ in range(90)) for _ in range(4)]
+    m = product_of(ops, x, rows_of(rng, 4, 16))
+    scaled = ops.scale(m, -0.37)
+    assert m.rows is None and scaled.rows is None
+    largest = max(abs(v) for row in ops.to_rows(m) for v in row)
+    for row, whole in zip(ops.to_rows(scaled), ops.to_rows(m)):
+        assert row == pytest.approx([-0.37 * v for v in whole], abs=largest * 2.0**-16)
