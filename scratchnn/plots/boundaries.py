@@ -57,9 +57,10 @@ def decision_boundary(
     field = _asked(model, _grid(across, up, resolution), given, resolution)
     chosen, note = some_of(places, MOST_POINTS)
     marks, key, told = classed(places, given, chosen, field.classes)
+    corners = (across.value(0.0), up.value(0.0)), (across.value(1.0), up.value(1.0))
     if given is None:
         marks, key = (
-            [Labels(field.middles(across, up))],
+            [Labels(field.middles(across, up), corners)],
             [Entry(plain(name), k) for k, name in enumerate(field.classes)],
         )
     panel = Axes(
@@ -81,6 +82,8 @@ class Field:
 
     def __init__(self, probabilities: Rows | None, winners: Sequence[int], classes: Sequence[Any], side: int) -> None:
         self.probabilities, self.winners, self.classes, self.side = probabilities, winners, list(classes), side
+        # The largest probability at each place, and the one behind it.
+        self.leaders = [sorted(row)[: -min(len(row), 2) - 1 : -1] for row in probabilities or []]
 
     def strength(self, place: int) -> int:
         """How sure the model is, in shades."""
@@ -94,7 +97,10 @@ class Field:
         """By how much a class is ahead at each place; below 0 where it is behind."""
         if self.probabilities is None:
             return [1.0 if winner == number else -1.0 for winner in self.winners]
-        return [row[number] - max(value for k, value in enumerate(row) if k != number) for row in self.probabilities]
+        return [
+            row[number] - (second if winner == number else best)
+            for row, winner, (best, second) in zip(self.probabilities, self.winners, self.leaders)
+        ]
 
     def shares(self) -> list[tuple[Any, float]]:
         """The part of the plane that each class has."""
@@ -109,19 +115,14 @@ class Field:
                 middle = sum(row for row, _ in own) / len(own), sum(column for _, column in own) / len(own)
                 row, column = min(own, key=lambda place: math.dist(place, middle))
                 shown_name = shortened(plain(name), NAME_ROOM, 13, bold=True)
-                point = _value(across, (column + 0.5) / self.side), _value(up, (row + 0.5) / self.side)
+                point = across.value((column + 0.5) / self.side), up.value((row + 0.5) / self.side)
                 found.append((point, shown_name))
         return found
 
 
-def _value(scale: Scale, share: float) -> float:
-    assert not hasattr(scale, "names")
-    return scale.value(share)
-
-
 def _grid(across: Scale, up: Scale, side: int) -> Rows:
     shares = [(k + 0.5) / side for k in range(side)]
-    columns, lines = [_value(across, share) for share in shares], [_value(up, share) for share in shares]
+    columns, lines = [across.value(share) for share in shares], [up.value(share) for share in shares]
     return [[x, y] for y in lines for x in columns]
 
 
@@ -175,8 +176,8 @@ class Areas:
         return [], []
 
     def draw(self, place: Place, earlier: list[list[Point]] | None = None) -> list[str]:
-        left, bottom = place((_value(self.across, 0.0), _value(self.up, 0.0)))
-        right, top = place((_value(self.across, 1.0), _value(self.up, 1.0)))
+        left, bottom = place((self.across.value(0.0), self.up.value(0.0)))
+        right, top = place((self.across.value(1.0), self.up.value(1.0)))
         cell = (right - left) / self.field.side, (bottom - top) / self.field.side
         drawn = self._areas(left, bottom, *cell)
         winners = sorted(set(self.field.winners))

@@ -27,7 +27,6 @@ COLOURS = 10
 RIGHT, WRONG = 0, 1  # the colours of what is as it should be, and of what is not
 THEMES = ("auto", "light", "dark")
 
-_ROOT = "scratchnn-figure"
 # What the elements of a class look like: a property that takes a colour, or declarations as they are.
 _COLOURED = {"f": "fill", "s": "stroke"}
 _PLAIN = {
@@ -50,13 +49,13 @@ def stroke(colour: object) -> str:
 
 def style(body: str, theme: str) -> str:
     """The style sheet for the classes that stand in a figure's elements."""
-    first = DARK if theme == "dark" else LIGHT
-    rules = [f".{_ROOT}{{{_variables(first)}}}"]
+    first, root = DARK if theme == "dark" else LIGHT, root_class(theme)
+    rules = [f".{root}{{{_variables(first)}}}"]
     if theme == "auto":
-        rules.append(f"@media screen and (prefers-color-scheme:dark){{.{_ROOT}{{{_variables(DARK)}}}")
-        rules.append(f".{_ROOT} .nn-ink-image{{filter:invert(1)}}" * ("nn-ink-image" in body) + "}")
+        rules.append(f"@media screen and (prefers-color-scheme:dark){{.{root}{{{_variables(DARK)}}}")
+        rules.append(f".{root} .nn-ink-image{{filter:invert(1)}}" * ("nn-ink-image" in body) + "}")
     elif theme == "dark" and "nn-ink-image" in body:
-        rules.append(f".{_ROOT} .nn-ink-image{{filter:invert(1)}}")
+        rules.append(f".{root} .nn-ink-image{{filter:invert(1)}}")
     used = [(letter, colour) for letter in _COLOURED for colour in first if f"nn-{letter}-{colour}" in body]
     rules += [f".nn-{letter}-{colour}{{{_COLOURED[letter]}:{first[colour]}}}" for letter, colour in used]
     varied = [f".nn-{letter}-{colour}{{{_COLOURED[letter]}:var(--nn-{colour})}}" for letter, colour in used]
@@ -69,6 +68,6 @@ def _variables(theme: dict[str, str]) -> str:
     return ";".join(f"--nn-{name}:{value}" for name, value in theme.items())
 
 
-def root_class() -> str:
-    """The class of a figure's outermost element."""
-    return _ROOT
+def root_class(theme: str) -> str:
+    """The class of a figure's outermost element: another one for each theme, as a page may hold several figures."""
+    return f"scratchnn-figure-{theme}"

@@ -87,7 +87,7 @@ class Figure:
             told.append(element("desc", escaped(self.description), id=f"{key}-desc"))
         described = f'aria-describedby="{key}-desc" ' * bool(self.description)
         head = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="{root_class()}" role="img" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="{root_class(theme)}" role="img" '
             f'aria-labelledby="{key}-title" {described}'
             f'viewBox="0 0 {numeral(self.width)} {numeral(self.height)}" width="{numeral(self.width)}" '
             f'height="{numeral(self.height)}" font-family="{_FONTS}">'

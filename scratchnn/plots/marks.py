@@ -263,33 +263,32 @@ class Rule:
 
 class Labels:
     """Names at points, each a little further up or down where it would lie on another; those without room are left
-    out, as the key names all."""
+    out, as the key names all. ``corners`` are two opposite ones of the plane, which no name leaves."""
 
-    def __init__(self, labels: Sequence[tuple[Point, str]], size: float = 13) -> None:
+    def __init__(self, labels: Sequence[tuple[Point, str]], corners: tuple[Point, Point], size: float = 13) -> None:
         self.labels = list(labels)
+        self.corners = corners
         self.size = size
 
     def extent(self) -> Extent:
         return [], []
 
     def draw(self, place: Place, earlier: list[list[Point]] | None = None) -> list[str]:
+        (left, bottom), (right, top) = map(place, self.corners)
         taken: list[tuple[float, float, float]] = []  # (left, right, baseline)
         drawn = []
         for point, name in self.labels:
             x, y = place(point)
             half = width_of(name, self.size, bold=True) / 2 + 2
-            baseline = self._free(x - half, x + half, y + self.size / 3, taken)
-            if baseline is not None:
-                taken.append((x - half, x + half, baseline))
-                drawn.append(text(x, baseline, name, size=self.size, anchor="middle", bold=True, halo=True))
+            x = min(max(x, left + half), right - half)
+            steps = (0.0, -1.0, 1.0, -2.0, 2.0)
+            baselines = [y + self.size / 3 + step * self.size for step in steps]
+            free = [b for b in baselines if top + self.size < b < bottom - 4 and self._fits(x, half, b, taken)]
+            if free:
+                taken.append((x - half, x + half, free[0]))
+                drawn.append(text(x, free[0], name, size=self.size, anchor="middle", bold=True, halo=True))
         return drawn
 
-    def _free(
-        self, left: float, right: float, wanted: float, taken: Sequence[tuple[float, float, float]]
-    ) -> float | None:
-        for step in (0.0, -1.0, 1.0, -2.0, 2.0):
-            baseline = wanted + step * self.size
-            near = [t for t in taken if abs(t[2] - baseline) < self.size * 1.3]
-            if not any(left < t[1] and t[0] < right for t in near):
-                return baseline
-        return None
+    def _fits(self, x: float, half: float, baseline: float, taken: Sequence[tuple[float, float, float]]) -> bool:
+        near = [t for t in taken if abs(t[2] - baseline) < self.size * 1.3]
+        return not any(x - half < right and left < x + half for left, right, _ in near)

@@ -34,10 +34,10 @@ class LinearScale:
 
     def share(self, value: float) -> float:
         """Where ``value`` is, from 0 at the lower end to 1 at the upper."""
-        spread = self.high - self.low
-        if math.isinf(spread):
+        value = max(min(value, LARGEST), -LARGEST)
+        if self.high / 2 - self.low / 2 > LARGEST / 4:  # a difference could be infinite
             return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return (value - self.low) / spread
+        return (value - self.low) / (self.high - self.low)
 
     def value(self, share: float) -> float:
         """The value at a share."""
@@ -101,6 +101,10 @@ class BandScale:
     def share(self, number: float) -> float:
         """Where the middle of thing ``number`` is."""
         return (number + 0.5) / len(self.names)
+
+    def value(self, share: float) -> float:
+        """The number of a thing, and the parts between, at a share."""
+        return share * len(self.names) - 0.5
 
     def ticks(self, most: int) -> list[Tick]:
         """The names, or if they are more than ``most`` every second, third ... of them."""

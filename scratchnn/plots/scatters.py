@@ -42,10 +42,12 @@ def scatter(
     given = None if labels is None else labels_of(labels, "labels", len(places))
     chosen, note = some_of(places)
     marks, key, told = classed(places, given, chosen)
+    across, up = around([x for x, _ in places]), around([y for _, y in places])
     if names and given is not None and len(key) <= MOST_NAMES:
-        marks.append(Labels(_middles(places, given)))
+        corners = (across.value(0.0), up.value(0.0)), (across.value(1.0), up.value(1.0))
+        marks.append(Labels(_middles(places, given), corners))
     panel = Axes(
-        around([x for x, _ in places]), around([y for _, y in places]), marks, x_label=x_label, y_label=y_label,
+        across, up, marks, x_label=x_label, y_label=y_label,
         key=key, width=SIDE, height=SIDE,
     )  # fmt: skip
     return Figure(title, [panel], notes=[note], description=f"{len(places):,} points{told}.")

@@ -75,7 +75,7 @@ SAMPLES: dict[str, Callable[[], Any]] = {
     "curves with gaps": lambda: plots.learning_curves(
         {"run that diverges": {"loss": [1.0, 2.0, math.nan, 1e3, math.inf]}, NASTY: {"loss": [math.nan, -math.inf]}}
     ),
-    "curves without end": lambda: plots.learning_curves({"loss": [1.7e308, -1.7e308, 0.0]}),
+    "curves without end": lambda: plots.learning_curves({"loss": [1.79e308, -1.0], "other": [1.7e308, -1.7e308, 0.0]}),
     "curves, constant": lambda: plots.learning_curves({"loss": [math.log(2)] * 5000, "accuracy": [0.0] * 5000}),
     "lines": lambda: plots.lines(
         {"learned": [(-1, 1.2), (1, 6.9)], "drawn from": [(-1, 1.0), (1, 7.0)], "the same": [(-1, 1.0), (1, 7.0)]},

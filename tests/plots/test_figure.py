@@ -10,6 +10,8 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scratchnn import ArgumentError, plots
 from scratchnn.plots.figure import Figure
@@ -150,3 +152,30 @@ def test_plots_are_loaded_when_they_are_asked_for() -> None:
 @pytest.mark.parametrize("name", plots.__all__)
 def test_every_kind_of_figure_is_documented(name: str) -> None:
     assert getattr(plots, name).__doc__
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=12, unique=True))
+def test_whatever_things_are_called_no_text_lies_on_another(names: list[str]) -> None:
+    count = len(names)
+    for figure in (
+        plots.confusion_matrix([[1] * count] * count, labels=names),
+        plots.scatter([[k, k * k % 5] for k in range(count)], names, title=names[0], x_label=names[-1]),
+        plots.lines({name: [k, k % 3] for k, name in enumerate(names)}, title=names[0], y_label=names[-1]),
+        plots.probabilities([1 / count] * count, names),
+    ):
+        root_of(figure)
+        found = boxes(figure)
+        for box in found:
+            assert box.left >= 0 and box.top >= 0 and box.right <= figure.width and box.bottom <= figure.height, box
+        for one, other in combinations(found, 2):
+            assert not one.overlaps(other), (one, other)
+
+
+@given(st.lists(st.floats(), max_size=8), st.lists(st.floats(), max_size=8), st.booleans())
+def test_whatever_losses_are_there_is_a_figure(loss: list[float], held_out: list[float], log: bool) -> None:
+    figure = plots.learning_curves({"loss": loss, "val_loss": held_out}, log=log)
+    drawn = figure.svg().partition("</style>")[2]
+    assert not re.search(r'(?:d|x|y|[xy][12])="[^"]*(?:nan|inf)', drawn)
+    found = boxes(figure)
+    for one, other in combinations(found, 2):
+        assert not one.overlaps(other), (one, other)
