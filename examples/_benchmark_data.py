@@ -32,6 +32,7 @@ class Sizes:
         self.latency = 10 if quick else 200  # rows
         self.growth = min(images, 64 if quick else 2000)
         self.hidden = (4, 8) if quick else (16, 100, 300, 1000)
+        self.shared = (20,) if quick else (100, 400)  # sizes of hidden layers that several processes train
         self.all = 100 if quick else None  # "all images" of the sections memory and full
         self.full_epochs = 1 if quick else 5
 

@@ -34,6 +34,7 @@ from _benchmark_report import Report  # noqa: E402
 from _benchmark_training import agreement, full, growth, spike, training  # noqa: E402
 from _benchmark_using import cold_start, latency, loading, memory  # noqa: E402
 from _benchmark_ways import convolution, paths, variants  # noqa: E402
+from _benchmark_workers import workers  # noqa: E402
 
 from scratchnn import ArgumentError, DataError  # noqa: E402
 
@@ -42,6 +43,7 @@ SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] =
     "spike": spike,
     "variants": variants,
     "paths": paths,
+    "workers": workers,
     "convolution": convolution,
     "agreement": agreement,
     "load": loading,

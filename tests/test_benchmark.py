@@ -110,6 +110,11 @@ def test_installed_peers_are_trained_alike() -> None:
     assert all(line_of(text, peer).endswith("%") for peer in PEERS[:2])
 
 
+def test_two_processes_are_measured() -> None:
+    text = output("--quick", "--only", "workers")
+    assert float(line_of(text, "hidden 20 ").split()[2]) > 0.0  # batches of 32; the others take all rows at once
+
+
 def test_tables_in_markdown() -> None:
     lines = output("--quick", "--only", "agreement", "--markdown").splitlines()
     assert "### Loss of both engines, the same seed, 64 images" in lines

@@ -86,6 +86,8 @@ class Run:
         self.classifies = classifies  # whether there are accuracies
         self.validates = validates  # whether there are validation data
         self.history = History()
+        # Of the processor, since the first batch, of each process that trains, where several do; anew after each epoch.
+        self.cpu_seconds: list[float] = []
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:

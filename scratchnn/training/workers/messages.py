@@ -87,7 +87,7 @@ def _rows(doubles: bytes, columns: int) -> list[list[float]]:
 
 
 def packed_state(trainer: Trainer) -> bytes:
-    """All that the next step depends on, but for its rows and its learning rate, the same bytes for the same state."""
+    """All that the next step depends on, but for its rows and its learning rate."""
     ops, optimizer, network = trainer.ops, trainer.optimizer, trainer.network
     changing = {id(parameter) for parameter in network.changing_parameters()}
     values = [(parameter.value, id(parameter) in changing) for parameter in network.parameters()]
@@ -131,9 +131,14 @@ def settings_of(optimizer: Any) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in ("lr", "steps")}
 
 
-def digest(state: bytes) -> bytes:
-    """Of a state that ``packed_state`` packed."""
-    return bytes(sha256(state).digest())
+def digest(trainer: Trainer) -> bytes:
+    """A SHA-256 of all that the next step depends on, but for its rows and its learning rate."""
+    found, optimizer = sha256(), trainer.optimizer
+    generators = [generator_state(rng) for rng in _generators(trainer)]
+    found.update(packed([optimizer.steps, settings_of(optimizer), generators]))
+    for matrix in (*[parameter.value for parameter in trainer.network.parameters()], *optimizer.matrices()):
+        found.update(trainer.ops.as_bytes(matrix))
+    return bytes(found.digest())
 
 
 def _generators(trainer: Trainer) -> list[Random]:

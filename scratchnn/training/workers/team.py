@@ -32,7 +32,6 @@ class Member:
         self.connection = connection
         self.name = name
         self.alive = True
-        self.seconds = 0.0  # of the processor, since the first step
         self._ended = ended  # how its process ended, in words
 
     def send(self, message: bytes) -> None:
@@ -72,12 +71,11 @@ class Leader:
     def __init__(self, members: Sequence[Member]) -> None:
         self.everybody = list(members)
         self._members = list(members)  # those who know that they belong to the team; some may be lost by now
-        self._exchanges = 0
+        self._exchanges = self._steps = 0
         self.trainer: Any = None  # set before the first step
         self._known: list[Any] = []  # what the trainer was made of when the members stood where it stood
         self._known_settings: dict[str, Any] = {}
-        self.seconds = 0.0
-        self._since = 0.0
+        self._since = time.thread_time()
 
     @property
     def size(self) -> int:
@@ -86,8 +84,9 @@ class Leader:
 
     def begin(self, indices: Sequence[int]) -> None:
         """The members take a step on these rows, from where this process stands."""
-        if not self._since:
+        if not self._steps:
             self._since = time.thread_time()
+        self._steps += 1
         self._members = [member for member in self._members if member.alive]
         if not self._members:
             return
@@ -134,27 +133,27 @@ class Leader:
         self._members = there
         return parts
 
-    def check(self) -> None:
-        """``WorkerError`` unless every member stands where this process stands."""
-        self.seconds = time.thread_time() - self._since if self._since else 0.0
+    def check(self) -> list[float]:
+        """``WorkerError`` unless every member stands where this process stands; or the seconds that each has had of the
+        processor since the first step."""
+        seconds = [time.thread_time() - self._since]
         members = [member for member in self._members if member.alive]
         for member in members:
             member.send(CHECK)
-        if not members:
-            return
-        own = digest(packed_state(self.trainer))
+        own = digest(self.trainer) if members else b""
         for member in members:
             told = member.receive()
             if told is None:
                 continue
-            head, (found,) = unpacked(told[1:])
-            member.seconds = head
+            of_member, (found,) = unpacked(told[1:])
+            seconds.append(of_member)
             if found != own:
                 raise WorkerError(
                     f"{member.name} no longer has the weights of this process: what a step does must follow from the"
                     " weights, the rows and the layers' own generators alone, and callbacks may change nothing but"
                     " weights and rates; train without workers"
                 )
+        return seconds
 
 
 class Following:
@@ -181,7 +180,7 @@ class Following:
 
     def serve(self, trainer: Any) -> None:
         """Take the leader's steps with this trainer, until there is no leader any more."""
-        connection, since = self._connection, time.thread_time()
+        connection, since = self._connection, time.thread_time()  # whatever came before was getting ready
         while True:
             message = connection.recv_bytes()
             kind = message[:1]
@@ -194,7 +193,7 @@ class Following:
                 trainer.ops.at_once(trainer.learn, unpack(f"<{len(rows) // 4}I", rows))
             elif kind == CHECK:
                 seconds = time.thread_time() - since
-                connection.send_bytes(CHECK + packed(seconds, [digest(packed_state(trainer))]))
+                connection.send_bytes(CHECK + packed(seconds, [digest(trainer)]))
 
 
 def _reason(error: BaseException) -> str:
