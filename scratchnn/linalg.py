@@ -71,6 +71,11 @@ def transpose(m: Matrix) -> Matrix:
     return [list(column) for column in zip(*m)]
 
 
+def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
+    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python."""
+    return math.fsum([*map_each(mul, a, b), *more])
+
+
 def dot(a: Sequence[float], b: Sequence[float]) -> float:
     """The sum of the products of two vectors of the same length."""
     if len(a) != len(b):
@@ -84,30 +89,30 @@ def rows_times_columns(
     return [[product(row, column) for column in columns] for row in rows]
 
 
-def matmul(a: Matrix, b: Matrix) -> Matrix:
+def matmul(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
     """a·b for ``a`` (m x k) and ``b`` (k x n): an m x n matrix."""
     first, second = shape(a), shape(b)
     if first[1] != second[0]:
         raise ValueError(
             f"matmul needs as many columns on the left as rows on the right, got {_say(first)} and {_say(second)}"
         )
-    return rows_times_columns(a, list(zip(*b)))
+    return rows_times_columns(a, list(zip(*b)), product)
 
 
-def matmul_tn(a: Matrix, b: Matrix) -> Matrix:
+def matmul_tn(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
     """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
     first, second = shape(a), shape(b)
     if first[0] != second[0]:
         raise ValueError(f"matmul_tn needs as many rows left and right, got {_say(first)} and {_say(second)}")
-    return rows_times_columns(zip(*a), list(zip(*b)))
+    return rows_times_columns(zip(*a), list(zip(*b)), product)
 
 
-def matmul_nt(a: Matrix, b: Matrix) -> Matrix:
+def matmul_nt(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
     """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
     first, second = shape(a), shape(b)
     if first[1] != second[1]:
         raise ValueError(f"matmul_nt needs as many columns left and right, got {_say(first)} and {_say(second)}")
-    return rows_times_columns(a, b)
+    return rows_times_columns(a, b, product)
 
 
 def matvec(m: Matrix, v: Sequence[float]) -> Vector:
@@ -122,14 +127,14 @@ def outer(a: Sequence[float], b: Sequence[float]) -> Matrix:
     return [[x * y for y in b] for x in a]
 
 
-def affine(x: Matrix, weight: Matrix, bias: Matrix) -> Matrix:
+def affine(x: Matrix, weight: Matrix, bias: Matrix, product: Dot = inner_product) -> Matrix:
     """x·weight + bias for ``x`` (n x k), ``weight`` (k x m) and ``bias`` (1 x m, added to every row)."""
     rows, weights, biases = shape(x), shape(weight), shape(bias)
     if rows[1] != weights[0] or biases != (1, weights[1]):
         raise ValueError(
             f"affine needs (n x k), (k x m) and (1 x m), got {_say(rows)}, {_say(weights)} and {_say(biases)}"
         )
-    columns, product, shift = list(zip(*weight)), inner_product, bias[0]
+    columns, shift = list(zip(*weight)), bias[0]
     return [[product(row, column) + b for column, b in zip(columns, shift)] for row in x]
 
 

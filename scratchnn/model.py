@@ -239,7 +239,9 @@ class Model:
         outputs = width(network.output_shape(shape))
         model_format.check_sizes(network, shape)
         # While it learns, its network may be on an engine that suits the data.
-        self.inference = Inference(network, find_engine(engine, network.longest_row(shape)), shape)
+        weights = sum(rows * columns for rows, columns in network.parameter_shapes()) if len(shape) == 1 else None
+        found = find_engine(engine, network.longest_row(shape), weights)
+        self.inference = Inference(network, found, shape)
         require_known("scaling", scaling, Scaling.KINDS)
         scaling = scaling_for(network, scaling)
         require_known("target_scaling", target_scaling, Scaling.TARGET_KINDS)

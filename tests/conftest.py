@@ -15,12 +15,18 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+from scratchnn.engines import short_rows
 from tests.commands import Result, Runner
 
 # Threads of array libraries cost far more than they bring with matrices as small as those here.
 # A library reads this when it is imported, which no conftest does.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
+
+# Tests are fast because their networks are small, and are to hold for lanes all the same: none is too small here. What
+# becomes of tiny networks elsewhere is tested in engines/test_short_rows.py.
+MOST_WEIGHTS = short_rows.MOST_WEIGHTS
+short_rows.MOST_WEIGHTS = 0
 
 # The same examples on every machine, and no time limit on one example: nothing here depends on the clock.
 settings.register_profile("repeatable", max_examples=25, derandomize=True, deadline=None, database=None)
@@ -36,8 +42,8 @@ MOST_PROCESSES = 8  # each imports all tests anew; more of them would not end so
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run the whole suite in several processes, where pytest-xdist is installed and nothing is said about it.
 
-    In one process, as with ``-n 0``, stay files or tests that are named or chosen by ``-k``, a debugger, and output that
-    is to be seen at once (``-s``).
+    In one process, as with ``-n 0``, stay files or tests that are named or chosen by ``-k``, a debugger, and output
+    that is to be seen at once (``-s``).
     """
     option = config.option
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):

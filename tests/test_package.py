@@ -52,7 +52,7 @@ FLOORS: dict[int, set[str]] = {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),
         *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.shared"),
-        "engines.lanes.formulas",
+        *("engines.lanes.formulas", "engines.short_rows"),
         *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import linalg
 from ..checks import unknown
+from . import short_rows
 from .base import Engine
 from .lists import LISTS
 
@@ -15,15 +16,18 @@ ENGINES = ("lanes", "linalg", "numpy", "torch")
 DEFAULT_ENGINE = "lanes"
 
 
-def find_engine(engine: Any, widest: int | None = None) -> Any:
+def find_engine(engine: Any, widest: int | None = None, weights: int | None = None) -> Any:
     """The number engine of that name, or the engine itself if it is one (such as ``Lanes(width=64)``).
 
-    ``widest`` is the length of the longest rows that it will have to do with, if that is known. ``ArgumentError`` lists
-    the known names. An engine that is not asked for is not imported.
+    ``widest`` is the length of the longest rows that it will have to do with, and ``weights`` the number of weights
+    that these are multiplied by, if that is known. ``ArgumentError`` lists the known names. An engine that is not asked
+    for is not imported.
     """
     if engine == "linalg" or engine is linalg:
         return LISTS
     if engine == "lanes":
+        if weights is not None and weights <= short_rows.MOST_WEIGHTS:
+            return short_rows.SHORT_ROWS
         from .lanes.engine import Lanes
 
         return Lanes() if widest is None else Lanes.for_rows(widest)

@@ -93,6 +93,7 @@ RUNS = {
     "weighted": lambda: (network(), X, y, {"class_weight": "balanced", "sample_weight": WEIGHTS}),
     "class names": lambda: (network(), X, [NAMES[k] for k in y], {}),
     "two classes": lambda: (Model(3, 6, 1), FEATURES, SIGNS, {}),
+    "two classes on lanes": lambda: (Model(3, 6, 1, engine=Lanes(48)), FEATURES, SIGNS, {}),
     "regression": lambda: (Model(3, 6, 1, task="regression"), FEATURES, VALUES, {"lr": 1e-5}),
     "narrow lanes": lambda: (network(engine=Lanes(40)), X, y, {}),
     "wide lanes": lambda: (network(engine=Lanes(64)), X, y, {}),
@@ -184,7 +185,7 @@ print(json.dumps({
 RUNS = [
     *["relu", "tanh", "sigmoid", "leaky_relu", "dropout", "softmax", "log_softmax", "momentum", "adam", "adamw"],
     *["rmsprop", "adagrad", "label smoothing", "huber", "clip_norm", "standardised", "schedule", "weighted"],
-    *["class names", "two classes", "regression", "narrow lanes", "wide lanes", "images"],
+    *["class names", "two classes", "two classes on lanes", "regression", "narrow lanes", "wide lanes", "images"],
     *["silu", "elu", "softplus", "layer norm", "batch norm", "embedding", "residual"],
 ]
 FUNCTIONS = [

@@ -21,6 +21,7 @@ from scratchnn import linalg
 from scratchnn.engines.arrays import ArrayEngine
 from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.engines.lists import LISTS
+from scratchnn.engines.short_rows import SHORT_ROWS
 from scratchnn.engines.sliding_window import Window
 from scratchnn.errors import ArgumentError
 
@@ -53,6 +54,7 @@ def _strict() -> ArrayEngine:
 
 KINDS: dict[str, Kind] = {
     "lists": Kind(lambda: LISTS, (), 1e-14, 1e-13),
+    "short rows": Kind(lambda: SHORT_ROWS, (), 1e-14, 1e-13),
     "lanes": Kind(Lanes, (), 1e-14, 4.0 * 2.0**-14),
     "numpy": Kind(lambda: ArrayEngine("numpy"), ("numpy",), 1e-14, 1e-13),
     "numpy float32": Kind(lambda: ArrayEngine("numpy", dtype="float32"), ("numpy",), 1e-6, 1e-5),

@@ -19,6 +19,7 @@ from bisect import bisect_left
 from itertools import chain, compress
 from operator import add, mul
 
+from ...linalg import exact_dot
 from .. import lists
 from ..sliding_window import Pair, Window
 from .images import (
@@ -48,7 +49,6 @@ from .matrix import (
     Size,
     alike,
     bits_of,
-    exact_dot,
     largest_of,
     longest_sum,
     size_in_range,

@@ -34,6 +34,7 @@ from itertools import chain, compress, repeat
 from operator import is_not, mul
 
 from ... import linalg
+from ...linalg import exact_dot
 from ..base import Engine
 from ..lists import LISTS
 from .formulas import FUNCTIONS, Expression, Formulas, leak
@@ -61,7 +62,6 @@ from .matrix import (
     Size,
     alike,
     bits_of,
-    exact_dot,
     in_range,
     in_rows,
     largest_in,

@@ -25,6 +25,7 @@ from operator import itemgetter, mul
 from struct import iter_unpack
 
 from ... import linalg
+from ...linalg import exact_dot
 from .layout import Layout, doubles_in, round_all
 
 TYPE_CHECKING = False
@@ -704,11 +705,6 @@ def alike(things: Sequence[Any]) -> bool:
 
 
 # --- laying numbers out ----------------------------------------------------------------------------------------------
-
-
-def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
-    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python."""
-    return math.fsum([*map(mul, a, b), *more])
 
 
 def transposed(m: Sequence[Sequence[Any]], width: int) -> list[tuple[Any, ...]]:

@@ -36,6 +36,9 @@ class Sharing(Callback):
                 f'workers need engine="lanes", whose sums do not depend on their order; this model has {ops.name!r}'
             )
         count = _count(workers, executor)
+        self._asked = count > 1
+        if not isinstance(ops, Lanes):  # a tiny network, which this process computes with floats
+            count = 1
         self._starter = Processes(count - 1) if executor is None else Tasks(executor, count - 1)
         self.team = Leader([])
         self._trainer: Any = None
@@ -58,10 +61,10 @@ class Sharing(Callback):
         trainer.callbacks.insert(0, self)
 
     def __enter__(self) -> Sharing:
+        if self._asked and self._small:
+            text = f"workers do not pay for so small a network: a batch is about {self._small} multiply-adds"
+            warnings.warn(f"{text}, and from about {LEAST_WORK} on it is worth it", RuntimeWarning, stacklevel=5)
         if self._starter.count:
-            if self._small:
-                text = f"workers do not pay for so small a network: a batch is about {self._small} multiply-adds"
-                warnings.warn(f"{text}, and from about {LEAST_WORK} on it is worth it", RuntimeWarning, stacklevel=5)
             trainer = self._trainer
             data = packed_data(self._rows, self._factor, trainer.data.targets, trainer.data.weights)
             self.team = self._ops.team = gathered(self._starter, self._job, data)
