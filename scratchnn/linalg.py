@@ -1,7 +1,9 @@
 """Matrices as lists of lists: a matrix is a list of rows, a row is a list of floats.
 
-Pure functions, and the stable exp, log and softmax: every operation checks the shapes it is given and returns a new
-matrix. Nothing here knows what a layer is. The engine ``lists`` computes with these functions.
+Pure functions, and the stable exp, log and softmax. Operations on matrices check the shapes they are given and return
+a new matrix; ``rows_times_columns`` checks nothing. Nothing here knows what a layer is, though some say which gradient
+they are used for. The engine ``lists`` computes with these functions; only ``dot`` and the softmax family take vectors
+here where engines take matrices.
 
     >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
     [[11.0]]
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up
+    Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up, see ``product``
 
 Vector = list[float]
 Matrix = list[list[float]]
@@ -34,7 +36,8 @@ def _dot_in_python(a: Iterable[float], b: Iterable[float]) -> float:
     return sum(map_each(mul, a, b), 0.0)
 
 
-# Python 3.12 brought a dot product written in C: three times as fast, and rounded once.
+# Python 3.12 brought a dot product written in C: three times as fast, and rounded once. So results
+# may differ in their last bits between 3.11 and 3.12.
 inner_product: Dot = getattr(math, "sumprod", _dot_in_python)
 
 
@@ -42,7 +45,8 @@ inner_product: Dot = getattr(math, "sumprod", _dot_in_python)
 
 
 def shape(m: Sequence[Sequence[float]]) -> Shape:
-    """(rows, columns) of ``m``; ``ValueError`` if its rows differ in length. An empty list is 0 x 0."""
+    """(rows, columns) of ``m``; ``ValueError`` if its rows differ in length. An empty list is 0 x 0:
+    a batch without rows has lost its columns, and fits no weight."""
     if not m:
         return (0, 0)
     columns = len(m[0])
@@ -187,15 +191,15 @@ def scale(m: Matrix, factor: float) -> Matrix:
 
 
 def add_scaled(a: Matrix, b: Matrix, factor: float) -> Matrix:
-    """a + factor·b in one pass: the step of every optimizer."""
+    """a + factor·b in one pass: the last step of every optimizer."""
     _same_shape("add_scaled", a, b)
     return [[x + factor * y for x, y in zip(p, q)] for p, q in zip(a, b)]
 
 
 def relu(m: Matrix) -> tuple[Matrix, Matrix]:
-    """(max(m, 0), mask): the mask is 1 where ``m`` is positive and 0 elsewhere, and is meant for ``gate``."""
+    """(max(m, 0), mask): the mask is 0 where ``m`` is 0 or below and 1 elsewhere, and is meant for ``gate``."""
     shape(m)
-    # "not <=" instead of ">" lets NaN pass, so that it is not hidden.
+    # NaN is not <= 0, so it passes and is not hidden.
     return [[0.0 if v <= 0.0 else v for v in row] for row in m], [[0.0 if v <= 0.0 else 1.0 for v in row] for row in m]
 
 
@@ -209,7 +213,7 @@ def gate(m: Matrix, mask: Matrix) -> Matrix:
 
 
 def total(values: Sequence[float]) -> float:
-    """The sum of the numbers, rounded once; infinite or NaN where the sum is."""
+    """The sum of the numbers, rounded once; infinite or NaN where the sum is, or a sum on the way to it."""
     try:
         return math.fsum(values)
     except (OverflowError, ValueError):  # beyond the largest double on the way, or inf - inf
@@ -217,13 +221,13 @@ def total(values: Sequence[float]) -> float:
 
 
 def row_sums(m: Matrix) -> Vector:
-    """The sum of each row: as many numbers as ``m`` has rows."""
+    """The sum of the numbers in each row: as many as ``m`` has rows. (``sum_rows`` adds up the rows.)"""
     shape(m)
     return [total(row) for row in m]
 
 
 def column_sums(m: Matrix) -> Vector:
-    """The sum of each column: as many numbers as ``m`` has columns."""
+    """The sum of the numbers in each column: as many as ``m`` has columns. (``sum_columns`` adds up the columns.)"""
     shape(m)
     return [total(column) for column in zip(*m)]
 
@@ -239,7 +243,7 @@ def sum_columns(m: Matrix) -> Matrix:
 
 
 def argmax(row: Sequence[float]) -> int:
-    """The position of the largest number; of the first one where several are equal."""
+    """The position of the largest number; of the first one where several are equal. NaN may be passed over."""
     if not len(row):
         raise ValueError("argmax needs at least one number, got none")
     return max(range(len(row)), key=row.__getitem__)
@@ -269,7 +273,8 @@ def reshape(values: Sequence[Any], rows: int, columns: int) -> Matrix:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean of a vector with at least one number."""
+    """The arithmetic mean of a vector with at least one number; ``OverflowError`` or ``ValueError`` where a sum on
+    the way leaves the range of doubles."""
     if not len(values):
         raise ValueError("mean needs at least one number, got none")
     return math.fsum(values) / len(values)
@@ -292,7 +297,8 @@ def r_squared(outputs: Sequence[float], targets: Sequence[float], weights: Seque
 def sums_of_squares(
     outputs: Sequence[float], targets: Sequence[float], weights: Sequence[float] | None = None
 ) -> tuple[float, float, float]:
-    """(Σ (output - target)², Σ (target - mean)², the unit in which both are), each square times its weight, if given.
+    """(Σ (output - target)², Σ (target - mean)², a unit: both sums are in units of its square), each square times its
+    weight, if given.
 
     In that unit, a power of two, no square of a target overflows. A sum that is beyond all doubles is infinity.
     """
@@ -372,20 +378,21 @@ def _exponentials(row: Sequence[float]) -> tuple[float, Vector, float]:
 
 
 def logsumexp(row: Sequence[float]) -> float:
-    """log(Σ eᵛ) over a row of at least one number."""
+    """log(Σ eᵛ) over a row of at least one number, all of them finite."""
     largest, _, rest = _exponentials(row)
     return largest + math.log1p(rest)
 
 
 def softmax(row: Sequence[float]) -> Vector:
-    """eᵛ / Σ eᵛ for every entry of a row: positive numbers that add up to 1."""
+    """eᵛ / Σ eᵛ for every entry of a row: numbers from 0 to 1 that add up to 1, but for rounding."""
     _, exponentials, rest = _exponentials(row)
     total = 1.0 + rest
     return [e / total for e in exponentials]
 
 
 def log_softmax(row: Sequence[float]) -> Vector:
-    """log(softmax(row)) without ever computing a softmax that underflows; stays at the most negative double."""
+    """log(softmax(row)) without ever computing a softmax that underflows. What is infinitely far below the largest
+    entry gets the most negative double, not -inf."""
     largest, _, rest = _exponentials(row)
     correction = math.log1p(rest)
     return [max(v - largest, -LARGEST) - correction for v in row]
