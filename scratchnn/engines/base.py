@@ -50,9 +50,9 @@ class Engine:
     name = ""  # under which ``find_engine`` knows it, and which a model shows
     epsilon = 2.0**-52  # of its numbers, if they are floats: from 1 to the next larger one
 
-    # --- functions for the formulas that ``map`` is given ------------------------------------------------------- Each
-    # takes what ``map`` hands to a formula, or plain numbers, and gives back the same kind: these are for an engine
-    # whose formulas are handed single floats. NaN gives NaN, but for ``where``. Outside of where they are defined
+    # --- functions for the formulas that ``map`` is given -------------------------------------------------------
+    # Each takes what ``map`` hands to a formula, or plain numbers, and gives back the same kind: these are for an
+    # engine whose formulas are handed single floats. NaN gives NaN, but for ``where``. Outside of where they are defined
     # (log1p from -1 down, sqrt below 0) they may raise ``ValueError`` or give NaN.
 
     exp: Callable[[Any], Any] = staticmethod(linalg.exp)  # stays finite
