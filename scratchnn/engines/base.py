@@ -52,8 +52,8 @@ class Engine:
 
     # --- functions for the formulas that ``map`` is given -------------------------------------------------------
     # Each takes what ``map`` hands to a formula, or plain numbers, and gives back the same kind: these are for an
-    # engine whose formulas are handed single floats. NaN gives NaN, but for ``where``. Outside of where they are defined
-    # (log1p from -1 down, sqrt below 0) they may raise ``ValueError`` or give NaN.
+    # engine whose formulas are handed single floats. NaN gives NaN, but for ``where``. Outside of where they are
+    # defined (log1p from -1 down, sqrt below 0) they may raise ``ValueError`` or give NaN.
 
     exp: Callable[[Any], Any] = staticmethod(linalg.exp)  # stays finite
     log: Callable[[Any], Any] = staticmethod(linalg.log)  # of 0, and below, that of the smallest positive number
