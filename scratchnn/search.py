@@ -306,6 +306,27 @@ def _run_fold(
     return None if error else value, time.perf_counter() - start, error
 
 
+class _Lent:
+    """Stands for an argument of fit that is lent to workers, as rows are."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def _run_lent_fold(
+    lent: tuple[Sequence[Any], Sequence[Any], list[Any]],
+    held_out: Sequence[int],
+    build: Build,
+    settings: Parameters,
+    fit: Parameters,
+    measure: str,
+) -> Outcome:
+    """The same with what was lent: all rows, their labels, and large arguments of fit."""
+    X, y, large = lent
+    fit = {name: large[value.number] if type(value) is _Lent else value for name, value in fit.items()}
+    return _run_fold(X, y, held_out, build, settings, fit, measure)
+
+
 def _worded(problem: BaseException | None) -> str:
     return " ".join(f"{type(problem).__name__}: {problem}".split())  # on one line, as a table has it
 
@@ -355,22 +376,16 @@ def _argument_names(function: Callable[..., Any]) -> tuple[list[str], bool]:
 # --- the search --------------------------------------------------------------------------------------------
 
 
-def _submit(executor: Any, jobs: Sequence[tuple[Any, ...]], numbers: dict[Any, int]) -> Exception | None:
-    """Put each job's future into ``numbers``; returns why not all of them, if so."""
-    from concurrent.futures import Future
-
-    try:
-        for number, job in enumerate(jobs):
-            future = executor.submit(_run_fold, *job)
-            if not isinstance(future, Future):
-                kind, came = type(executor).__name__, type(future).__name__
-                raise ArgumentError(f"executor must hand out futures of concurrent.futures, {kind} gave {came}")
-            numbers[future] = number
-    except ArgumentError:
-        raise
-    except Exception as problem:  # it has been shut down, or a job has broken it
-        return problem
-    return None
+def _lightened(fit: Parameters, large: list[Any]) -> Parameters:
+    """Arguments of fit with ``_Lent`` for what is large, which goes into that list, once each."""
+    light = dict(fit)
+    for name in _UNCHANGED:
+        value = fit.get(name)
+        if value is not None:
+            number = next((k for k, other in enumerate(large) if other is value), len(large))
+            large[number:] = large[number:] or [value]
+            light[name] = _Lent(number)
+    return light
 
 
 class _ExecutorFailed(Exception):
@@ -484,30 +499,31 @@ class _Search:
         """(number of the job, what came out) as they are done; jobs are numbered candidate by candidate. Raises
         ``_ExecutorFailed`` after the last of them if not all jobs could be run."""
         jobs = [
-            (self.X, self.y, held_out, self.build, *self._settings(candidate), self.measure)
+            (held_out, self.build, *self._settings(candidate), self.measure)
             for candidate in self.candidates
             for held_out in self.folds
         ]
         if executor is None:
-            yield from ((number, _run_fold(*job)) for number, job in enumerate(jobs))
+            yield from ((number, _run_fold(self.X, self.y, *job)) for number, job in enumerate(jobs))
             return
-        from concurrent.futures import BrokenExecutor, CancelledError, as_completed
+        from concurrent.futures import BrokenExecutor, CancelledError
 
-        numbers: dict[Any, int] = {}
-        try:
-            failure = _submit(executor, jobs, numbers)
-            for future in as_completed(numbers):
+        from .lending import Lending
+
+        large: list[Any] = []
+        jobs = [(*job[:3], _lightened(job[3], large), *job[4:]) for job in jobs]
+        with Lending(executor, (self.X, self.y, large), _run_lent_fold, jobs) as lending:
+            failure: Exception | None = None
+            for number, future in lending.done():
                 try:
-                    outcome = future.result()
+                    outcome = lending.result_of(future)
                 except (BrokenExecutor, CancelledError) as problem:  # others may be done, and are not lost with it
                     failure = failure or problem
                     continue
                 except Exception as problem:  # _run_fold raises nothing: the job has not reached a worker
                     outcome = None, 0.0, f"{_worded(problem)} ({_FOR_WORKERS})"
-                yield numbers[future], outcome
-        finally:
-            for future in numbers:
-                future.cancel()  # those that have begun go on to their end, but nobody waits for them
+                yield number, outcome
+        failure = lending.failure or failure
         if failure is not None:
             raise _ExecutorFailed(f"the executor failed with {_worded(failure)}") from failure
 
@@ -579,9 +595,9 @@ def grid_search(
         spread evenly over them.
     seed: decides which row is in which fold, and the starting weights
     measure: "score" (accuracy, or R² for regression) or "loss"
-    executor: any ``concurrent.futures.Executor``; each fit is a job of its own. Processes are sent the rows with each,
-        and ``build`` by its name, so it must be a module's own function. In a script, see to the guard at the top of
-        this module.
+    executor: any ``concurrent.futures.Executor``; each fit is a job of its own. Processes are sent the rows once, and
+        ``build`` by its name, so it must be a module's own function. In a script, see to the guard at the top of this
+        module.
     progress: True shows progress on standard error; a function is called after each fit with the number of fits done,
         of all fits, the arguments of this one and its measure (None if it failed)
 

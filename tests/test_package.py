@@ -50,6 +50,7 @@ FLOORS: dict[int, set[str]] = {
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),
+        "lending",
         *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.shared"),
         *("engines.lanes.formulas", "engines.short_rows"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import pickle
 import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -408,6 +409,40 @@ def test_processes_give_the_same_results() -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
         result = grid_search(X, Y, {"width": [2, 3]}, executor=processes, **arguments)
     assert found(result) == found(grid_search(X, Y, {"width": [2, 3]}, **arguments))
+
+
+class Elsewhere(Executor):
+    """Two processes of which the bytes that each job is sent are counted."""
+
+    def __init__(self) -> None:
+        self.processes = ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+        self.sizes: list[int] = []
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
+        self.sizes.append(len(pickle.dumps(arguments)))
+        return self.processes.submit(function, *arguments, **keywords)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.processes.shutdown()
+
+
+def test_rows_weights_and_validation_data_are_not_sent_with_every_fit() -> None:
+    rng = Random(3)
+    X = [[rng.gauss(0.0, 1.0) for _ in range(40)] for _ in range(200)]
+    y = [int(row[0] > 0.0) for row in X]
+    weights = [1.0 + row[1] ** 2 for row in X]
+    grid = {"lr": [0.01, 0.03, 0.1], "sample_weight": [None, weights], "validation_data": [(X, y), None]}
+    fit = {"epochs": 2}
+    with Elsewhere() as executor:
+        result = grid_search(X, y, grid, fit=fit, folds=3, executor=executor)
+    alone = grid_search(X, y, grid, fit=fit, folds=3)
+    assert found(result) == found(alone)
+    assert result.model is not None and alone.model is not None
+    assert result.model.weights == alone.model.weights
+    large = [size for size in executor.sizes if size > 20_000]
+    assert len(executor.sizes) >= 36 and 1 <= len(large) <= 12
+    assert max(large) < 9 * 200 * 43 + 10_000  # the rows once, though they are the validation data, too
+    assert max(set(executor.sizes) - set(large)) < 3_000
 
 
 class Failing(Backwards):
