@@ -431,8 +431,8 @@ def test_rows_weights_and_validation_data_are_not_sent_with_every_fit() -> None:
     X = [[rng.gauss(0.0, 1.0) for _ in range(40)] for _ in range(200)]
     y = [int(row[0] > 0.0) for row in X]
     weights = [1.0 + row[1] ** 2 for row in X]
-    grid = {"lr": [0.01, 0.03, 0.1], "sample_weight": [None, weights], "validation_data": [(X, y), None]}
-    fit = {"epochs": 2}
+    grid = {"sample_weight": [None, weights], "validation_data": [(X, y), None]}
+    fit = {"epochs": 1}
     with Elsewhere() as executor:
         result = grid_search(X, y, grid, fit=fit, folds=3, executor=executor)
     alone = grid_search(X, y, grid, fit=fit, folds=3)
@@ -440,7 +440,7 @@ def test_rows_weights_and_validation_data_are_not_sent_with_every_fit() -> None:
     assert result.model is not None and alone.model is not None
     assert result.model.weights == alone.model.weights
     large = [size for size in executor.sizes if size > 20_000]
-    assert len(executor.sizes) >= 36 and 1 <= len(large) <= 12
+    assert len(executor.sizes) >= 12 and 1 <= len(large) <= 6
     assert max(large) < 9 * 200 * 43 + 10_000  # the rows once, though they are the validation data, too
     assert max(set(executor.sizes) - set(large)) < 3_000
 
