@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "writes a saved model's prediction for each row of a CSV file",
     "info": "says what a saved model or a checkpoint holds",
     "datasets": "downloads MNIST",
+    "play": "opens pages to draw on, and to watch a network learn",
 }
 
 
@@ -35,6 +36,8 @@ def _find(command: str) -> Command:
         from .predict import main as found
     elif command == "info":
         from .info import main as found
+    elif command == "play":
+        from .play.__main__ import main as found
     else:
         from .datasets.__main__ import main as found
     return found

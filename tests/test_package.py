@@ -25,7 +25,10 @@ PACKAGE = ROOT / "scratchnn"
 
 # A file imports from its own floor or a lower one.
 FLOORS: dict[int, set[str]] = {
-    4: {"__main__", "train", "predict", "info", "datasets.__main__"},
+    4: {
+        *("__main__", "train", "predict", "info", "datasets.__main__", "play.__main__"),
+        *("play.server", "play.sessions", "play.session", "play.settings", "play.learning", "play.drawing"),
+    },
     3: {"model", "search"},
     2: {
         *("layers.base", "layers.linear", "layers.activations", "layers.convolution", "layers.architecture"),
@@ -41,7 +44,7 @@ FLOORS: dict[int, set[str]] = {
         *("preprocessing.schema", "preprocessing.weighting"),
         *("datasets.dataset", "datasets.csv_reader", "datasets.csv_dialect", "datasets.pixel_text"),
         *("datasets.idx_reader", "datasets.data_file", "datasets.download", "datasets.patient_http"),
-        *("toys", "tsne", "progress", "cli", "saving.records"),
+        *("toys", "tsne", "progress", "cli", "saving.records", "play.images"),
         *("metrics.inputs", "metrics.classification", "metrics.probabilities", "metrics.regression"),
         *("metrics.report", "metrics.summary"),
         *("plots.lettering", "plots.colours", "plots.scales", "plots.marks", "plots.axes", "plots.figure"),
@@ -67,6 +70,7 @@ COMMANDS = {
     "info",
     "cli",
     "datasets.__main__",
+    "play.__main__",
 }  # each has a main(), or serves those that have one
 READERS_OF_DATA = {
     f"datasets.{name}" for name in ("dataset", "csv_dialect", "csv_reader", "data_file", "idx_reader", "pixel_text")

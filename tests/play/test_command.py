@@ -1,0 +1,61 @@
+"""``python -m scratchnn.play`` as it is called: what it opens, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from scratchnn import Linear, Model
+from scratchnn.play import main
+from tests.commands import Runner, refused
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+def test_it_serves_until_ctrl_c() -> None:
+    command = [sys.executable, "-u", "-m", "scratchnn.play", "--no-browser"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/\?token=[\w-]{32})\n", line)
+    assert found
+    with urllib.request.urlopen(found[1], timeout=60) as page:
+        assert b"<title>Draw" in page.read()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(found[1][:-1], timeout=60)
+    process.send_signal(signal.SIGINT)
+    assert "Ctrl-C" in process.stdout.readline()
+    err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (0, "stopped\n")
+
+
+def test_a_model_that_does_not_fit_is_refused(call: Runner, tmp_path: Path) -> None:
+    model = Model.from_layers([Linear(3, 2)])
+    model.fit([[0.0, 1.0, 2.0], [1.0, 0.0, 3.0]], [0, 1], epochs=1)
+    model.save(tmp_path / "model.pkl")
+    assert "square grey images" in refused(call(main, tmp_path / "model.pkl", "--no-browser"))
+    assert "missing.pkl" in refused(call(main, tmp_path / "missing.pkl", "--no-browser"))
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "x"])
+def test_ports_that_there_are_not_are_refused(call: Runner, port: str) -> None:
+    assert "--port" in refused(call(main, "--port", port))
+
+
+def test_a_port_that_is_taken_is_said(call: Runner) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert refused(call(main, "--no-browser", "--port", taken.getsockname()[1]))
