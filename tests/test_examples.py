@@ -196,6 +196,7 @@ def test_autoencoder_digits(run: Run) -> None:
     assert result["trustworthiness"] > 0.9
 
 
+@pytest.mark.slow
 def test_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
     result = import_module("defaults").main(["--quick"])

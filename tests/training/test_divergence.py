@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scratchnn import (
@@ -185,6 +185,7 @@ ROWS: list[list[list[float]]] = [
 TARGETS = [*([v * factor for v in NUMBERS] for factor in (1.0, 1e155, 1e200, 1e-200)), [1e308, -1e308] * 15]
 
 
+@settings(max_examples=settings().max_examples // 2)  # of each network on each engine
 @given(data=st.data())
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", NETWORKS)

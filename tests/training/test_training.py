@@ -349,11 +349,11 @@ def frauds() -> tuple[list[list[float]], list[int]]:
     return [[rng.gauss(2.0 * k if j < 2 else 0.0, 1.0) for j in range(30)] for k in labels], labels
 
 
-@pytest.mark.parametrize("how", [{"lr": 0.1, "momentum": 0.9}, {"lr": 0.1}, {"optimizer": "adam", "schedule": None}])
+@pytest.mark.parametrize("how", [{"lr": 0.1}, {"optimizer": "adam", "schedule": None}])
 def test_weights_are_no_larger_learning_rate(how: dict[str, Any]) -> None:
     rows, labels = frauds()
     model = Model(30, 50, 2, seed=1)
-    history = model.fit(rows, labels, epochs=6, class_weight="balanced", **how)
+    history = model.fit(rows, labels, epochs=4, class_weight="balanced", **how)
     assert max(history.loss) < 1.0
     assert model.score(rows, labels) > 0.85
     found = [k == 1 for k, label in zip(model.predict(rows), labels) if label]
