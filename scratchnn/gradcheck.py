@@ -58,6 +58,12 @@ class GradientReport:
             if error != error:
                 self.worst = float("inf")
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from .reports.displays import gradients
+
+        return gradients(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 

@@ -57,18 +57,10 @@ def look_at(path: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def weights_digest(model: Any) -> str:
-    """A SHA-256 of all weights: of each matrix "rows x columns", and its numbers as little-endian doubles.
+    """A SHA-256 of all weights of a model, the same for two of them if, and only if, they are to the last bit."""
+    from .layers.weights import digest
 
-    Two models have the same digest if, and only if, their weights are the same to the last bit.
-    """
-    from .saving import records
-
-    digest = records.sha256()
-    for parameter in model.network.parameters():
-        packed = records.pack_matrix(model.ops.to_rows(parameter.value))
-        digest.update("{} x {}\n".format(*packed["shape"]).encode())
-        digest.update(packed["doubles"])
-    return str(digest.hexdigest())
+    return digest(model.network)
 
 
 # --- models ------------------------------------------------------------------------------------------------

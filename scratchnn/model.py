@@ -55,7 +55,7 @@ if TYPE_CHECKING:  # what only learning needs is imported by ``fit``: predicting
     from .training.fitting import Part
 
 # What a model keeps when its network is made anew for the number of outputs that the first labels need.
-_KEPT = ("_history", "stop_training", "turns", "_part")
+_KEPT = ("_history", "stop_training", "turns", "_part", "run_settings")
 
 
 def _known(name: str, text: str, as_type: Callable[[Any], Any] = lambda value: value) -> Any:
@@ -250,6 +250,7 @@ class Model:
         seed = require_seed(seed)
         self.schema = Schema(task, shape, outputs, scaling, target_scaling)
         self._history: History | None = None  # of the last fit
+        self.run_settings: dict[str, str] = {}  # what that was asked to do, in words
         self.stop_training = False
         self.turns = Turns()
         self._part = None
@@ -315,6 +316,12 @@ class Model:
     def summary(self) -> str:
         """A table as text: each layer, its output shape and its number of parameters."""
         return summary(self.network, self.input_shape)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of the layers."""
+        from .reports.report import described
+
+        return described(self)
 
     def __repr__(self) -> str:
         return f"Model({self.network!r}, loss={self.loss!r}, task={self.task!r}, engine={self.engine!r})"
@@ -525,6 +532,33 @@ class Model:
         return 100.0 * sum(bool(a == b) for a, b in zip(guesses, labels)) / len(labels)
 
     # --- files ---------------------------------------------------------------------------------------------
+
+    @asking
+    def report(
+        self,
+        X: Any,
+        y: Any,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "",
+        shape: Sequence[int] | None = None,
+        command: str = "",
+    ) -> None:
+        """Write an HTML page on this model and its answers for rows ``X`` and labels ``y``, to read, send or print.
+
+        It says what was trained and how, with curves of the last ``fit``, metrics, the confusion matrix or predicted
+        against true values, the most confident mistakes, and a digest of the weights by which a repeated run is known.
+        The page is one file that loads nothing and runs no script. ``shape`` (height, width), or with channels first,
+        says that rows are images; not given, it is found out for models that read images or square rows of pixels.
+        ``command`` is what repeats the run, to be shown. A model that was loaded has no curves to show.
+
+        Raises ``DataError`` for rows and labels that do not suit the model, ``ArgumentError`` for a shape that they do
+        not have or a path that promises another kind of file, ``NotFittedError`` before ``fit``, and ``OSError`` if the
+        file cannot be written: it is whole, or as it was.
+        """
+        from .reports.report import write_report
+
+        write_report(self, X, y, path, title=title, shape=shape, command=command)
 
     @asking
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 from . import cli
 from .errors import ArgumentError
 from .escapes import printable
+from .saving.atomic import same_file
 
 ROWS_AT_A_TIME = 256  # enough to keep the model busy, few enough for `| head` to be served at once
 
@@ -30,18 +31,22 @@ def _predict(arguments: Sequence[str] | None) -> int:
     from .model import Model
     from .saving.atomic import check_writable, write_atomically
 
-    if options.output is not None:
-        cli.spare_inputs(options.output, options.model, *cli.input_files(options.rows))
-        check_writable(options.output)
+    for written in (options.output, options.report):
+        if written is not None:
+            cli.spare_inputs(written, options.model, *cli.input_files(options.rows))
+            check_writable(written)
     model = Model.load(options.model, max_work=options.max_work)
     if options.proba and not model.classes:
         raise ArgumentError("--proba needs a model that predicts classes, and this one predicts numbers")
     if options.score and not model.classes and model.output_size > 1:
-        option = "--metrics" if options.metrics else "--score"
+        option = next(f"--{name}" for name in ("report", "metrics", "score") if getattr(options, name))
         raise ArgumentError(f"{option} compares with one label a row, this model predicts {model.output_size} numbers")
     pieces = _pieces(options, model)
     if options.rows != "-":
         pieces = iter(list(pieces))  # a file with a bad row is refused before anything is written
+    kept: list[Any] = []
+    if options.report is not None:
+        pieces = _kept(pieces, kept)
     score = None
     if options.score:
         score = _Metrics(model.classes) if options.metrics else _Score(model.classes)
@@ -54,7 +59,30 @@ def _predict(arguments: Sequence[str] | None) -> int:
     if score is not None:
         for line in score.lines():
             cli.complain(line)
+    if options.report is not None:
+        _report(options, model, kept)
     return 0
+
+
+def _kept(pieces: Iterator[Any], kept: list[Any]) -> Iterator[Any]:
+    """The pieces as they come, all of which are also kept."""
+    for piece in pieces:
+        kept.append(piece)
+        yield piece
+
+
+def _report(options: argparse.Namespace, model: Any, pieces: Sequence[Any]) -> None:
+    """Write a page on the model and how it meets the labels."""
+    import shlex
+
+    from .reports.report import write_report
+
+    rows = [row for data in pieces for row in data.X]
+    labels = [label for data in pieces for label in data.y]
+    command = f"{cli.spelled('predict')} {shlex.join(options.typed)}"
+    facts = [("model", options.model), ("rows", "standard input" if options.rows == "-" else options.rows)]
+    write_report(model, rows, labels, options.report, command=command, data=facts)
+    cli.complain(f"report written to {options.report}")
 
 
 class _Score:
@@ -132,6 +160,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--metrics", action="store_true", help="say more: of each class, the confusion matrix; of numbers, their errors"
     )
+    parser.add_argument("--report", metavar="FILE", help="write a page on how well labels were met, as HTML")
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
     parser.add_argument(
         "--max-work",
@@ -142,7 +171,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_csv_format()
     parser.add_version()
     options = parser.parse_args(arguments)
-    options.score = options.score or options.metrics
+    options.score = options.score or options.metrics or options.report is not None
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
+    if options.report is not None:
+        from .reports.naming import check_name
+
+        check_name(options.report)
+        if options.output is not None and same_file(options.report, options.output):
+            parser.error("--report and --output name one file, and each needs a file of its own")
     return options
 
 

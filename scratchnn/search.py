@@ -126,6 +126,12 @@ class SearchResult:
 
     __str__ = table
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the table."""
+        from .reports.displays import search
+
+        return search(self)
+
     def __repr__(self) -> str:
         return f"SearchResult({len(self.rows)} candidates, best: {self.best!r})"
 

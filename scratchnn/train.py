@@ -45,11 +45,10 @@ def _train(arguments: Sequence[str] | None) -> int:
     _check_names(options)
 
     inputs = [*cli.input_files(options.csv), *cli.input_files(options.test)]
-    cli.spare_inputs(options.save, *inputs)
-    check_writable(options.save)
-    if options.checkpoint:
-        cli.spare_inputs(options.checkpoint, *inputs)
-        check_writable(options.checkpoint)
+    for written in (options.save, options.checkpoint, options.report):
+        if written:
+            cli.spare_inputs(written, *inputs)
+            check_writable(written)
     begun = _begun_model(options)
     training, validation, test = _read(options, begun)
     for note in _notes(options, training):
@@ -58,6 +57,7 @@ def _train(arguments: Sequence[str] | None) -> int:
     if chatty:
         cli.say(_folded(_describe_data(options, training, validation, test)))
     model = begun or _build(options, training)
+    before = _before(options, begun)
     if chatty:
         cli.say(model.summary())
     with Interruption(sigterm=True) as interruption:
@@ -67,6 +67,8 @@ def _train(arguments: Sequence[str] | None) -> int:
         return _interrupted(options, interruption.asked)
     try:
         results = _results(options, model, history, training, test)
+        if options.report:
+            _report(options, model, results, (training, validation, test), before)
     except KeyboardInterrupt:
         return _interrupted(options)
     if options.json:
@@ -79,6 +81,18 @@ def _train(arguments: Sequence[str] | None) -> int:
     if warning:
         cli.complain(f"{warning}; a smaller --lr may help")
     return 0
+
+
+def _before(options: argparse.Namespace, begun: Any) -> str:
+    """What a report says that the run began with, if that was a model."""
+    if begun is None or not options.report:
+        return ""
+    from .layers.weights import digest
+
+    return (
+        f"It goes on with the model that {_shown(options.start)} held before, whose weights had the SHA-256 "
+        f"{digest(begun.network)}."
+    )
 
 
 def _save(options: argparse.Namespace, model: Any) -> None:
@@ -116,6 +130,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     # The same without defaults: what was really said about the network, which a model to go on from may contradict.
     options.said = parser.parse_args(arguments, argparse.Namespace(**dict.fromkeys(ABOUT_MODEL)))
+    options.typed = list(sys.argv[1:] if arguments is None else arguments)
     _check_together(parser, options)
     return options
 
@@ -248,6 +263,7 @@ def _add_output(parser: cli.Parser) -> None:
         action="store_true",
         help="say more of the test rows: of each class, the confusion matrix; of numbers, their errors",
     )
+    group.add_argument("--report", metavar="FILE", help="write a page on the run and its test rows, as HTML")
     group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
     parser.add_version()
 
@@ -306,6 +322,14 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--resume and --checkpoint-every need --checkpoint FILE")
     if options.checkpoint is not None and same_file(options.save, options.checkpoint):
         parser.error("--save and --checkpoint name one file, and each needs a file of its own")
+    if options.report is not None:
+        from .reports.naming import check_name
+
+        check_name(options.report)
+        for name in ("save", "checkpoint"):
+            other = getattr(options, name)
+            if other is not None and same_file(options.report, other):
+                parser.error(f"--report and --{name} name one file, and each needs a file of its own")
     if options.regression and options.class_weight:
         parser.error("--class-weight is for classes, and --regression has none")
 
@@ -572,6 +596,28 @@ def _describe_metrics(options: argparse.Namespace, found: dict[str, Any]) -> lis
     return [f"test {first}", f"test {second}", *lines, ""]
 
 
+def _report(options: argparse.Namespace, model: Any, results: dict[str, Any], data: Any, before: str) -> None:
+    """Write the report: on the run, and on the rows to test on."""
+    import shlex
+
+    from .reports.report import write_report
+
+    training, validation, test = data
+    held_out = " (held out)" if test.source == training.source else f" of {_shown(test.source)}"
+    facts = [("file", _shown(training.source)), ("rows to learn from", f"{len(training):,}")]
+    if validation is not None:
+        facts.append(("rows to validate with", f"{len(validation):,}"))
+    facts += [("rows to test on", f"{len(test):,}{held_out}"), ("label", _label_column(training))]
+    if options.regression:
+        fit = results["train_r2"]
+        key = [] if fit is None else [("R² of training rows", f"{fit:.4f}")]
+    else:
+        key = [("accuracy on training rows", f"{results['train_accuracy']:.1%}")]
+    typed = [word for word in options.typed if word != "--resume"]
+    command = f"{cli.spelled('train')} {shlex.join(typed)}".strip()
+    write_report(model, test.X, test.y, options.report, command=command, data=facts, key=key, before=before)
+
+
 def _folded(text: str) -> str:
     """The text with lines too long for a terminal broken between words; a command, to be copied, stays whole."""
     if sys.stdout is None or not sys.stdout.isatty():
@@ -618,6 +664,8 @@ def _describe_results(options: argparse.Namespace, results: dict[str, Any], test
     if options.metrics:
         lines += _describe_metrics(options, results["metrics"])
     lines.append(f"model saved in {printable(options.save)}")
+    if options.report:
+        lines.append(f"report written to {printable(options.report)}")
     if not options.quiet:
         lines = ["", *_describe_run(options, results), *lines]
         import shlex

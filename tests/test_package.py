@@ -38,6 +38,7 @@ FLOORS: dict[int, set[str]] = {
         *("training.checkpoint", "training.checkpointing", "training.standing"),
         *("training.workers.messages", "training.workers.team", "training.workers.worker"),
         *("training.workers.starting", "training.workers.sharing"),
+        "reports.report",
     },
     1: {
         *("preprocessing.rows", "preprocessing.tables", "preprocessing.labels", "preprocessing.scaling"),
@@ -50,6 +51,8 @@ FLOORS: dict[int, set[str]] = {
         *("plots.lettering", "plots.colours", "plots.scales", "plots.marks", "plots.axes", "plots.figure"),
         *("plots.given", "plots.pixels", "plots.tiles", "plots.curves", "plots.matrices", "plots.pictures"),
         *("plots.scatters", "plots.boundaries", "plots.regression", "plots.bars"),
+        *("reports.markup", "reports.naming", "reports.style", "reports.rows", "reports.mistakes", "reports.sections"),
+        *("reports.displays", "terminal", "notebook"),
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),

@@ -86,6 +86,12 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.X)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many rows there are of each class, and a few of them."""
+        from ..reports.displays import dataset
+
+        return dataset(self)
+
     def __repr__(self) -> str:
         kind = f", {len(self.classes)} classes" if self.classes else ""
         source = f" from {self.source!r}" if self.source else ""

@@ -182,7 +182,7 @@ def gives_any_number(network: Sequential) -> bool:
 def summary(network: Sequential, shape: Shape) -> str:
     """A table as text: each layer, its output shape and its number of parameters."""
     table = [("layer", "output shape", "parameters"), ("input", shape_text(shape), "")]
-    table += _summary_rows(network, shape)
+    table += summary_rows(network, shape)
     count, learning = parameter_count(network), parameter_count(network, network.trainable_parameters())
     totals = [("total", "", f"{count:,}")]
     if learning < count:
@@ -193,14 +193,14 @@ def summary(network: Sequential, shape: Shape) -> str:
     return "\n".join([text[0], rule, *text[1 : len(table)], rule, *text[len(table) :]])
 
 
-def _summary_rows(network: Sequential, shape: Shape, indent: str = "") -> list[tuple[str, str, str]]:
+def summary_rows(network: Sequential, shape: Shape, indent: str = "") -> list[tuple[str, str, str]]:
     """(layer, output shape, parameters) for every layer of a network whose input samples have this shape."""
     rows = []
     for layer in network:
         output = layer.output_shape(shape)
         if isinstance(layer, Sequential):
             rows.append((f"{indent}{type(layer).__name__}", shape_text(output), ""))
-            rows += _summary_rows(layer, shape, indent + "  ")
+            rows += summary_rows(layer, shape, indent + "  ")
         else:
             count = parameter_count(layer)
             frozen = " (frozen)" if count and not layer.trainable else ""

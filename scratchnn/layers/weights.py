@@ -50,3 +50,18 @@ def set_weights(network: Layer, values: Any) -> None:
         matrices.append(network.ops.from_rows([[float(v) for v in row] for row in rows]))
     for parameter, matrix in zip(parameters, matrices):
         parameter.value = matrix
+
+
+def digest(network: Layer) -> str:
+    """A SHA-256 of all weights: of each matrix "rows x columns", and its numbers as little-endian doubles.
+
+    Two networks have the same digest if, and only if, their weights are the same to the last bit.
+    """
+    from ..saving import records
+
+    found = records.sha256()
+    for parameter in network.parameters():
+        packed = records.pack_matrix(network.ops.to_rows(parameter.value))
+        found.update("{} x {}\n".format(*packed["shape"]).encode())
+        found.update(packed["doubles"])
+    return str(found.hexdigest())

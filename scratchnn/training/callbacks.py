@@ -68,6 +68,12 @@ class History:
         """The lists that have entries, in a dict; all are as long as there were epochs, as a table needs them."""
         return {name: list(values) for name, values in vars(self).items() if values}
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the curves."""
+        from ..reports.displays import curves
+
+        return curves(self)
+
     def __repr__(self) -> str:
         last = f", last loss {self.loss[-1]:.4f}" if self.loss else ""
         return f"History({len(self)} epoch{'s' * (len(self) != 1)}{last})"

@@ -148,6 +148,7 @@ class Fitting:
         model, trainer, keeping, interruption = self.model, self.trainer, self.keeping, self.interruption
         # Its own engine, or that of the run whose callback calls this; which also goes on as it was.
         usual, around, stopped = self.settled.ops, model.turns.running, model.stop_training
+        told = self._told()
         checkpoint = nullcontext() if keeping is None else keeping.checkpoint
         with interruption or nullcontext(), checkpoint, self.sharing or nullcontext():
             trainer.check()
@@ -157,7 +158,7 @@ class Fitting:
                     model.become(self.settled, self.schema, self.part)
                     trainer.begin()
                     self.optimizer.part = self.part
-                    model.history = trainer.run.history
+                    model.history, model.run_settings = trainer.run.history, told
                     before.forget()
                     trainer.train()
                     model.history = trainer.run.history  # also after a callback has called ``fit``
@@ -175,6 +176,21 @@ class Fitting:
             kept = "" if keeping is None else keeping.kept()
             interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
         return trainer.run.history
+
+    def _told(self) -> dict[str, str]:
+        """What the run is asked to do, in words, for whoever reports on it. A rate is the one that it begins with."""
+        trainer = self.trainer
+        validates = any(isinstance(callback, Validation) for callback in trainer.callbacks)
+        return {
+            "rows to learn from": f"{trainer.run.samples:,}",
+            "validation": "measured after every epoch" if validates else "none",
+            "epochs": f"{trainer.epochs:,}",
+            "batch size": f"{trainer.batch_size:,}",
+            "optimizer": repr(self.optimizer),
+            "learning rate": f"{trainer.run.first_lr:g}",
+            "schedule": "none, the rate stays" if self.schedule is None else repr(self.schedule),
+            "largest norm of a gradient": "any" if trainer.clip_norm is None else f"{trainer.clip_norm:g}",
+        }
 
     def _settings(self, held_out: Labelled | None, batch_size: Any) -> dict[str, Any]:
         """All that the result of a run depends on, as plain data: a run may only be resumed with the same."""
