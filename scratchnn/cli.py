@@ -14,7 +14,7 @@ import argparse
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, BinaryIO, NoReturn
 
 from .checks import shortened
@@ -169,6 +169,16 @@ def say(text: str) -> None:
     """Print lines for people to standard output. A reader that has gone is no reason not to go on."""
     try:
         print(printable_lines(text), flush=True)
+    except BrokenPipeError:
+        discard_output()
+
+
+def show(lines: Iterable[str]) -> None:
+    """Print lines that are fit for a terminal as they are, with colours that were meant; see ``say``."""
+    try:
+        for line in lines:
+            print(line)
+        flush()
     except BrokenPipeError:
         discard_output()
 

@@ -50,12 +50,16 @@ def _predict(arguments: Sequence[str] | None) -> int:
     score = None
     if options.score:
         score = _Metrics(model.classes) if options.metrics else _Score(model.classes)
-    if options.output is None:
-        _write(_standard_output(), options, model, pieces, score)
-    else:
+    listeners: list[Any] = [] if score is None else [score]
+    if options.show:
+        listeners.insert(0, _Drawing(_standard_output(), options, model))
+    if options.output is not None:
         text = io.StringIO()
-        _write(text, options, model, pieces, score)
+        _tell(options, model, pieces, [_Lines(text, options, model), *listeners])
         write_atomically(options.output, text.getvalue().encode("utf-8"))
+    else:
+        lines = [] if options.show else [_Lines(_standard_output(), options, model)]
+        _tell(options, model, pieces, [*lines, *listeners])
     if score is not None:
         for line in score.lines():
             cli.complain(line)
@@ -85,6 +89,41 @@ def _report(options: argparse.Namespace, model: Any, pieces: Sequence[Any]) -> N
     cli.complain(f"report written to {options.report}")
 
 
+class _Drawing:
+    """Draws rows with what was predicted, and what is true where that is known, for people to look at."""
+
+    def __init__(self, stream: TextIO, options: argparse.Namespace, model: Any) -> None:
+        from .drawings import Gallery
+        from .terminal import look_of
+
+        self.stream = stream
+        self.model = model
+        self.surely = options.proba
+        self.gallery = Gallery(model.schema, look_of(stream), model.feature_names)
+        self.at_once = max(ROWS_AT_A_TIME // self.gallery.side_by_side, 1) * self.gallery.side_by_side
+        self.drawn = 0  # rows so far
+
+    def add(self, rows: Any, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any]) -> None:
+        """Draw some rows."""
+        captions = [
+            self._caption(prediction, labels[k] if len(labels) else None, probabilities[k] if self.surely else ())
+            for k, prediction in enumerate(predictions)
+        ]
+        for line in self.gallery.lines(rows, captions, range(self.drawn, self.drawn + len(captions))):
+            self.stream.write(line + "\n")
+        self.stream.flush()
+        self.drawn += len(captions)
+
+    def _caption(self, prediction: Any, label: Any, probabilities: Sequence[float]) -> Any:
+        from .drawings import Caption, caption
+
+        if self.model.classes:
+            return caption(prediction, label, f" {max(probabilities):.0%}" if probabilities else "")
+        if isinstance(prediction, list):
+            return Caption(" ".join(f"{value:.4g}" for value in prediction))
+        return Caption(f"{prediction:.5g}" + ("" if label is None else f", true {label:.5g}"))
+
+
 class _Score:
     """How well labels were met, in the memory of a few numbers however many rows there are."""
 
@@ -96,7 +135,7 @@ class _Score:
         self.mean = 0.0  # of the labels; and their squared distances from it, by Welford's update
         self.total = 0.0
 
-    def add(self, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] = ()) -> None:
+    def add(self, rows: Any, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any]) -> None:
         """Count some rows in."""
         for prediction, label in zip(predictions, labels):
             self.rows += 1
@@ -125,11 +164,11 @@ class _Metrics(_Score):
         self.answers: list[Any] = []  # pairs of label and prediction
         self.probabilities: list[Any] = []
 
-    def add(self, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any] = ()) -> None:
+    def add(self, rows: Any, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any]) -> None:
         """Count some rows in."""
         from array import array
 
-        super().add(predictions, labels)
+        super().add(rows, predictions, labels, probabilities)
         self.answers += zip(labels, predictions)
         self.probabilities += [array("d", row) for row in probabilities]
 
@@ -160,6 +199,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--metrics", action="store_true", help="say more: of each class, the confusion matrix; of numbers, their errors"
     )
+    parser.add_argument(
+        "--show", action="store_true", help="draw the rows with what was predicted, instead of writing predictions"
+    )
     parser.add_argument("--report", metavar="FILE", help="write a page on how well labels were met, as HTML")
     parser.add_argument("--output", "-o", metavar="FILE", help="write here, and not to standard output")
     parser.add_argument(
@@ -185,13 +227,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
     """The rows as data sets, one for each piece that has arrived; labels are compared with the model's classes only if
     they are to be scored."""
-    from .datasets.dataset import images_in, iter_csv, load_images
+    from .datasets.dataset import images_in, iter_csv, labels_beside, load_images
 
     # Classes only matter where labels are compared with them.
     like = model.schema if options.score else model.schema._replace(classes=())
     images = None if options.rows == "-" else images_in(options.rows, test=True) or images_in(options.rows)
     if images is not None:
-        yield load_images(images, like=like, labelled=options.score)
+        yield load_images(images, like=like, labelled=options.score or (options.show and labels_beside(images)))
         return
     streamed = options.rows == "-"
     for data in iter_csv(
@@ -220,33 +262,46 @@ def _standard_output() -> TextIO:
     return sys.stdout
 
 
-def _write(
-    stream: TextIO, options: argparse.Namespace, model: Any, pieces: Iterator[Any], score: _Score | None
-) -> None:
-    """Write a line a row, and send them on before the next piece is waited for or when a reader has enough to do."""
-    shown = printable if stream.isatty() else str  # a file or a program gets what it is, a person what can be read
-    header = ["prediction", *map(str, model.classes)] if options.proba else []
+class _Lines:
+    """Writes a line a row."""
+
+    def __init__(self, stream: TextIO, options: argparse.Namespace, model: Any) -> None:
+        self.stream = stream
+        self.proba = options.proba
+        self.shown = printable if stream.isatty() else str  # a file or a program gets what it is, a person what is read
+        self.header = ["prediction", *map(str, model.classes)] if options.proba else []
+
+    def add(self, rows: Any, predictions: Sequence[Any], labels: Sequence[Any], probabilities: Sequence[Any]) -> None:
+        """Write some rows' lines, and send them on."""
+        write = self.stream.write
+        if self.header:
+            write(_csv_line(self.header, self.shown))
+            self.header = []
+        if self.proba:
+            for prediction, row in zip(predictions, probabilities):
+                write(_csv_line([str(prediction), *(f"{p:.6g}" for p in row)], self.shown))
+        else:
+            for prediction in predictions:
+                fields = prediction if isinstance(prediction, list) else [prediction]
+                write(_csv_line(map(str, fields), self.shown))
+        self.stream.flush()
+
+
+def _tell(options: argparse.Namespace, model: Any, pieces: Iterator[Any], listeners: Sequence[Any]) -> None:
+    """Predict, and hand on what was predicted before the next piece is waited for or when a reader has enough to do."""
+    at_once = min(
+        (listener.at_once for listener in listeners if isinstance(listener, _Drawing)), default=ROWS_AT_A_TIME
+    )
     for data in pieces:
-        if header:
-            stream.write(_csv_line(header, shown))
-            header = []
-        for start in range(0, len(data.X), ROWS_AT_A_TIME):
-            rows = data.X[start : start + ROWS_AT_A_TIME]
+        for start in range(0, len(data.X), at_once):
+            rows, labels = data.X[start : start + at_once], data.y[start : start + at_once]
             probabilities: Sequence[Any] = ()
             if options.proba or (options.metrics and model.classes):
                 predictions, probabilities = model.predict_with_proba(rows)
             else:
                 predictions = model.predict(rows)
-            if options.proba:
-                for prediction, row in zip(predictions, probabilities):
-                    stream.write(_csv_line([str(prediction), *(f"{p:.6g}" for p in row)], shown))
-            else:
-                for prediction in predictions:
-                    fields = prediction if isinstance(prediction, list) else [prediction]
-                    stream.write(_csv_line(map(str, fields), shown))
-            if score is not None:
-                score.add(predictions, data.y[start : start + ROWS_AT_A_TIME], probabilities)
-            stream.flush()
+            for listener in listeners:
+                listener.add(rows, predictions, labels, probabilities)
 
 
 def _csv_line(fields: Iterable[str], shown: Callable[[str], str]) -> str:

@@ -8,7 +8,6 @@ that breaks (a closed pipe) is dropped without a word: progress is never a reaso
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any, TextIO
 from .checks import require_size, shown
 from .errors import ArgumentError
 from .escapes import printable
+from .terminal import can_show, colours_welcome, columns, is_smart_terminal
 
 MOST_LINES = 30
 """Lasting lines that a run leaves on a terminal, about, unless it is told how many: what fits on one screen."""
@@ -49,8 +49,8 @@ class LiveLine:
     ) -> None:
         self.stream: TextIO | None = sys.stderr if stream is None else stream
         self.clock = clock
-        self.live = _is_smart_terminal(self.stream) if live is None else live
-        self.colour = (self.live and _colours_welcome()) if colour is None else colour
+        self.live = is_smart_terminal(self.stream) if live is None else live
+        self.colour = (self.live and colours_welcome()) if colour is None else colour
         self._full, self._empty = _bar_characters(self.stream)
         self._drawn = 0  # columns the live line covers now
         self._drawn_at: float | None = None
@@ -80,7 +80,7 @@ class LiveLine:
     @property
     def width(self) -> int:
         """Columns that a line may fill: one less than there are, as writing into the last makes some terminals wrap."""
-        return _columns(self.stream) - 1
+        return columns(self.stream) - 1
 
     def erase(self) -> None:
         """Leave the line empty, also of a ^C behind it, with the cursor at its start."""
@@ -348,42 +348,9 @@ class ByteProgress:
             self.close()
 
 
-def _is_smart_terminal(stream: TextIO | None) -> bool:
-    """A terminal that understands a carriage return; ``TERM=dumb`` says that it does not."""
-    try:
-        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-    except (AttributeError, ValueError):  # not quite a file, or a closed one
-        return False
-
-
-def _colours_welcome() -> bool:
-    """Follows https://no-color.org; old Windows consoles print colour codes instead of obeying them."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return os.name != "nt" or "WT_SESSION" in os.environ
-
-
 def _bar_characters(stream: TextIO | None) -> tuple[str, str]:
     """Blocks where the stream's encoding has them, otherwise ASCII."""
-    encoding = getattr(stream, "encoding", None) or "ascii"
-    try:
-        "█░".encode(encoding)
-    except UnicodeEncodeError:
-        return "#", "."
-    return "█", "░"
-
-
-def _columns(stream: TextIO | None) -> int:
-    """Columns of the terminal behind the stream; ``COLUMNS`` overrides, and 80 is the guess."""
-    try:
-        # shutil asks about standard output, which may be a file while the progress is on a terminal.
-        if stream is not None and "COLUMNS" not in os.environ:
-            return max(2, os.get_terminal_size(stream.fileno()).columns or 80)
-    except (AttributeError, OSError, ValueError):
-        pass
-    import shutil
-
-    return max(2, shutil.get_terminal_size().columns)
+    return ("█", "░") if can_show(stream, "█░") else ("#", ".")
 
 
 def _fit(before: str, bar: bool, after: list[str], width: int) -> tuple[list[str], int]:

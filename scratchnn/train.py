@@ -31,6 +31,7 @@ OF_FIT = (  # options that ``Model.fit`` takes as they are
     *("epochs", "lr", "batch_size", "optimizer", "momentum", "nesterov", "weight_decay", "schedule", "clip_norm"),
     *("class_weight", "checkpoint", "checkpoint_every", "resume", "workers"),
 )
+MOST_SHOWN = 12  # rows that ``--show`` writes a line for
 EARLY_STOPPING_FRACTION = 0.1
 """What early stopping sets aside of the training rows where ``--validation-split`` does not say."""
 
@@ -77,6 +78,8 @@ def _train(arguments: Sequence[str] | None) -> int:
         cli.say(json.dumps(_without_nan(results), allow_nan=False))
     else:
         cli.say(_folded(_describe_results(options, results, test)))
+        if options.show:
+            cli.show(_drawn(options, model, history, test))
     warning = _warning(results)
     if warning:
         cli.complain(f"{warning}; a smaller --lr may help")
@@ -263,6 +266,11 @@ def _add_output(parser: cli.Parser) -> None:
         action="store_true",
         help="say more of the test rows: of each class, the confusion matrix; of numbers, their errors",
     )
+    group.add_argument(
+        "--show",
+        action="store_true",
+        help="draw how the loss went, the confusion matrix, and the most confident mistakes",
+    )
     group.add_argument("--report", metavar="FILE", help="write a page on the run and its test rows, as HTML")
     group.add_argument("--json", action="store_true", help="the results as one JSON object on standard output")
     parser.add_version()
@@ -322,6 +330,8 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
         parser.error("--resume and --checkpoint-every need --checkpoint FILE")
     if options.checkpoint is not None and same_file(options.save, options.checkpoint):
         parser.error("--save and --checkpoint name one file, and each needs a file of its own")
+    if options.show and options.json:
+        parser.error("--show draws for people, and --json writes for programs: leave one of them out")
     if options.report is not None:
         from .reports.naming import check_name
 
@@ -616,6 +626,66 @@ def _report(options: argparse.Namespace, model: Any, results: dict[str, Any], da
     typed = [word for word in options.typed if word != "--resume"]
     command = f"{cli.spelled('train')} {shlex.join(typed)}".strip()
     write_report(model, test.X, test.y, options.report, command=command, data=facts, key=key, before=before)
+
+
+def _drawn(options: argparse.Namespace, model: Any, history: Any, test: Any) -> Iterator[str]:
+    """Lines for ``--show``: curves, the confusion matrix, and mistakes."""
+    from .drawings import loss_lines
+    from .terminal import look_of
+
+    look = look_of(sys.stdout)
+    yield ""
+    yield from loss_lines(history, look)
+    if options.regression:
+        yield from _drawn_errors(model, test, look)
+        return
+    from .metrics import summary
+    from .metrics.classification import confusions
+    from .preprocessing.labels import class_numbers
+
+    predictions, probabilities = model.predict_with_proba(test.X)
+    if not options.metrics and len(model.classes) <= summary.MOST_IN_A_MATRIX:
+        names = [summary.name_of(name) for name in model.classes]
+        matrix = summary.confusion_lines(confusions(test.y, predictions, model.classes), names, look.width)
+        yield from ["", "confusion matrix (rows: true, columns: predicted)", *matrix] if matrix else []
+    true, guesses = (class_numbers(labels, model.classes) for labels in (test.y, predictions))
+    yield from _drawn_mistakes(model, test, true, guesses, probabilities, look)
+
+
+def _drawn_mistakes(model: Any, test: Any, true: Any, guesses: Any, probabilities: Any, look: Any) -> Iterator[str]:
+    from .drawings import Caption
+    from .reports.mistakes import confident
+
+    found = confident(true, guesses, probabilities, len(test))
+    yield ""
+    if not found:
+        yield "no row to test on was taken for another class"
+        return
+    yield f"the most confident of {len(found):,} mistake{'s' * (len(found) != 1)}"
+    classes = model.classes
+    captions = {m.row: Caption(f"{classes[m.predicted]}, true {classes[m.true]}: {m.weight:.0%}", True) for m in found}
+    yield from _drawn_rows(model, test, captions, look)
+
+
+def _drawn_errors(model: Any, test: Any, look: Any) -> Iterator[str]:
+    from .drawings import Caption
+    from .reports.mistakes import largest_errors
+
+    predictions = model.predict(test.X)
+    found = largest_errors([[label] for label in test.y], [[guess] for guess in predictions], [1.0], MOST_SHOWN)
+    captions = {m.row: Caption(f"{m.predicted[1]:.5g}, true {m.true[1]:.5g}") for m in found}
+    yield from ["", "the largest errors"]
+    yield from _drawn_rows(model, test, captions, look)
+
+
+def _drawn_rows(model: Any, test: Any, captions: dict[int, Any], look: Any) -> Iterator[str]:
+    """The first of some rows, by their places: as many images as a screen has room for, or lines."""
+    from .drawings import Gallery
+
+    gallery = Gallery(model.schema, look, model.feature_names)
+    yield ""
+    shown = list(captions)[: gallery.room(test.X[next(iter(captions))], MOST_SHOWN)]
+    yield from gallery.lines([test.X[place] for place in shown], [captions[place] for place in shown], shown)
 
 
 def _folded(text: str) -> str:

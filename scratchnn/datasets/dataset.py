@@ -240,6 +240,12 @@ def load_images(images_path: str, *, like: Any = None, labelled: bool = True) ->
     raise DataError(f"{shown_path(images_path)}: {wrong}")
 
 
+def labels_beside(images_path: str) -> bool:
+    """Whether the labels of an IDX file of images are in a file beside it."""
+    path = _labels_beside(images_path)
+    return path is not None and os.path.exists(path)
+
+
 def _labels_beside(images_path: str) -> str | None:
     folder, name = os.path.split(images_path)
     if "images" not in name:
