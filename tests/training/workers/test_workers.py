@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -37,8 +39,10 @@ from scratchnn.layers.base import Layer
 from scratchnn.training.workers import sharing, starting
 from scratchnn.training.workers.messages import packed_data, unpacked_data
 
+ROOT = Path(__file__).resolve().parents[3]
 TRAIN, TEST = load_digits()
 X, Y = TRAIN.X[:50], TRAIN.y[:50]
+BRIGHT = [bytes([0, 9, 3 * i, 255, 254][(i + k * k) % 5] for k in range(200)) for i in range(50)]
 HELD_OUT = TEST.X[:30], TEST.y[:30]
 ROW_COSTS = -(10**12)
 
@@ -80,6 +84,9 @@ def layers(*stack: Any, **settings: Any) -> tuple[Model, dict[str, Any]]:
 IMAGE = (1, 8, 8)
 RUNS: dict[str, Any] = {
     "plain": lambda: plain(momentum=0.0, schedule=None),
+    "steps of few bits": lambda: plain(momentum=0.0, schedule=None, lr=1e-5),
+    # The brightest pixels of a row are added up before they are multiplied.
+    "bright pixels": lambda: (Model(200, 12, 10, seed=3), {"X": BRIGHT}),
     "as recommended": plain,
     "nesterov and weight decay": lambda: plain(nesterov=True, weight_decay=1e-3),
     "adam, warm-up": lambda: plain(optimizer="adam", schedule="warmup"),
@@ -316,6 +323,48 @@ def test_workers_that_die_in_the_middle_of_a_batch(workers: int) -> None:
         model = run(workers=workers)
     assert len(lost) == workers - 1
     assert result(model) == result(run())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process")
+def test_no_worker_outlives_a_process_that_is_killed() -> None:
+    """Workers have its standard output, too: that is at its end when all of them are."""
+    program = f"""
+import multiprocessing, os, signal, sys, warnings
+sys.path.insert(0, {str(ROOT)!r})
+from scratchnn import Callback, Model, load_digits
+
+class Dies(Callback):
+    def on_epoch_end(self, model, run):
+        print(len(multiprocessing.active_children()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+warnings.simplefilter("ignore")
+train, _ = load_digits()
+multiprocessing.set_start_method("fork")
+Model(64, 40, 10).fit(train.X[:200], train.y[:200], workers=3, callbacks=[Dies()])
+"""
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == "2\n"
+
+
+def test_a_script_without_a_guard_is_told_what_is_missing(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import multiprocessing, sys
+sys.path.insert(0, {str(ROOT)!r})
+from scratchnn import Model, load_digits
+
+multiprocessing.set_start_method("spawn", force=True)
+train, _ = load_digits()
+Model(64, 40, 10).fit(train.X[:200], train.y[:200], workers=2)
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert 'a script that uses workers needs if __name__ == "__main__"' in done.stderr.splitlines()[-1]
 
 
 # --- what cannot be shared -------------------------------------------------------------------------------------------
