@@ -19,7 +19,7 @@ from .starting import Processes, Tasks, gathered
 from .team import Leader
 
 MOST_WORKERS = 256  # each is told what all others have computed: long before that it does not pay
-LEAST_WORK = 2_000_000  # multiply-adds in a batch, from which on two processes were measured to be faster than one
+LEAST_WORK = 3_000_000  # multiply-adds in a batch, from which on two processes were measured to save time
 
 
 class Sharing(Callback):
