@@ -281,16 +281,17 @@ def test_ctrl_c_ends_all() -> None:
 # --- workers that are lost -------------------------------------------------------------------------------------------
 
 
-def kill_one(model: Any) -> None:
-    os.kill(active_children()[0].pid or 0, signal.SIGKILL)
-
-
 @pytest.mark.usefixtures("all_divided")
-def test_a_worker_that_is_killed_between_two_batches_is_named_and_done_without() -> None:
-    with pytest.warns(
-        RuntimeWarning, match=r"worker \d of 2 \(process \d+\) was lost \(killed by signal 9\); its part"
-    ):
-        model = trained("as recommended", callbacks=[Calls(kill_one)], workers=3)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_worker_that_is_killed_between_two_batches_is_named_and_done_without(number: int) -> None:
+    def kill(model: Any) -> None:
+        (process,) = [one for one in active_children() if one.name == f"worker {number}"]
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+
+    said = rf"worker {number} of 3 \(process \d+\) was lost \(killed by signal 9\); its part"
+    with pytest.warns(RuntimeWarning, match=said):
+        model = trained("as recommended", callbacks=[Calls(kill)], workers=4)
     assert result(model) == result(trained("as recommended", callbacks=[Calls(lambda model: None)]))
 
 
