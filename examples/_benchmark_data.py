@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
+from collections.abc import Sequence
+from typing import Any
 
 from scratchnn import DataError, Dataset, load_csv, load_digits, load_idx
 
@@ -17,10 +20,12 @@ FEWEST = 50  # images; with fewer, a class may be missing
 class Sizes:
     """How much of everything is measured."""
 
-    def __init__(self, images: int, quick: bool) -> None:
+    def __init__(self, images: int, quick: bool, all_sections: bool) -> None:
         self.images = images
+        self.slow_imports = not (quick and all_sections)  # PyTorch, and processes that start with scikit-learn
         self.rounds = 1 if quick else 5  # turns of those who are compared
         self.short_rounds = 1 if quick else 7  # of what takes milliseconds
+        self.many_rounds = 1 if quick else 15  # where a few per cent matter
         # What runs on lists of floats gets fewer images: its cost an image does not depend on their number.
         self.linalg = min(images, 64 if quick else 320)
         self.textbook = min(images, 4 if quick else 64)
@@ -30,22 +35,39 @@ class Sizes:
         self.load = min(images, 100 if quick else 10000)
         self.load_floats = 100 if quick else 20000
         self.latency = 10 if quick else 200  # rows
+        self.predict = min(images, 64 if quick else 10000)
+        self.tiny = 20 if quick else 400  # rows
         self.growth = min(images, 64 if quick else 2000)
+        self.batches = (32,) if quick else (32, 512)
         self.hidden = (4, 8) if quick else (16, 100, 300, 1000)
         self.shared = (20,) if quick else (100, 400)  # sizes of hidden layers that several processes train
         self.all = 100 if quick else None  # "all images" of the sections memory and full
         self.full_epochs = 1 if quick else 5
 
 
-class Data:
-    """Training and test rows: ``bytes``, one a pixel; labels as class numbers from 0 on."""
+class Rows:
+    """Rows to learn from, and class numbers from 0 on."""
+
+    def __init__(self, X: list[Any], y: list[int], classes: Sequence[Any], scaling: str = "none") -> None:
+        self.X, self.y, self.classes, self.scaling = X, y, classes, scaling
+        self.inputs = len(X[0])
+
+    def arrays(self, count: int) -> tuple[Any, Any]:
+        """The first ones in NumPy: float64, pixels between 0 and 1; class numbers."""
+        np = importlib.import_module("numpy")
+        rows = self.X[:count]
+        if self.scaling == "pixels":
+            return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1) / 255.0, np.array(self.y[:count])
+        return np.array(rows), np.array(self.y[:count])
+
+
+class Data(Rows):
+    """Training rows and test rows: ``bytes``, one a pixel."""
 
     def __init__(self, train: Dataset, test: Dataset, name: str) -> None:
-        self.name = name
-        self.classes = train.classes
-        self.X, self.y = self._checked(train)
-        self.X_test, self.y_test = self._checked(test)
-        self.inputs = len(self.X[0])
+        self.name, self.classes = name, train.classes
+        super().__init__(*self._checked(train), train.classes, "pixels")
+        self.test = Rows(*self._checked(test), train.classes, "pixels")
         if len(self.X) < FEWEST:
             raise DataError(f"{name}: at least {FEWEST} training images are needed, got {len(self.X)}")
 
@@ -57,7 +79,15 @@ class Data:
 
     def is_mnist(self) -> bool:
         """Whether this is all of MNIST, as far as sizes tell."""
-        return (len(self.X), len(self.X_test), self.inputs) == (60000, 10000, 784)
+        return (len(self.X), len(self.test.X), self.inputs) == (60000, 10000, 784)
+
+
+def random_floats(count: int, features: int, classes: int) -> Rows:
+    """Rows of which no number is zero, of one class where the numbers of one part are the largest on average."""
+    rng = random.Random(0)
+    X = [[rng.gauss(0.0, 1.0) for _ in range(features)] for _ in range(count)]
+    y = [max(range(classes), key=lambda k, row=row: sum(row[k::classes])) for row in X]
+    return Rows(X, y, range(classes))
 
 
 def find_data(place: str | None) -> Data:

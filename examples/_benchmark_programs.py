@@ -8,14 +8,14 @@ from __future__ import annotations
 import importlib
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from _benchmark_data import BATCH, HIDDEN, LR, PLAIN, START, Data
+from _benchmark_data import BATCH, HIDDEN, LR, PLAIN, START, Rows
 from _benchmark_measuring import now, timed
-from _benchmark_numpy import pixels
 
-from scratchnn import Callback, Model, load_idx
+from scratchnn import ArgumentError, Callback, Conv2D, Flatten, Linear, MaxPool2D, Model, ReLU, load_idx
 
 Floats = list[list[float]]
 
@@ -32,26 +32,43 @@ class EpochClock(Callback):
         self.seconds.append(self.last - before)
 
 
+def find(engine: str) -> Any:
+    """What ``Model`` is told: "numpy float32" is an engine made for that, all others go by their names.
+
+    Libraries have one thread. ``ImportError`` if one is missing.
+    """
+    library, _, dtype = engine.partition(" ")
+    if library not in ("numpy", "torch"):
+        return engine  # as people say it, so that the model settles the rest by its size
+    if library == "torch":
+        importlib.import_module(library).set_num_threads(1)
+    try:
+        return importlib.import_module("scratchnn.engines.arrays").ArrayEngine(library, dtype=dtype or "float64")
+    except ArgumentError as error:
+        raise ImportError(str(error)) from None
+
+
 class Scratchnn:
     """The library, on one of its engines."""
 
     def __init__(
         self,
-        data: Data,
+        data: Rows,
         engine: str,
         images: int,
         hidden: int | Sequence[int] = HIDDEN,
         activation: str = "relu",
         batch: int | None = BATCH,
         dropout: float = 0.0,
+        model: Callable[..., Model] | None = None,
         **settings: Any,
     ) -> None:
         self.data, self.images = data, images
         self.settings = {"lr": LR, "batch_size": batch, **PLAIN, **settings}
         self.preparation = math.inf  # seconds that fit takes to check the rows and to bring them into the engine's form
         size = data.inputs, hidden, len(data.classes)
-        look = {"activation": activation, "dropout": dropout, "scaling": "pixels"}
-        self.model = Model(*size, **look, engine=engine, **START)
+        usual = partial(Model, *size, activation=activation, dropout=dropout, **START)
+        self.model = (model or usual)(engine=find(engine), scaling=data.scaling)
 
     def epoch(self) -> float:
         start, clock, X, y = now(), EpochClock(), self.data.X[: self.images], self.data.y[: self.images]
@@ -59,14 +76,25 @@ class Scratchnn:
         self.preparation = min(self.preparation, clock.begin - start)
         return clock.seconds[0]
 
-    def accuracy(self) -> float:
-        return self.model.score(self.data.X_test, self.data.y_test)
+    def accuracy(self, rows: Rows) -> float:
+        return self.model.score(rows.X, rows.y)
+
+
+def convolutional(side: int, classes: int) -> Callable[..., Model]:
+    """A model of one layer of filters, pooling and a linear layer; it needs to be told an engine and a scaling."""
+    half = (side - 2) // 2
+
+    def model(**settings: Any) -> Model:
+        layers = [Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Flatten(), Linear(8 * half * half, classes)]
+        return Model.from_layers(layers, input_shape=(1, side, side), **settings)
+
+    return model
 
 
 class Textbook:
     """Multiplies matrices in three nested loops over lists of floats, and does everything else in the same spirit."""
 
-    def __init__(self, data: Data, images: int) -> None:
+    def __init__(self, data: Rows, images: int) -> None:
         self.images, self.labels, classes = images, data.y[:images], len(data.classes)
         self.x = [[pixel / 255 for pixel in row] for row in data.X[:images]]
         rng = random.Random(0)
@@ -128,10 +156,9 @@ class Textbook:
 class ScikitLearn:
     """MLPClassifier; each call of partial_fit is one epoch."""
 
-    def __init__(self, data: Data, images: int) -> None:
+    def __init__(self, data: Rows, images: int) -> None:
         kind = importlib.import_module("sklearn.neural_network").MLPClassifier
-        self.images, self.x, self.y = images, pixels(data.X[:images]), data.y[:images]
-        self.test = data.X_test, data.y_test
+        self.images, (self.x, self.y) = images, data.arrays(images)
         self.classes = list(range(len(data.classes)))
         sgd = {"solver": "sgd", "learning_rate_init": LR, "momentum": 0, "alpha": 0}
         self.model = kind((HIDDEN,), batch_size=min(BATCH, images), random_state=0, **sgd)
@@ -139,39 +166,60 @@ class ScikitLearn:
     def epoch(self) -> float:
         return timed(lambda: self.model.partial_fit(self.x, self.y, classes=self.classes))()
 
-    def accuracy(self) -> float:
-        return float(self.model.score(pixels(self.test[0]), self.test[1]))
+    def accuracy(self, rows: Rows) -> float:
+        return float(self.model.score(*rows.arrays(len(rows.X))))
 
 
 class PyTorch:
-    """The usual loop, in float32."""
+    """The usual loop around nn.Sequential and an optimizer of torch.optim; settings have the names of scratchnn's."""
 
-    def __init__(self, data: Data, images: int) -> None:
+    def __init__(
+        self,
+        data: Rows,
+        images: int,
+        activation: str = "relu",
+        batch: int = BATCH,
+        dropout: float = 0.0,
+        optimizer: str = "sgd",
+        lr: float = LR,
+        clip_norm: float | None = None,
+        dtype: str = "float64",
+    ) -> None:
         self.torch = torch = importlib.import_module("torch")
         torch.set_num_threads(1)
         torch.manual_seed(0)
-        self.images, self.x, self.y = images, self.tensor(data.X[:images]), torch.tensor(data.y[:images])
-        self.test = data.X_test, data.y_test
+        self.images, self.batch, self.clip_norm, self.dtype = images, batch, clip_norm, getattr(torch, dtype)
+        self.x, self.y = self.tensors(data, images)
         nn = torch.nn
-        self.net = nn.Sequential(nn.Linear(data.inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, len(data.classes)))
-        self.sgd, self.loss = torch.optim.SGD(self.net.parameters(), lr=LR), nn.CrossEntropyLoss()
+        middle = [nn.Tanh() if activation == "tanh" else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        layers = nn.Linear(data.inputs, HIDDEN), *middle, nn.Linear(HIDDEN, len(data.classes))
+        self.net = nn.Sequential(*layers).to(self.dtype)
+        rule = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]
+        self.rule, self.loss = rule(self.net.parameters(), lr=lr), nn.CrossEntropyLoss()
 
-    def tensor(self, rows: Sequence[bytes]) -> Any:
+    def tensors(self, data: Rows, count: int) -> tuple[Any, Any]:
+        """Images and class numbers."""
+        rows = data.X[:count]
         flat = self.torch.frombuffer(bytearray(b"".join(rows)), dtype=self.torch.uint8)
-        return flat.reshape(len(rows), -1).to(self.torch.float32) / 255
+        return flat.reshape(len(rows), -1).to(self.dtype) / 255, self.torch.tensor(data.y[:count])
 
     def epoch(self) -> float:
         start, order = now(), self.torch.randperm(self.images)
-        for first in range(0, self.images, BATCH):
-            i = order[first : first + BATCH]
-            self.sgd.zero_grad()
-            self.loss(self.net(self.x[i]), self.y[i]).backward()
-            self.sgd.step()
+        for first in range(0, self.images, self.batch):
+            i = order[first : first + self.batch]
+            self.step(self.x[i], self.y[i])
         return now() - start
 
-    def accuracy(self) -> float:
-        guesses = self.net(self.tensor(self.test[0])).argmax(1)
-        return float((guesses == self.torch.tensor(self.test[1])).float().mean())
+    def step(self, x: Any, y: Any) -> None:
+        self.rule.zero_grad()
+        self.loss(self.net(x), y).backward()
+        if self.clip_norm:
+            self.torch.nn.utils.clip_grad_norm_(self.net.parameters(), self.clip_norm)
+        self.rule.step()
+
+    def accuracy(self, rows: Rows) -> float:
+        x, y = self.tensors(rows, len(rows.X))
+        return float((self.net(x).argmax(1) == y).double().mean())
 
 
 def train_scratchnn(images: str, labels: str, epochs: str) -> None:

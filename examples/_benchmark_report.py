@@ -15,15 +15,24 @@ PEERS = ("NumPy", "scikit-learn", "pandas", "torch")
 SUMMARY = {
     "numpy": "training, {images} images, hidden 100, batch 32: time over NumPy's on one thread",
     "textbook": "the same, textbook triple loop over ours",
-    "tanh": "the same with Tanh: times the speed of the `linalg` engine",
-    "deep": "the same with two hidden layers (128, 64): times the speed of the `linalg` engine",
+    "paths": "all ways to train: the largest time over NumPy's by hand",
+    "engine numpy": "engine `numpy`, time over NumPy's by hand, the largest of {ways} ways, batches of {batches}",
+    "engine numpy float32": "the same in float32, over float64 by hand",
+    "engine torch": "engine `torch` on the CPU, time over PyTorch's by hand, likewise",
+    "tiny": "4-3-2, row by row, training / predicting: time of `lanes` over that of `linalg`",
+    "tanh": "`lanes` with Tanh: times the speed of the `linalg` engine",
+    "deep": "`lanes` with two hidden layers (128, 64): times the speed of the `linalg` engine",
     "convolution": "`Conv2D(1, 8, 3)` forward and weight gradient, NumPy's pixel loop over ours",
     "agreement": "loss in and after each of 3 epochs, `lanes` against `linalg`, same seed",
     "five": "full MNIST, 5 epochs: test accuracy",
     "best": "full MNIST, under 5 minutes of one core: test accuracy",
     "load": "`load_csv` on {load} rows as CSV, time over `pandas.read_csv`",
     "load floats": "`load_csv` on {load_floats} rows of floats as CSV, time over `pandas.read_csv`",
+    "predict": "`predict` of {predict} rows of `bytes`, time over NumPy's on an array",
+    "predict lists": "`predict` of {predict} lists of ints, the same",
     "latency": "one-row `predict`, time over scikit-learn's MLPClassifier",
+    "ints": "one-row `predict` of a list of ints, time over that of a row of `bytes`",
+    "saved": "`Model.load` of a saved model / and a row predicted",
     "cold": "cold start (start, load, predict one row), time over scikit-learn's with joblib",
     "cold memory": "peak memory of that process",
     "memory": "peak memory of training on all images, over NumPy's holding float64",
@@ -60,7 +69,7 @@ class Report:
         """What the summary is to say of what has this name in ``SUMMARY``."""
         self.measured[name] = text
 
-    def summary(self, data: str, **numbers: int) -> None:
+    def summary(self, data: str, **numbers: object) -> None:
         """The last table: what was measured on these data, and on which machine."""
         self.heading(f"In short, on {data}")
         names = [name for name in SUMMARY if name != ONLY_IF_MEASURED or name in self.measured]

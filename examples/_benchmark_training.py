@@ -29,10 +29,11 @@ def training(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
         ours: Scratchnn(data, "lanes", images),
         "scratchnn, linalg": Scratchnn(data, "linalg", sizes.linalg),
         textbook: Textbook(data, sizes.textbook),
-        numpy: if_installed(lambda: NumpyByHand(data, images)),
+        numpy: if_installed(lambda: NumpyByHand.on(data, images)),
         "scikit-learn's MLPClassifier": if_installed(lambda: ScikitLearn(data, images)),
-        "PyTorch, one thread": if_installed(lambda: PyTorch(data, images)),
     }
+    if sizes.slow_imports:
+        contenders["PyTorch, float32, one thread"] = if_installed(lambda: PyTorch(data, images, dtype="float32"))
     present = {name: contender for name, contender in contenders.items() if contender}
     seconds = take_turns(sizes.rounds, {name: contender.epoch for name, contender in present.items()})
     each = {name: seconds[name] / contender.images for name, contender in present.items()}
@@ -40,7 +41,7 @@ def training(data: Data, sizes: Sizes, report: Report, options: argparse.Namespa
     for name, contender in contenders.items():
         few = contender and contender.images < images
         label = f"{name} ({contender.images} images only)" if few else name
-        accuracy = contender.accuracy() if contender and not few else None
+        accuracy = contender.accuracy(data.test) if contender and not few else None
         cost = each.get(name)
         rows.append([label, micro(cost), ratio(cost, each.get(numpy)), percent(accuracy)])
     report.table(["", "µs an image", "over NumPy", "test accuracy"], rows)
@@ -114,7 +115,7 @@ def growth(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace
     for label, different in cases:
         case = {**usual, **different}
         ours = Scratchnn(data, "lanes", case["images"], case["hidden"], batch=case["batch"])
-        numpy = if_installed(lambda case=case: NumpyByHand(data, **case))
+        numpy = if_installed(lambda case=case: NumpyByHand.on(data, **case))
         runs = {"ours": ours.epoch, **({"numpy": numpy.epoch} if numpy else {})}
         best = {name: seconds / case["images"] for name, seconds in take_turns(sizes.rounds, runs).items()}
         theirs = best.get("numpy")
@@ -136,7 +137,7 @@ def full(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) 
         fit = dict(settings)
         model = Model(data.inputs, fit.pop("hidden"), len(data.classes), engine="lanes", scaling="pixels", **START)
         seconds = timed(lambda model=model, fit=fit: model.fit(X, y, **fit))()
-        accuracy = percent(model.score(data.X_test, data.y_test))
+        accuracy = percent(model.score(data.test.X, data.test.y))
         said = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "schedule" and value)
         rows.append([said + (", cosine schedule" if settings["schedule"] else ""), f"{seconds:.1f}", accuracy])
         if data.is_mnist() and sizes.all is None:

@@ -1,21 +1,21 @@
-"""Sections of the benchmark: all that a network can learn with, and convolution."""
+"""Sections of the benchmark: all that a network can learn with, on every engine and by hand; the tiny; convolution."""
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from _benchmark_data import BATCH, HIDDEN, Data, Sizes
+from _benchmark_data import BATCH, HIDDEN, Data, Rows, Sizes, random_floats
 from _benchmark_measuring import if_installed, take_turns, timed
-from _benchmark_numpy import NumpyLoop
-from _benchmark_programs import Scratchnn
+from _benchmark_numpy import NumpyByHand, NumpyConvolution, NumpyLoop
+from _benchmark_programs import PyTorch, Scratchnn, convolutional
 from _benchmark_report import MISSING, Report, micro, ratio
 
+from scratchnn import Model
 from scratchnn.engines.lanes.engine import Lanes
 from scratchnn.engines.lists import LISTS
 from scratchnn.layers.convolution import Conv2D
@@ -52,27 +52,116 @@ PATHS: dict[str, dict[str, Any]] = {
     "dropout 0.2": {"dropout": 0.2},
     "weight decay": {"weight_decay": 1e-4},
     "momentum": {"momentum": 0.9},
-    "Adam": {"optimizer": "adam", "lr": 0.001, "momentum": None},
-    "AdamW": {"optimizer": "adamw", "lr": 0.001, "momentum": None},
-    "RMSprop": {"optimizer": "rmsprop", "lr": 0.001, "momentum": None},
+    "Adam": {"optimizer": "adam", "lr": 0.001},
+    "AdamW": {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01},
+    "RMSprop": {"optimizer": "rmsprop", "lr": 0.001},
     "clip_norm 1": {"clip_norm": 1.0},
 }
+Makers = dict[str, Callable[[], Any]]  # of those who are compared
+
+
+def each_path(data: Rows, images: int) -> Iterator[tuple[str, Makers]]:
+    """(what is trained, how) for all that a network can learn with, dense floats, and a convolutional network."""
+
+    def on_engines(rows: Rows, **settings: Any) -> Makers:
+        return {engine: partial(Scratchnn, rows, engine, images, **settings) for engine in ("lanes", "numpy")}
+
+    for label, settings in PATHS.items():
+        yield label, {**on_engines(data, **settings), "hand": partial(NumpyByHand.on, data, images, **settings)}
+    floats = random_floats(images, 64, 10)
+    yield "rows of 64 floats", {**on_engines(floats), "hand": partial(NumpyByHand.on, floats, images)}
+    side = math.isqrt(data.inputs)
+    if side * side == data.inputs and side >= 4:
+        model = convolutional(side, len(data.classes))
+        by_hand = partial(NumpyConvolution.on, data, images, side)
+        yield "Conv2D(1, 8, 3), pooling, linear", {**on_engines(data, model=model), "hand": by_hand}
+
+
+def epochs_in_turn(rounds: int, makers: Makers) -> dict[str, float | None]:
+    """Seconds an image of an epoch for each of those who are installed, None for others."""
+    made = {name: if_installed(make) for name, make in makers.items()}
+    present = {name: one for name, one in made.items() if one}
+    seconds = take_turns(rounds, {name: one.epoch for name, one in present.items()})
+    return {name: one and seconds[name] / one.images for name, one in made.items()}
 
 
 def paths(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
-    """All that a network can learn with, on lanes and on the engine that hands the same work to NumPy."""
+    """All that a network can learn with: on lanes, on the engine that hands its work to NumPy, in NumPy by hand."""
     images = sizes.variants
     report.heading(f"Ways to train {data.inputs}-{HIDDEN}-{len(data.classes)}, {images} images, batches of {BATCH}")
-    if if_installed(lambda: importlib.import_module("numpy")) is None:
-        report.note("NumPy is not installed")
-        return
-    rows = []
-    for label, settings in PATHS.items():
-        pair = {engine: Scratchnn(data, engine, images, **settings) for engine in ("lanes", "numpy")}
-        seconds = take_turns(sizes.rounds, {engine: one.epoch for engine, one in pair.items()})
-        lanes, arrays = (seconds[engine] / images for engine in pair)
-        rows.append([label, micro(lanes), micro(arrays), ratio(lanes, arrays)])
-    report.table(["", "lanes, µs an image", "engine numpy, µs an image", "lanes over numpy"], rows)
+    rows, slowest = [], (0.0, "")
+    for label, makers in each_path(data, images):
+        lanes, engine, hand = epochs_in_turn(sizes.rounds, makers).values()
+        rows.append([label, micro(lanes), micro(engine), micro(hand), ratio(lanes, engine), ratio(lanes, hand)])
+        if lanes and hand:
+            slowest = max(slowest, (lanes / hand, label))
+    header = ["", "lanes, µs an image", "engine numpy, µs", "NumPy by hand, µs", "lanes over engine numpy"]
+    report.table([*header, "lanes over NumPy by hand"], rows)
+    times, label = slowest
+    report.in_short("paths", f"{times:.2f} ({label})" if label else f"NumPy is {MISSING}")
+
+
+ON_ARRAYS = ("SGD", "Adam", "Tanh", "dropout 0.2", "clip_norm 1")
+
+
+def engines(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """Engines of arrays over programs written by hand for the same libraries."""
+    libraries: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+        "NumPy": (NumpyByHand.on, ("numpy", "numpy float32"))
+    }
+    if sizes.slow_imports:
+        libraries["PyTorch"] = PyTorch, ("torch",)
+    for library, (program, names) in libraries.items():
+        report.heading(f"Engines over {library} by hand in float64, {sizes.variants} images, hidden {HIDDEN}")
+        compare_engines(library, program, names, data, sizes, report)
+
+
+def compare_engines(
+    library: str, program: Callable[..., Any], names: Sequence[str], data: Data, sizes: Sizes, report: Report
+) -> None:
+    """The table of those who compute with one library: a row for each way to train."""
+    header, rows, images = [""], {label: [label] for label in ON_ARRAYS}, sizes.variants
+    largest: dict[str, list[float]] = {name: [] for name in names}  # one for each size of batches
+    for batch in sizes.batches:
+        header += [f"batches of {batch}: {library}, µs an image", *(f"engine {name} over it" for name in names)]
+        ratios: dict[str, list[float]] = {name: [] for name in names}
+        for label, row in rows.items():
+            settings = {**PATHS[label], "batch": batch}
+            makers: Makers = {name: partial(Scratchnn, data, name, images, **settings) for name in names}
+            makers["by hand"] = partial(program, data, images, **settings)
+            found = epochs_in_turn(sizes.many_rounds, makers)
+            hand = found["by hand"]
+            row += [micro(hand), *(ratio(found[name], hand) for name in names)]
+            for name in names:
+                ratios[name].append((found[name] or 0.0) / (hand or math.inf))
+        for name in names:
+            largest[name].append(max(ratios[name]))
+    report.table(header, rows.values())
+    for name, values in largest.items():
+        said = " / ".join(f"{value:.2f}" for value in values)
+        report.in_short(f"engine {name}", said if all(values) else f"{library} is {MISSING}")
+
+
+def tiny(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
+    """What a step costs when there is next to nothing to compute."""
+    report.heading(f"A network of 4-3-2, {sizes.tiny} rows, one at a time")
+    rows = random_floats(sizes.tiny, 4, 2)
+    pair = {engine: Scratchnn(rows, engine, sizes.tiny, 3, batch=1) for engine in ("lanes", "linalg")}
+
+    def predict(model: Model) -> Callable[[], float]:
+        singles = [[row] for row in rows.X]
+        return timed(lambda: [model.predict(single) for single in singles])
+
+    table = []
+    for label, runs in (
+        ("training, batches of one row", {name: one.epoch for name, one in pair.items()}),
+        ("predicting one row", {name: predict(one.model) for name, one in pair.items()}),
+    ):
+        best = take_turns(sizes.many_rounds, runs)
+        lanes, lists = (best[name] / sizes.tiny for name in pair)
+        table.append([label, micro(lanes), micro(lists), ratio(lanes, lists)])
+    report.table(["", "lanes, µs a row", "linalg, µs a row", "lanes over linalg"], table)
+    report.in_short("tiny", " / ".join(row[-1] for row in table))
 
 
 def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:

@@ -11,9 +11,9 @@ Everything has one thread, and its time is what this process had of the processo
 only a cold start and a spike go by the clock on the wall. Needs scratchnn alone; peers that are not installed are named
 as such and left out.
 
-Here are the command and the list of its sections, each a function that measures and prints one table or two;
-``_benchmark_measuring.py`` has the clock, ``_benchmark_numpy.py`` and ``_benchmark_programs.py`` those who are
-compared, ``_benchmark_data.py`` the rows and how many of them, ``_benchmark_report.py`` the printing.
+Here are the command and the list of its sections, each a function that measures and prints a table or two, in a file
+named in the imports below. ``_benchmark_numpy.py`` and ``_benchmark_programs.py`` have those who are compared,
+``_benchmark_data.py`` the rows and how many of them, ``_benchmark_measuring.py`` the clock.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from collections.abc import Callable, Sequence  # noqa: E402
 from _benchmark_data import FEWEST, Data, Sizes, find_data  # noqa: E402
 from _benchmark_report import Report  # noqa: E402
 from _benchmark_training import agreement, full, growth, spike, training  # noqa: E402
-from _benchmark_using import cold_start, latency, loading, memory  # noqa: E402
-from _benchmark_ways import convolution, paths, variants  # noqa: E402
+from _benchmark_using import cold_start, latency, loading, memory, predicting, saved  # noqa: E402
+from _benchmark_ways import ON_ARRAYS, convolution, engines, paths, tiny, variants  # noqa: E402
 from _benchmark_workers import workers  # noqa: E402
 
 from scratchnn import ArgumentError, DataError  # noqa: E402
@@ -43,11 +43,15 @@ SECTIONS: dict[str, Callable[[Data, Sizes, Report, argparse.Namespace], None]] =
     "spike": spike,
     "variants": variants,
     "paths": paths,
+    "engines": engines,
+    "tiny": tiny,
     "workers": workers,
     "convolution": convolution,
     "agreement": agreement,
     "load": loading,
+    "predict": predicting,
     "latency": latency,
+    "saved": saved,
     "cold": cold_start,
     "memory": memory,
     "growth": growth,
@@ -59,7 +63,8 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Time scratchnn beside others at the same work.")
     parser.add_argument("data", nargs="?", metavar="DATA", help="folder with MNIST's files, or a CSV (default: digits)")
     parser.add_argument("--images", type=int, default=10000, metavar="N", help="images to train on (10000)")
-    parser.add_argument("--quick", action="store_true", help="everything tiny: does it run at all?")
+    quick_help = "everything tiny: does it run at all? (PyTorch, which takes seconds to start, only with --only)"
+    parser.add_argument("--quick", action="store_true", help=quick_help)
     parser.add_argument("--only", metavar="SECTION,...", help=f"some of: {', '.join(SECTIONS)}")
     parser.add_argument("--full", action="store_true", help="also train on all images, for minutes")
     parser.add_argument("--markdown", action="store_true", help="print tables in markdown")
@@ -83,12 +88,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, ArgumentError, DataError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    sizes = Sizes(min(options.images, len(data.X), 100 if options.quick else len(data.X)), options.quick)
+    sizes = Sizes(
+        min(options.images, len(data.X), 100 if options.quick else len(data.X)), options.quick, not options.only
+    )
     report = Report(options.markdown)
     for name in options.sections:
         SECTIONS[name](data, sizes, report, options)
     measured_on = f"{data.name} ({len(data.X)} training images, {data.inputs} pixels)"
-    report.summary(measured_on, images=sizes.images, load=sizes.load, load_floats=sizes.load_floats)
+    numbers = {**vars(sizes), "ways": len(ON_ARRAYS), "batches": " / ".join(map(str, sizes.batches))}
+    report.summary(measured_on, **numbers)
     return 0
 
 

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "examples" / "benchmark.py"
-PEERS = ("NumPy by hand, one thread", "scikit-learn's MLPClassifier", "PyTorch, one thread")
+PEERS = ("NumPy by hand, one thread", "scikit-learn's MLPClassifier", "PyTorch, float32, one thread")
 
 
 def benchmark(*arguments: str, isolated: bool = True) -> subprocess.CompletedProcess[str]:
@@ -37,6 +37,10 @@ def line_of(text: str, start: str) -> str:
     return line
 
 
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
 needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="measures the memory of processes with os.wait4")
 
 
@@ -52,10 +56,17 @@ def test_all_of_it_runs_on_the_digits_without_any_peer() -> None:
     for heading in (
         "Training 64-100-10, 100 images, batches of 32",
         "Other networks, lanes (64 images) and linalg (32 images only)",
+        "Ways to train 64-100-10, 64 images, batches of 32",
+        "Engines over NumPy by hand in float64, 64 images, hidden 100",
+        "A network of 4-3-2, 20 rows, one at a time",
+        "Two processes that train together, 64 images: time of the busier one over one alone",
+        "Conv2D(1, 8, 3) on images of 8 x 8: forward, and the gradient of its weight",
         "Loss of both engines, the same seed, 64 images",
         "Loading 100 rows of 64 pixels as CSV",
         "Loading 100 rows of 21 floats as CSV",
+        "Predicting 64 rows at once with 64-100-10",
         "Predicting one row at a time",
+        "Loading a saved model of 64-100-10",
         "Cold start: a new process loads a saved model and predicts one row",
         "Peak memory of one epoch on 100 images, from the start of the process",
         "Cost of an image; where not said, 64 images, hidden 100, batches of 32",
@@ -79,6 +90,51 @@ def test_peers_that_are_missing_are_said_to_be_and_ratios_to_them_left_out() -> 
     assert line_of(text, "training, 100 images, hidden 100").endswith("NumPy is not installed")
     assert line_of(text, "`load_csv` on 100 rows of floats").endswith("pandas is not installed")
     assert "NumPy not installed, scikit-learn not installed, pandas not installed, torch not installed" in text
+
+
+def test_programs_by_hand_and_engines_that_are_missing_are_said_to_be() -> None:
+    text = output("--quick", "--only", "paths,engines,predict,saved")
+    for start in ("clip_norm 1 ", "rows of 64 floats ", "Conv2D(1, 8, 3), pooling, linear "):
+        cells = line_of_first(text, start)[len(start) :].split()
+        assert float(cells[0].replace(",", "")) > 0.0  # lanes need nobody
+        assert cells[1:] == ["not", "installed", "not", "installed", "-", "-"]
+    for library in ("NumPy", "PyTorch"):
+        heading = f"Engines over {library} by hand in float64, 64 images, hidden 100"
+        assert "not installed" in line_of_first(text[text.index(heading) :], "SGD ")
+    for start in ("NumPy by hand, an array", "scikit-learn's MLPClassifier with joblib"):
+        assert "not installed" in line_of_first(text, start)
+    assert line_of(text, "all ways to train").endswith("NumPy is not installed")
+    assert line_of(text, "engine `torch` on the CPU").endswith("PyTorch is not installed")
+
+
+def test_all_ways_to_train_are_measured_over_numpy() -> None:
+    pytest.importorskip("numpy")
+    text = output("--quick", "--only", "paths", isolated=False)
+    for start in ("SGD, hidden 1000 ", "RMSprop ", "rows of 64 floats ", "Conv2D(1, 8, 3), pooling, linear "):
+        lanes, engine, hand, *ratios = map(number, line_of_first(text, start)[len(start) :].split())
+        assert ratios == pytest.approx([lanes / engine, lanes / hand], rel=0.02)  # of rounded numbers
+    assert line_of(text, "all ways to train").endswith(")")
+
+
+@pytest.mark.slow
+def test_engines_are_measured_over_programs_by_hand() -> None:
+    pytest.importorskip("torch")
+    text = output("--quick", "--only", "engines", isolated=False)
+    for library, count in (("NumPy", 3), ("PyTorch", 2)):
+        table = text[text.index(f"Engines over {library} by hand") :]
+        cells = line_of_first(table, "dropout 0.2 ").split()[2:]
+        assert len(cells) == count
+        assert all(number(cell) > 0.0 for cell in cells)
+    for start in ("engine `numpy`", "the same in float32", "engine `torch`"):
+        assert number(line_of(text, start).split()[-1]) > 0.0
+
+
+def test_small_things_are_measured() -> None:
+    text = output("--quick", "--only", "tiny,predict,latency,saved")
+    for start in ("training, batches of one row ", "predicting one row ", "scratchnn, lists of ints ", "Model.load "):
+        assert number(line_of_first(text, start)[len(start) :].split()[0]) > 0.0
+    assert number(line_of(text, "one-row `predict` of a list of ints").split()[-1]) > 0.0
+    assert line_of(text, "`Model.load` of a saved model").endswith(" ms")
 
 
 def test_few_images_are_said_to_be_few_and_have_no_accuracy() -> None:

@@ -27,7 +27,6 @@ from scratchnn.saving import records
 from scratchnn.saving.atomic import Lock
 from scratchnn.training import checkpoint
 from scratchnn.training.snapshot import Snapshot
-from tests.products import product
 
 RNG = Random(1)
 X = [[RNG.gauss(i % 3 - 1, 0.5), RNG.gauss(i % 2, 1.0)] for i in range(30)]
@@ -206,13 +205,9 @@ def fitted(engine: str) -> Model:
     return model
 
 
-# A setting is refused before any engine is asked; what is not one setting, such as a checkpoint, comes on both.
-@product(
-    lambda way, make, engine: engine == "lanes" or " = " not in way,
-    way=WAYS,
-    make={"unfitted": unfitted, "fitted": fitted},
-    engine={engine: engine for engine in ENGINES},
-)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("make", [unfitted, fitted])
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_a_refused_fit_leaves_no_trace(way: Way, make: Callable[[str], Model], engine: str, tmp_path: Path) -> None:
     model = make(engine)
     arguments = way(tmp_path, model)
