@@ -1,9 +1,10 @@
-"""Shows how far a training run or a download has come: a live line on a terminal, plain lines elsewhere.
+"""Shows how far training or a download has come: a live line on a terminal or in a notebook, plain lines elsewhere.
 
 Nothing here knows how training works. ``TrainingProgress`` has the four methods that training calls
 (``on_train_begin``, ``on_batch_end``, ``on_epoch_end``, ``on_train_end``) and reads the numbers it is handed.
 The live line uses a carriage return and spaces only, so that every terminal can show and erase it. A stream
-that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail.
+that breaks (a closed pipe) is dropped without a word: progress is never a reason for training to fail. In a notebook
+all lines are one output of the cell, which changes, and nothing goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, TextIO
 from .checks import require_size, shown
 from .errors import ArgumentError
 from .escapes import printable
+from .notebook import find_place
 from .terminal import can_show, colours_welcome, columns, is_smart_terminal
 
 MOST_LINES = 30
@@ -27,6 +29,8 @@ REDRAW_INTERVAL = 0.1
 _WIDEST_BAR = 30
 _NARROWEST_BAR = 4
 _GREEN, _PLAIN = "\x1b[32m", "\x1b[0m"
+_NOTEBOOK_WIDTH = 100  # columns of a notebook's output that nobody has made narrower
+_MOST_KEPT = 200  # lasting lines of one output in a notebook, which is sent again each time
 _ECHO = len("^C")  # what a terminal writes behind the live line when Ctrl-C is pressed
 
 
@@ -34,8 +38,8 @@ class LiveLine:
     """One line of a terminal that is drawn over and over, and lasting lines above it.
 
     Parameters:
-        stream: where to write; None is standard error as it is now.
-        live: draw the live line; None asks whether the stream is a terminal, and not a dumb one.
+        stream: where to write; None is standard error as it is now, or in a notebook the output of the cell.
+        live: draw the live line; None asks whether the stream is a terminal, and not a dumb one, or a notebook.
         colour: colour the bar; None is yes on a live line, unless ``NO_COLOR`` is set.
         clock: gives seconds that never go back; tests hand in their own.
     """
@@ -47,17 +51,19 @@ class LiveLine:
         colour: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.stream: TextIO | None = sys.stderr if stream is None else stream
+        self.place = find_place() if stream is None else None
+        self.stream: TextIO | None = (None if self.place else sys.stderr) if stream is None else stream
         self.clock = clock
-        self.live = is_smart_terminal(self.stream) if live is None else live
-        self.colour = (self.live and colours_welcome()) if colour is None else colour
-        self._full, self._empty = _bar_characters(self.stream)
+        self.live = self.place is not None or is_smart_terminal(self.stream) if live is None else live
+        self.colour = (self.live and self.place is None and colours_welcome()) if colour is None else colour
+        self._full, self._empty = ("█", "░") if self.place else _bar_characters(self.stream)
+        self._lasting: list[str] = []  # in a notebook
         self._drawn = 0  # columns the live line covers now
         self._drawn_at: float | None = None
 
     def due(self) -> bool:
         """Whether the live line may be drawn again: False off a terminal and just after a drawing."""
-        if not self.live or self.stream is None:
+        if not self.live or (self.stream is None and self.place is None):
             return False
         return self._drawn_at is None or self.clock() - self._drawn_at >= REDRAW_INTERVAL
 
@@ -72,27 +78,38 @@ class LiveLine:
         shown, bar_width = _fit(before, fraction is not None, list(map(printable, after)), width)
         bar, plain_bar = self._bar(fraction or 0.0, bar_width)
         text = "  ".join([before + plain_bar, *shown])[:width]
-        padding = " " * (self._drawn - len(text))
-        self._write("\r" + text.replace(plain_bar, bar, 1) + padding)
+        if self.place is not None:
+            self.place.show("\n".join([*self._lasting, text]))
+        else:
+            padding = " " * (self._drawn - len(text))
+            self._write("\r" + text.replace(plain_bar, bar, 1) + padding)
         self._drawn = max(len(text), self._drawn)
         self._drawn_at = self.clock()
 
     @property
     def width(self) -> int:
         """Columns that a line may fill: one less than there are, as writing into the last makes some terminals wrap."""
-        return columns(self.stream) - 1
+        return _NOTEBOOK_WIDTH if self.place else columns(self.stream) - 1
 
     def erase(self) -> None:
         """Leave the line empty, also of a ^C behind it, with the cursor at its start."""
-        if self._drawn:
+        if self._drawn and self.place is not None:
+            self.place.show("\n".join(self._lasting))
+        elif self._drawn:
             self._write("\r" + " " * min(self._drawn + _ECHO, self.width) + "\r")
         self._drawn = 0
         self._drawn_at = None
 
     def say(self, text: str) -> None:
         """Write one lasting line; the live line, if there is one, is erased first."""
-        self.erase()
-        self._write(printable(text) + "\n")
+        if self.place is not None:
+            kept = [*self._lasting, printable(text)]
+            self._lasting = kept if len(kept) <= _MOST_KEPT else ["...", *kept[1 - _MOST_KEPT :]]
+            self._drawn = 1  # so that what is erased is the whole output
+            self.erase()
+        else:
+            self.erase()
+            self._write(printable(text) + "\n")
 
     def _bar(self, fraction: float, width: int) -> tuple[str, str]:
         """The bar with and without colour codes; both empty when there is no room for one."""

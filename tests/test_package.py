@@ -52,7 +52,7 @@ FLOORS: dict[int, set[str]] = {
         *("plots.given", "plots.pixels", "plots.tiles", "plots.curves", "plots.matrices", "plots.pictures"),
         *("plots.scatters", "plots.boundaries", "plots.regression", "plots.bars"),
         *("reports.markup", "reports.naming", "reports.style", "reports.rows", "reports.mistakes", "reports.sections"),
-        *("reports.displays", "terminal", "drawings"),
+        *("reports.displays", "terminal", "drawings", "notebook"),
     },
     0: {
         *("linalg", "elementary", "shuffle", "checks", "errors", "escapes", "defaults", "turns", "executors"),
