@@ -133,7 +133,7 @@ def duration(seconds: float) -> str:
 def _trained(model: Any, data: Facts, shape: Sequence[int] | None) -> list[Markup]:
     parts = [element("h3", "Data"), facts_list(data)] if data else []
     parts += [element("h3", "Network"), facts_list(_network_facts(model, shape)), scrolling(_layers(model))]
-    settings = _run_facts(model)
+    settings = [fact for fact in _run_facts(model) if fact[0] not in dict(data)]
     if settings:
         return [*parts, element("h3", "Training"), facts_list(settings)]
     return [*parts, note("The model was read from a file, which does not say how it was trained.")]
@@ -169,7 +169,9 @@ def _run_facts(model: Any) -> Facts:
     told = list(model.run_settings.items())
     if not len(history):
         return told
-    done = [("epochs done", f"{len(history):,}"), ("time", duration(sum(history.seconds)))]
+    asked_for = model.run_settings.get("epochs")
+    done = [("epochs done", f"{len(history):,}")] if asked_for != f"{len(history):,}" else []
+    done.append(("time", duration(sum(history.seconds))))
     done.append(("loss", f"{history.loss[0]:.4g} in the first epoch, {history.loss[-1]:.4g} in the last"))
     if history.best_epoch is not None:
         best = history.best_epoch

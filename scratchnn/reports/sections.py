@@ -83,7 +83,7 @@ def _of_classes(model: Any, rows: Rows, targets: Sequence[Any]) -> Measured:
     guesses = class_numbers(predictions, classes)
     found = summary.of_classes([classes[k] for k in numbers], predictions, probabilities, classes)
     wrong = sum(k != guess for k, guess in zip(numbers, guesses))
-    key = [("accuracy", share(len(numbers) - wrong, len(numbers))), ("rows wrong", f"{wrong:,} of {len(numbers):,}")]
+    key = [("accuracy", share(len(numbers) - wrong, len(numbers))), (f"wrong of {len(numbers):,} rows", f"{wrong:,}")]
     key.append(("log loss", number(found["log_loss"])))
     if found["roc_auc"] is not None:
         key.append(("ROC AUC" if len(classes) == 2 else "ROC AUC (mean)", f"{found['roc_auc']:.4f}"))

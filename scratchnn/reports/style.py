@@ -35,9 +35,9 @@ footer{margin-top:3rem;border-top:1px solid var(--faint);padding-top:.75rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.75rem;margin:1.5rem 0 0;padding:0}
 .figures div{border:1px solid var(--faint);border-radius:.5rem;padding:.7rem .9rem;break-inside:avoid}
 .figures dt{color:var(--muted);font-size:.85rem;line-height:1.3}
-.figures dd{margin:.1rem 0 0;font-size:1.5rem;line-height:1.25;font-weight:600;font-variant-numeric:tabular-nums;
+.figures dd{margin:.1rem 0 0;font-size:1.3rem;line-height:1.25;font-weight:600;font-variant-numeric:tabular-nums;
 overflow-wrap:anywhere}
-.facts{display:grid;grid-template-columns:fit-content(14rem) minmax(0,1fr);gap:.25rem 1.5rem;margin:0}
+.facts{display:grid;grid-template-columns:12.5rem minmax(0,1fr);gap:.25rem 1.5rem;margin:0}
 .facts dt{color:var(--muted)}
 .facts dd{margin:0;overflow-wrap:anywhere}
 h3{font-size:1.05rem;margin:1.5rem 0 .5rem}
@@ -63,6 +63,6 @@ code{overflow-wrap:anywhere}
 html{font-size:10pt}main{max-width:none;padding:0}p{max-width:none}
 h2{margin-top:1.8rem;break-after:avoid}h3{break-after:avoid}
 .figures{grid-template-columns:repeat(auto-fit,minmax(6.5rem,1fr))}
-figure,tr,pre,.facts dt,.facts dd{break-inside:avoid}thead{display:table-header-group}
+figure,tr,pre,.facts dt,.facts dd,section:last-of-type{break-inside:avoid}thead{display:table-header-group}
 p{orphans:3;widows:3}.scroll{overflow:visible}figure svg{max-height:22cm}}
 """

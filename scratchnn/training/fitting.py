@@ -189,7 +189,7 @@ class Fitting:
             "optimizer": repr(self.optimizer),
             "learning rate": f"{trainer.run.first_lr:g}",
             "schedule": "none, the rate stays" if self.schedule is None else repr(self.schedule),
-            "largest norm of a gradient": "any" if trainer.clip_norm is None else f"{trainer.clip_norm:g}",
+            "gradient clipping": "none" if trainer.clip_norm is None else f"to a norm of {trainer.clip_norm:g}",
         }
 
     def _settings(self, held_out: Labelled | None, batch_size: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_a_classifier_of_images(digits: tuple[Model, Any], tmp_path: Path) -> No
     ]  # fmt: skip
     wrong = [i for i, (guess, label) in enumerate(zip(model.predict(test.X), test.y)) if guess != label]
     assert f"accuracy {1 - len(wrong) / 360:.1%}" in page.text
-    assert f"rows wrong {len(wrong)} of 360" in page.text
+    assert f"wrong of 360 rows {len(wrong)}" in page.text
     assert "images of 8 x 8 pixels" in page.text
     assert "seed 5" in page.text and "rows to learn from 300" in page.text and "epochs 2" in page.text
     assert weights_digest(model) in page.text
