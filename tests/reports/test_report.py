@@ -270,3 +270,10 @@ def test_errors_are_compared_in_units() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_the_picture_in_the_readme_is_small() -> None:
+    root = Path(__file__).resolve().parent.parent.parent
+    assert "(examples/report.png)" in (root / "README.md").read_text(encoding="utf-8")
+    picture = (root / "examples" / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) < 100_000
