@@ -45,8 +45,9 @@ if TYPE_CHECKING:
         def end(self) -> None:
             """The step was taken."""
 
-        def exchange(self, part: bytes, missing: Callable[[int], bytes]) -> list[bytes]:
-            """Everybody's part, in the order of their places. ``missing(place)`` computes that of one who is lost."""
+        def exchange(self, part: bytes, missing: Callable[[int], bytes], what: int) -> list[bytes]:
+            """Everybody's part, in the order of their places. ``missing(place)`` computes that of one who is lost.
+            ``what`` is a number that says what these are parts of: all have to mean the same."""
 
 
 # What things cost, in the time that one byte of a row takes to be multiplied. Measured on rows of 600 and 2400 bytes:
@@ -139,7 +140,7 @@ class SharedLanes(Lanes):
             numbers = b"".join([k.to_bytes(NUMBER_BYTES, "little") for k in changed])
             return len(changed).to_bytes(NUMBER_BYTES, "little") + numbers + _told([data[k] for k in changed], size)
 
-        for place, told in enumerate(team.exchange(part(own), part)):
+        for place, told in enumerate(team.exchange(part(own), part, _sort(True, len(data), size))):
             if place != own:
                 start = NUMBER_BYTES * (1 + int.from_bytes(told[:NUMBER_BYTES], "little"))
                 numbers = [told[i : i + NUMBER_BYTES] for i in range(NUMBER_BYTES, start, NUMBER_BYTES)]
@@ -164,7 +165,8 @@ class SharedLanes(Lanes):
             return compute(slice(_first(count, place, everybody), _first(count, place + 1, everybody)))
 
         mine, rows = share(own), []
-        for place, told in enumerate(team.exchange(_told(mine, size), lambda place: _told(share(place), size))):
+        everyone = team.exchange(_told(mine, size), lambda place: _told(share(place), size), _sort(False, count, size))
+        for place, told in enumerate(everyone):
             rows += mine if place == own else _heard(told, 0, size)
         return rows
 
@@ -232,6 +234,11 @@ def _cut(positions: Sequence[int], first: int, end: int) -> slice:
 def _first(amount: int, place: int, size: int) -> int:
     """Where the share of this place begins."""
     return amount * place // size
+
+
+def _sort(changes: bool, rows: int, size: int) -> int:
+    """A number for what is exchanged: so many rows of so many bytes, or those of them that have changed."""
+    return (changes + 2 * (rows * 65521 + size)) % (1 << 32)
 
 
 def _told(rows: Sequence[int], size: int) -> bytes:

@@ -20,8 +20,9 @@ from ...errors import WorkerError
 from .messages import digest, packed, packed_state, settings_of, take_state, unpacked
 
 STATE, STEP, CHECK = b"s", b"b", b"c"  # what the leader sends between exchanges: take a state, a step, give a digest
-PART, TROUBLE = b"p", b"t"  # what a member answers: its part; why it cannot go on
-_NUMBER, _RATE, _TEAM = "<Q", "<d", "<II"  # of an exchange; of learning; the place of a member, and how many they are
+PART, DONE, TROUBLE = b"p", b"d", b"t"  # what a member answers: its part; that it took a step; why it cannot go on
+_MOST = 1 << 32
+_NUMBER, _RATE, _TEAM = "<II", "<d", "<II"  # of an exchange; of learning; the place of a member, and how many they are
 _HEAD = 1 + 8  # bytes of the kind of a message and such a number
 
 
@@ -73,6 +74,7 @@ class Leader:
         self._members = list(members)  # those who know that they belong to the team; some may be lost by now
         self._exchanges = self._steps = 0
         self.trainer: Any = None  # set before the first step
+        self._learning: list[Member] = []  # those who have been told to take a step, and have not said that they did
         self._known: list[Any] = []  # what the trainer was made of when the members stood where it stood
         self._known_settings: dict[str, Any] = {}
         self._since = time.thread_time()
@@ -84,6 +86,7 @@ class Leader:
 
     def begin(self, indices: Sequence[int]) -> None:
         """The members take a step on these rows, from where this process stands."""
+        self._require_done()
         if not self._steps:
             self._since = time.thread_time()
         self._steps += 1
@@ -98,6 +101,15 @@ class Leader:
         head, rows = STEP + pack(_RATE, optimizer.lr), pack(f"<{len(indices)}I", *indices)
         for place, member in enumerate(self._members, 1):
             member.send(head + pack(_TEAM, place, self.size) + rows)
+        self._learning = list(self._members)
+
+    def _require_done(self) -> None:
+        """``WorkerError`` unless every member that took the last step has come to its end: one that had other numbers
+        may have taken another way, and wait for parts of which nobody else knows."""
+        learning, self._learning = self._learning, []
+        for member in learning:
+            if member.receive() not in (None, DONE):
+                raise _parted(member)
 
     def end(self) -> None:
         """The step was taken: the members stand where this process stands."""
@@ -114,14 +126,14 @@ class Leader:
         trainer = self.trainer
         return [*[parameter.value for parameter in trainer.network.parameters()], *trainer.optimizer.matrices()]
 
-    def exchange(self, part: bytes, missing: Callable[[int], bytes]) -> list[bytes]:
+    def exchange(self, part: bytes, missing: Callable[[int], bytes], what: int) -> list[bytes]:
         """Everybody's part; those of members that are lost are computed here."""
-        parts, number = [part], pack(_NUMBER, self._exchanges)
+        parts, number = [part], pack(_NUMBER, self._exchanges % _MOST, what)
         self._exchanges += 1
         for place, member in enumerate(self._members, 1):
             told = member.receive()
-            if told is not None and told[1:_HEAD] != number:
-                raise WorkerError(f"{member.name} is in another place of the same step")
+            if told is not None and told[:_HEAD] != PART + number:
+                raise _parted(member)
             parts.append(missing(place) if told is None else told[_HEAD:])
         there = [member for member in self._members if member.alive]
         for place, member in enumerate(there, 1):
@@ -136,6 +148,7 @@ class Leader:
     def check(self) -> list[float]:
         """``WorkerError`` unless every member stands where this process stands; or the seconds that each has had of the
         processor since the first step."""
+        self._require_done()
         seconds = [time.thread_time() - self._since]
         members = [member for member in self._members if member.alive]
         for member in members:
@@ -148,11 +161,7 @@ class Leader:
             of_member, (found,) = unpacked(told[1:])
             seconds.append(of_member)
             if found != own:
-                raise WorkerError(
-                    f"{member.name} no longer has the weights of this process: what a step does must follow from the"
-                    " weights, the rows and the layers' own generators alone, and callbacks may change nothing but"
-                    " weights and rates; train without workers"
-                )
+                raise _parted(member)
         return seconds
 
 
@@ -170,10 +179,10 @@ class Following:
     def end(self) -> None:
         """And who goes on from there."""
 
-    def exchange(self, part: bytes, missing: Callable[[int], bytes]) -> list[bytes]:
+    def exchange(self, part: bytes, missing: Callable[[int], bytes], what: int) -> list[bytes]:
         """Everybody's part."""
         connection, place, size = self._connection, self.place, self.size
-        connection.send_bytes(PART + pack(_NUMBER, self._exchanges) + part)
+        connection.send_bytes(PART + pack(_NUMBER, self._exchanges % _MOST, what) + part)
         self._exchanges += 1
         self.place, self.size = unpack(_TEAM, connection.recv_bytes())
         return [part if other == place else connection.recv_bytes() for other in range(size)]
@@ -191,9 +200,18 @@ class Following:
                 self.place, self.size = unpack(_TEAM, message[_HEAD : _HEAD + 8])
                 rows = message[_HEAD + 8 :]
                 trainer.ops.at_once(trainer.learn, unpack(f"<{len(rows) // 4}I", rows))
+                connection.send_bytes(DONE)
             elif kind == CHECK:
                 seconds = time.thread_time() - since
                 connection.send_bytes(CHECK + packed(seconds, [digest(trainer)]))
+
+
+def _parted(member: Member) -> WorkerError:
+    return WorkerError(
+        f"{member.name} no longer has the weights of this process: what a step does must follow from the"
+        " weights, the rows and the layers' own generators alone, and callbacks may change nothing but"
+        " weights and rates; train without workers"
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -207,19 +207,19 @@ def stop(model: Any) -> None:
     model.stop_training = True
 
 
-@pytest.mark.parametrize(("first", "second"), [(3, None), (None, 2), (2, 3)])
+@pytest.mark.parametrize(
+    ("name", "first", "second"), [("dropout", 3, None), ("dropout", None, 2), ("adam, warm-up", 2, 3)]
+)
 def test_a_run_is_resumed_with_and_without_workers(
-    first: int | None, second: int | None, tmp_path: Path, threads: ThreadPoolExecutor
+    name: str, first: int | None, second: int | None, tmp_path: Path, threads: ThreadPoolExecutor
 ) -> None:
     def sharing_of(workers: int | None) -> dict[str, Any]:
         return {} if workers is None else {"workers": workers, "executor": threads}
 
     path = tmp_path / "run.ckpt"
-    trained("dropout", checkpoint=path, callbacks=[Calls(stop)], **sharing_of(first))
-    model = trained(
-        "dropout", checkpoint=path, resume=True, callbacks=[Calls(lambda model: None)], **sharing_of(second)
-    )
-    assert result(model) == result(trained("dropout", callbacks=[Calls(lambda model: None)]))
+    trained(name, checkpoint=path, callbacks=[Calls(stop)], **sharing_of(first))
+    model = trained(name, checkpoint=path, resume=True, callbacks=[Calls(lambda model: None)], **sharing_of(second))
+    assert result(model) == result(trained(name, callbacks=[Calls(lambda model: None)]))
 
 
 def double(model: Any) -> None:
@@ -253,6 +253,29 @@ def test_a_change_that_nobody_can_see_is_noticed(threads: ThreadPoolExecutor) ->
 
     with pytest.raises(WorkerError, match=r"worker 1 of 2 .* no longer has the weights of this process: "):
         trained("dropout", callbacks=[Calls(other_rate)], workers=3, executor=threads)
+
+
+class GoesItsWay(Layer):
+    """Computes with other numbers in every thread but the first, and with one more exchange, or one less."""
+
+    def __init__(self, extra: int) -> None:
+        self.extra = extra
+
+    def forward(self, x: Any) -> Any:
+        if (threading.current_thread() is threading.main_thread()) == (self.extra < 0):
+            self.ops.matmul_nt(x, x)
+        return x
+
+    def backward(self, gradient: Any, input_gradient: bool = True) -> Any:
+        return gradient
+
+
+@pytest.mark.usefixtures("all_divided")
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_processes_that_part_do_not_wait_for_each_other(extra: int, threads: ThreadPoolExecutor) -> None:
+    model = Model.from_layers([Linear(64, 12), Linear(12, 10), GoesItsWay(extra)], seed=3)
+    with pytest.raises(WorkerError, match="no longer has the weights of this process: "):
+        model.fit(X, Y, epochs=2, batch_size=25, workers=3, executor=threads)
 
 
 @pytest.mark.usefixtures("all_divided")
