@@ -21,8 +21,9 @@ from .messages import digest, packed, packed_state, settings_of, take_state, unp
 
 STATE, STEP, CHECK = b"s", b"b", b"c"  # what the leader sends between exchanges: take a state, a step, give a digest
 PART, DONE, TROUBLE = b"p", b"d", b"t"  # what a member answers: its part; that it took a step; why it cannot go on
-_MOST = 1 << 32
-_NUMBER, _RATE, _TEAM = "<II", "<d", "<II"  # of an exchange; of learning; the place of a member, and how many they are
+_MOST = 1 << 32  # exchanges are counted up to here, and again
+# An exchange: which it is, and of what; the rate of learning; the place of a member, and how many they are.
+_NUMBER, _RATE, _TEAM = "<II", "<d", "<II"
 _HEAD = 1 + 8  # bytes of the kind of a message and such a number
 
 
