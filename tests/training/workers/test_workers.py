@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import active_children, get_context
+from multiprocessing import AuthenticationError, active_children, get_context
+from multiprocessing.connection import Client
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +303,16 @@ def test_ctrl_c_ends_all() -> None:
         trained("plain", callbacks=[Calls(lambda model: os.kill(os.getpid(), signal.SIGINT))], workers=3)
 
 
+@pytest.mark.usefixtures("all_divided", "usual_interrupts")
+def test_workers_leave_ctrl_c_to_the_process_that_runs_fit() -> None:
+    def interrupt_all(model: Any) -> None:
+        for process in active_children():
+            os.kill(process.pid or 0, signal.SIGINT)
+
+    model = trained("plain", callbacks=[Calls(interrupt_all)], workers=3)
+    assert result(model) == result(trained("plain", callbacks=[Calls(lambda model: None)]))
+
+
 # --- workers that are lost -------------------------------------------------------------------------------------------
 
 
@@ -490,9 +502,6 @@ def test_a_machine_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, threa
 
 
 def test_callers_who_do_not_know_the_key_are_not_let_in() -> None:
-    from multiprocessing import AuthenticationError
-    from multiprocessing.connection import Client
-
     door = starting.Door(None)
     try:
         refused: list[BaseException] = []
@@ -509,4 +518,17 @@ def test_callers_who_do_not_know_the_key_are_not_let_in() -> None:
         caller.join()
         assert refused
     finally:
+        door.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="looks at an option of a socket")
+def test_who_has_proved_to_know_the_key_may_take_as_long_as_a_batch_takes() -> None:
+    door = starting.Door(None)
+    caller = threading.Thread(target=lambda: Client(door.address, authkey=door.key).close())
+    try:
+        caller.start()
+        with door.next() as connection, socket.socket(fileno=os.dup(connection.fileno())) as same:
+            assert not any(same.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
+    finally:
+        caller.join()
         door.close()
