@@ -25,6 +25,7 @@ class Sizes:
         self.slow_imports = not (quick and all_sections)  # PyTorch, and processes that start with scikit-learn
         self.rounds = 1 if quick else 5  # turns of those who are compared
         self.short_rounds = 1 if quick else 7  # of what takes milliseconds
+        self.arrays = min(images, 64 if quick else 4000)
         self.many_rounds = 1 if quick else 15  # where a few per cent matter
         # What runs on lists of floats gets fewer images: its cost an image does not depend on their number.
         self.linalg = min(images, 64 if quick else 320)

@@ -112,7 +112,7 @@ def engines(data: Data, sizes: Sizes, report: Report, options: argparse.Namespac
     if sizes.slow_imports:
         libraries["PyTorch"] = PyTorch, ("torch",)
     for library, (program, names) in libraries.items():
-        report.heading(f"Engines over {library} by hand in float64, {sizes.variants} images, hidden {HIDDEN}")
+        report.heading(f"Engines over {library} by hand in float64, {sizes.arrays} images, hidden {HIDDEN}")
         compare_engines(library, program, names, data, sizes, report)
 
 
@@ -120,7 +120,7 @@ def compare_engines(
     library: str, program: Callable[..., Any], names: Sequence[str], data: Data, sizes: Sizes, report: Report
 ) -> None:
     """The table of those who compute with one library: a row for each way to train."""
-    header, rows, images = [""], {label: [label] for label in ON_ARRAYS}, sizes.variants
+    header, rows, images = [""], {label: [label] for label in ON_ARRAYS}, sizes.arrays
     largest: dict[str, list[float]] = {name: [] for name in names}  # one for each size of batches
     for batch in sizes.batches:
         header += [f"batches of {batch}: {library}, µs an image", *(f"engine {name} over it" for name in names)]
