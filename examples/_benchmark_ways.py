@@ -105,41 +105,37 @@ ON_ARRAYS = ("SGD", "Adam", "Tanh", "dropout 0.2", "clip_norm 1")
 
 
 def engines(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
-    """Engines of arrays over programs written by hand for the same libraries."""
-    libraries: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
-        "NumPy": (NumpyByHand.on, ("numpy", "numpy float32"))
-    }
+    """Engines of arrays over programs written by hand for the same libraries, a column for each way to train."""
+    batches = " / ".join(map(str, sizes.batches))
+    report.heading(f"Engines of arrays over programs by hand in float64, {sizes.arrays} images, batches of {batches}")
+    rows = over_program("NumPy", NumpyByHand.on, ("numpy", "numpy float32"), data, sizes, report)
     if sizes.slow_imports:
-        libraries["PyTorch"] = PyTorch, ("torch",)
-    for library, (program, names) in libraries.items():
-        report.heading(f"Engines over {library} by hand in float64, {sizes.arrays} images, hidden {HIDDEN}")
-        compare_engines(library, program, names, data, sizes, report)
+        rows += over_program("PyTorch", PyTorch, ("torch",), data, sizes, report)
+    report.table(["", *ON_ARRAYS], rows)
 
 
-def compare_engines(
+def over_program(
     library: str, program: Callable[..., Any], names: Sequence[str], data: Data, sizes: Sizes, report: Report
-) -> None:
-    """The table of those who compute with one library: a row for each way to train."""
-    header, rows, images = [""], {label: [label] for label in ON_ARRAYS}, sizes.arrays
-    largest: dict[str, list[float]] = {name: [] for name in names}  # one for each size of batches
-    for batch in sizes.batches:
-        header += [f"batches of {batch}: {library}, µs an image", *(f"engine {name} over it" for name in names)]
-        ratios: dict[str, list[float]] = {name: [] for name in names}
-        for label, row in rows.items():
+) -> list[list[str]]:
+    """Rows of the table: time of the program, and of engines over it; in each cell one for each size of batches."""
+    images, by_hand = sizes.arrays, [f"{library} by hand, µs an image"]
+    rows = {name: [f"engine {name} over it"] for name in names}
+    for label in ON_ARRAYS:
+        measured = []
+        for batch in sizes.batches:
             settings = {**PATHS[label], "batch": batch}
             makers: Makers = {name: partial(Scratchnn, data, name, images, **settings) for name in names}
             makers["by hand"] = partial(program, data, images, **settings)
-            found = epochs_in_turn(sizes.many_rounds, makers)
-            hand = found["by hand"]
-            row += [micro(hand), *(ratio(found[name], hand) for name in names)]
-            for name in names:
-                ratios[name].append((found[name] or 0.0) / (hand or math.inf))
-        for name in names:
-            largest[name].append(max(ratios[name]))
-    report.table(header, rows.values())
-    for name, values in largest.items():
-        said = " / ".join(f"{value:.2f}" for value in values)
-        report.in_short(f"engine {name}", said if all(values) else f"{library} is {MISSING}")
+            measured.append(epochs_in_turn(sizes.many_rounds, makers))
+        by_hand.append(" / ".join(micro(seconds["by hand"]) for seconds in measured))
+        for name, row in rows.items():
+            row.append(" / ".join(ratio(seconds[name], seconds["by hand"]) for seconds in measured))
+    for name, (_, *cells) in rows.items():
+        columns = list(zip(*(cell.split(" / ") for cell in cells)))  # one for each size of batches
+        missing = any("-" in column for column in columns)
+        largest = f"{library} is {MISSING}" if missing else " / ".join(max(column, key=float) for column in columns)
+        report.in_short(f"engine {name}", largest)
+    return [by_hand, *rows.values()]
 
 
 def tiny(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:

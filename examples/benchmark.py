@@ -1,7 +1,7 @@
 """Times scratchnn beside NumPy, scikit-learn, PyTorch and the textbook's loops, all at the same work in the same run.
 
     python examples/benchmark.py                        the small digits that come along, in seconds
-    python examples/benchmark.py mnist/                 a folder with MNIST's four files; a few minutes
+    python examples/benchmark.py mnist/                 a folder with MNIST's four files; ten minutes or so
     python examples/benchmark.py mnist/ --full          and all of MNIST: five epochs, then a run that reaches 98 %
     python examples/benchmark.py mnist.csv --only training,load --markdown
 
