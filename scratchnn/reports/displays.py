@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..checks import shown
 from ..plots.curves import learning_curves
 from ..plots.lettering import number, plain
 from .markup import Markup, element, markup, table
@@ -16,6 +17,7 @@ from .markup import Markup, element, markup, table
 MOST_ROWS = 30  # of a table
 MOST_CLASSES = 20  # whose rows are counted
 IMAGES = 20
+LONGEST = 60  # characters of a value that is neither a number nor a text
 
 
 def layers(rows: Iterable[tuple[str, str, str]], total: str, trainable: str = "") -> Markup:
@@ -43,9 +45,9 @@ def dataset(data: Any) -> Markup:
     if data.classes and len(data.y):
         parts.append(_counts(data))
     side = round(data.width**0.5)
-    if data.pixels and side * side == data.width and side >= 4:
+    if data.pixels and {*map(len, data.X)} == {data.width} and side * side == data.width and side >= 4:
         some = _of_each_class(data)
-        words = [plain(data.y[place]) for place in some] if len(data.y) else None
+        words = [_text(data.y[place]) for place in some] if len(data.y) == len(data.X) else None
         drawn = images([data.X[place] for place in some], captions=words, title="A few of the rows")
         parts.append(Markup(drawn.svg()))
     elif len(data.X):
@@ -54,37 +56,43 @@ def dataset(data: Any) -> Markup:
 
 
 def _counts(data: Any) -> Markup:
-    counts: dict[Any, int] = dict.fromkeys(data.classes, 0)
+    counts = dict.fromkeys(map(_text, data.classes), 0)
     for label in data.y:
-        counts[label] = counts.get(label, 0) + 1
-    shown = list(counts.items())[:MOST_CLASSES]
-    more = [f"{len(counts) - len(shown):,} more"] if len(counts) > len(shown) else []
-    header = ["class", *(plain(label) for label, _ in shown), *more]
-    rest = sum(counts.values()) - sum(count for _, count in shown)
-    cells = ["rows", *(f"{count:,}" for _, count in shown), *[f"{rest:,}"] * len(more)]
+        name = _text(label)
+        counts[name] = counts.get(name, 0) + 1
+    first = list(counts.items())[:MOST_CLASSES]
+    more = [f"{len(counts) - len(first):,} more"] if len(counts) > len(first) else []
+    header = ["class", *(name for name, _ in first), *more]
+    rest = sum(counts.values()) - sum(count for _, count in first)
+    cells = ["rows", *(f"{count:,}" for _, count in first), *[f"{rest:,}"] * len(more)]
     return table(header, [cells])
 
 
 def _of_each_class(data: Any) -> list[int]:
     """Places of a few rows: as many of each class as can be, in the order of the classes."""
-    if not data.classes or not len(data.y):
+    if not data.classes or len(data.y) != len(data.X):
         return list(range(min(len(data.X), IMAGES)))
     each = max(IMAGES // len(data.classes), 1)
-    places: dict[Any, list[int]] = {label: [] for label in data.classes[:IMAGES]}
+    places: dict[str, list[int]] = {_text(label): [] for label in data.classes[:IMAGES]}
     for place, label in enumerate(data.y):
-        found = places.get(label)
+        found = places.get(_text(label))
         if found is not None and len(found) < each:
             found.append(place)
     return [place for found in places.values() for place in found]
 
 
 def _first_rows(data: Any) -> Markup:
-    from .rows import feature_cells, feature_header
+    from .rows import FEATURES, feature_header
 
-    labelled = len(data.y) > 0
+    labelled = len(data.y) == len(data.X)
     header = ["row", *[plain(data.label_name or "label")] * labelled, *feature_header(data.feature_names, data.width)]
     lines = [
-        [str(place + 1), *([_text(data.y[place])] if labelled else []), *feature_cells(row)]
+        [
+            str(place + 1),
+            *([_text(data.y[place])] if labelled else []),
+            *map(_text, list(row)[:FEATURES]),
+            *["…"] * (len(row) > FEATURES),
+        ]
         for place, row in enumerate(data.X[:5])
     ]
     return table(header, lines, text=(1,) * (labelled and bool(data.classes)))
@@ -106,7 +114,10 @@ def search(result: Any) -> Markup:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else plain(value)
+    """A value in a few characters, whatever it is."""
+    if isinstance(value, float):
+        return number(value, 5)
+    return plain(value) if isinstance(value, str) else shown(value, LONGEST)
 
 
 def gradients(report: Any) -> Markup:

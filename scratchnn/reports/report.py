@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
+from ..checks import shown
+from ..errors import ArgumentError
 from ..layers.architecture import summary_rows
 from ..layers.base import shape_text
 from ..layers.weights import digest, parameter_count
@@ -46,6 +48,9 @@ def write_report(
     """Write the page; see ``Model.report``. ``data`` is what is known of the data, ``key`` are figures to stand behind
     the first, ``before`` is a word on what has to be there for the command to give the same."""
     check_name(path)
+    for name, given in (("title", title), ("command", command)):
+        if not isinstance(given, str):
+            raise ArgumentError(f"{name} must be a text, got {shown(given)}")
     text = report(model, X, y, title=title, shape=shape, command=command, data=data, key=key, before=before)
     write_atomically(path, text.encode("utf-8"))
 
@@ -204,7 +209,7 @@ def _repeated(model: Any, command: str, before: str) -> list[Markup]:
         return [*parts, element("p", said, weights, ".")]
     how = "This command" if command else "The same lines with the same rows, settings and seed"
     gives = element("p", f"{how} must give weights with the SHA-256 ", weights, f"{_where(model)}.")
-    return [*parts, gives, note("scratchnn info MODEL says it of a saved model.")]
+    return [*parts, gives, note("Of a saved model, scratchnn info MODEL says it.")]
 
 
 def _where(model: Any) -> str:

@@ -24,6 +24,7 @@ from .mistakes import Mistake, confident, confident_flags, largest_errors
 from .rows import feature_cells, feature_header
 
 MOST_IMAGES, MOST_ROWS = 24, 12  # of the mistakes
+MOST_PAIRS = 10  # of images, and what was made of them
 MOST_LABELS = 5  # of a row with several, in a table
 PLOTTED = 4  # numbers to be predicted with a figure of their own
 
@@ -43,6 +44,11 @@ class Rows(NamedTuple):
     shape: tuple[int, int, int] | None
     names: Sequence[str]
 
+    @property
+    def width(self) -> int:
+        """Numbers a row."""
+        return len(self.rows[0])
+
 
 def measured(model: Any, rows: Rows, targets: Sequence[Any]) -> Measured:
     """What there is to say of a fitted model's answers. ``targets`` are class numbers, or lists of numbers or flags."""
@@ -60,7 +66,7 @@ def section(title: str, *parts: Markup) -> Markup:
 
 def figure(drawn: Figure) -> Markup:
     """A figure in the page."""
-    return element("figure", Markup(drawn.svg()))
+    return element("figure", Markup(drawn.svg()), tabindex="0")
 
 
 def note(text: str) -> Markup:
@@ -70,7 +76,7 @@ def note(text: str) -> Markup:
 
 def scrolling(content: Markup) -> Markup:
     """What may be wider than the page."""
-    return element("div", content, class_="scroll", tabindex="0", role="region", aria_label="table")
+    return element("div", content, class_="scroll", tabindex="0")
 
 
 # --- classes -----------------------------------------------------------------------------------------------
@@ -223,6 +229,8 @@ def _of_numbers(model: Any, rows: Rows, targets: Sequence[Any]) -> Measured:
         key.append((name + several, number(mean, 5)))
     key.append(("rows", f"{len(targets):,}"))
     parts = [section("Predictions", *_of_outputs(columns, found))]
+    if rows.shape is not None and len(found) == len(targets[0]) == rows.width:
+        return Measured(key, [*parts, _as_images(rows, targets, guesses)])
     units = [entry["root_mean_squared_error"] or 1.0 for entry in found]
     largest = largest_errors(targets, guesses, units if several else [1.0], MOST_IMAGES if rows.shape else MOST_ROWS)
     return Measured(key, [*parts, _errors(rows, [m for m in largest if m.weight], bool(several))])
@@ -249,6 +257,18 @@ def _of_outputs(columns: Sequence[Any], found: Sequence[dict[str, Any]]) -> list
         lines = [lines[k] for k in order]
     header = ["number", "R²", "root mean squared error", "mean absolute error"]
     return [*parts, scrolling(table(header, lines)), figure(side_by_side(drawn, columns=2))]
+
+
+def _as_images(rows: Rows, targets: Sequence[Any], guesses: Sequence[Any]) -> Markup:
+    """Images that were to be given back, as an autoencoder does: those that came out worst."""
+
+    def error(place: int) -> float:
+        return math.fsum(((true - guess) / rows.width) ** 2 for true, guess in zip(targets[place], guesses[place]))
+
+    worst = sorted(range(len(targets)), key=error, reverse=True)[:MOST_PAIRS]
+    lines = {name: [values[place] for place in worst] for name, values in (("true", targets), ("predicted", guesses))}
+    drawn = images(lines, shape=rows.shape, title="Images and what was made of them")
+    return section("Largest errors", note("The images that differ most from what they were to be."), figure(drawn))
 
 
 def _errors(rows: Rows, mistakes: Sequence[Mistake], several: bool) -> Markup:

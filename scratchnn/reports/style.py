@@ -58,7 +58,9 @@ pre,code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mon
 pre{border:1px solid var(--faint);border-radius:.5rem;padding:.7rem .9rem;margin:.75rem 0;white-space:pre-wrap;
 overflow-wrap:anywhere}
 code{overflow-wrap:anywhere}
-@media (max-width:34rem){.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.5rem}}
+@media screen and (max-width:40rem){figure{overflow-x:auto}figure svg{max-width:none}}
+@media (max-width:34rem){th,td{padding-right:.6rem}
+.facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:.5rem}h1{font-size:1.5rem}}
 @media print{:root{color-scheme:light}@page{margin:16mm 15mm}
 html{font-size:10pt}main{max-width:none;padding:0}p{max-width:none}
 h2{margin-top:1.8rem;break-after:avoid}h3{break-after:avoid}

@@ -206,6 +206,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "max_bytes": 1000,
         "max_line_bytes": 1000,
     }
+    report: dict[str, Any] = {"path": "report.html", "title": "a", "shape": (1, 2), "command": "b"}
     search = {
         "X": ROWS,
         "y": LABELS,
@@ -235,6 +236,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
             (_set("weights"), {"value": fitted().weights}),
             (_save_with_columns, {"feature_names": ["a", "b"], "label_name": "c", "label_position": 2}),
             (fitted().save, {"path": "saved.pkl"}),
+            (fitted().report, {**report, "X": ROWS, "y": LABELS}),
             (Model.load, {"path": "good.pkl", "engine": "linalg"}),
         ],
         **{name: [] for name in ("Layer", "Loss")},  # their methods are for classes of one's own
@@ -318,6 +320,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         ],
         "Dataset": [
             (lambda **k: (repr(s.Dataset(**k)), s.Dataset(**k).split()), {"X": ROWS, "y": LABELS}),
+            (lambda **k: s.Dataset(**k)._repr_html_(), {"X": ROWS, "y": LABELS}),
             (s.Dataset(ROWS, LABELS).split, {"test_fraction": 0.5, "seed": 0, "stratify": True}),
         ],
         "load_csv": [(s.load_csv, table), (s.load_csv, {"path": path})],

@@ -144,6 +144,15 @@ def test_several_numbers(tmp_path: Path) -> None:
     assert f"R² (mean) {model.score(X, targets):.4f}" in page.text
 
 
+def test_images_that_are_given_back_stand_beside_what_they_were_to_be(tmp_path: Path) -> None:
+    rows = [[RNG.random() for _ in range(16)] for _ in range(20)]
+    model = Model(16, 3, 16, task="regression", scaling="none")
+    model.fit(rows, rows, epochs=1)
+    page = reported(model, rows, rows, tmp_path, shape=(4, 4))
+    assert len([tag for tag, _ in page.tags if tag == "image"]) == 20
+    assert "Images and what was made of them" in page.text
+
+
 def test_numbers_that_do_not_differ_and_are_met(tmp_path: Path) -> None:
     model = Model(3, [], task="regression", target_scaling="none")
     model.fit(X, [0.0] * 60, epochs=1)
