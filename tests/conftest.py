@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from scratchnn.engines import short_rows
+from tests.browsers import chromium  # noqa: F401  (a fixture)
 from tests.commands import Result, Runner
 
 # Threads of array libraries cost far more than they bring with matrices as small as those here.

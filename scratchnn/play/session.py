@@ -8,15 +8,19 @@ so neither waits for the other, but for Python's switch between threads.
 from __future__ import annotations
 
 import base64
+import math
 import threading
 import time
 from typing import Any, NamedTuple
 
+from ..engines.lanes.engine import Lanes
 from ..errors import TrainingDiverged
 from ..model import Model
 from ..training.fitting import Fitting
 from ..training.trainer import Trainer
 from .settings import MOST_EPOCHS, Settings
+
+Rows = list["list[float]"]
 
 GRID = 40  # places a side where the frontier is computed
 UNIT_GRID = 20  # and where each hidden unit's own is: every other of them
@@ -79,7 +83,7 @@ class Session:
                 self._wanted, self._to_epoch_end = 0.0, False
             else:
                 self._to_epoch_end = name == "epoch"
-                self._wanted = 1.0 if name == "step" else float("inf")
+                self._wanted = 1.0 if name == "step" else math.inf
                 self.status = TRAINING
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="scratchnn play", daemon=True)
@@ -189,34 +193,35 @@ class Session:
 
 
 class _Shower:
-    """Computes frames: a network with the same layers, whose weights are replaced by those of a ``Standing``."""
+    """Computes frames: a network with the same layers goes through all places of the plane at once.
+
+    It is turned on its side, a row a unit and a column a place: rows as long as that are what lanes are good at.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._ops = ops = Lanes()
         self._network: Any = session.model.network.copy()
         self._network.eval()
+        self._network.use(ops)
+        schema = session.model.schema
+        rows = schema.require_learned().transform(schema.rows(_places(session.extent)))
+        self._places = ops.from_rows([list(column) for column in zip(*rows)])
+        self._ones = ops.from_rows([[1.0] * len(rows)])
+        self._nothing = ops.from_rows([[0.0] * len(rows)])
         self._turn = threading.Lock()  # for pages that look at one session at once
-        ops, schema = self._network.ops, session.model.schema
-        rows, factor = schema.inputs(schema.rows(_places(session.extent)))
-        self._inputs = ops.take_rows(ops.prepare(rows, factor), range(len(rows)))
 
     def frame(self, losses_from: int) -> dict[str, Any]:
         session = self._session
         standing, status = session.standing, session.status
         losses_from = min(losses_from, len(session.losses))
         new_losses = session.losses[losses_from:]
-        with self._turn:
-            self._take(standing)
-            try:
-                units, outputs = self._forward()
-            except OverflowError:  # numbers run away, which training is about to say
-                units, outputs = [], []
-            weights = [
-                [[round(w, 3) for w in row] for row in self._network.ops.to_rows(layer.weight.value)]
-                for layer in self._network
-                if hasattr(layer, "weight")
-            ]
-        probabilities = (outputs and session.model.loss.probabilities(outputs)) or []
+        values = [standing.ops.to_rows(value) for value in standing.values]
+        try:
+            with self._turn:
+                units, outputs = self._forward(values)
+        except OverflowError:  # numbers run away, which training is about to say
+            units, outputs = [], []
         return {
             "number": standing.number,
             "status": status,
@@ -227,25 +232,30 @@ class _Shower:
             "accuracy": standing.accuracy,
             "losses_from": losses_from,
             "losses": [round(loss, 5) for loss in new_losses],
-            "frontier": _text(map(_shade, probabilities)),
-            "units": [[_text(map(_byte, column)) for column in zip(*_coarse(layer))] for layer in units],
-            "weights": weights,
+            "frontier": _text(map(_shade, zip(*outputs))),
+            "units": [[_text(_bytes(_coarse(unit))) for unit in layer] for layer in units],
+            "weights": [[[round(weight, 3) for weight in row] for row in value] for value in values[::2]],
             "code": session.settings.code(max(standing.epoch, 1)),
         }
 
-    def _take(self, standing: Standing) -> None:
-        ops = self._network.ops
-        for parameter, value in zip(self._network.parameters(), standing.values):
-            parameter.value = value if standing.ops is ops else ops.from_rows(standing.ops.to_rows(value))
-
-    def _forward(self) -> tuple[list[list[list[float]]], list[list[float]]]:
-        """(for each hidden layer its units' values at all places, the outputs there)."""
-        units, x, ops = [], self._inputs, self._network.ops
+    def _forward(self, values: list[Rows]) -> tuple[list[Rows], Rows]:
+        """(of each hidden layer its units' values at all places, the outputs there), a row a unit. ``values`` are the
+        weights and the bias of each layer that has them, in their order."""
+        hidden, x, ops = [], self._places, self._ops
+        pairs = iter(zip(values[::2], values[1::2]))
         for layer in self._network:
-            x = layer.forward(x)
-            if not layer.parameters():  # an activation: what the next layer reads
-                units.append(ops.to_rows(x))
-        return units, ops.to_rows(x)
+            if layer.parameters():
+                weight, bias = next(pairs)
+                sums = ops.affine(ops.from_rows(_turned(weight)), x, self._nothing)
+                x = ops.add_scaled(sums, ops.affine(ops.from_rows(_turned(bias)), self._ones, self._nothing), 1.0)
+            else:  # an activation: what the next layer reads
+                x = layer.forward(x)
+                hidden.append(ops.to_rows(x))
+        return hidden, ops.to_rows(x)
+
+
+def _turned(rows: Rows) -> Rows:
+    return [list(column) for column in zip(*rows)]
 
 
 def _trainer(model: Model, X: Any, y: Any, settings: Settings) -> Trainer:
@@ -271,22 +281,24 @@ def _places(extent: tuple[float, float, float]) -> list[list[float]]:
     return [[left + x, bottom + y] for y in reversed(steps) for x in steps]
 
 
-def _coarse(rows: list[list[float]]) -> list[list[float]]:
+def _coarse(values: list[float]) -> list[float]:
     """Every other place of the grid, across and down."""
     step = GRID // UNIT_GRID
-    return [row for line in range(0, GRID, step) for row in rows[line * GRID : (line + 1) * GRID : step]]
+    return [value for line in range(0, GRID, step) for value in values[line * GRID : (line + 1) * GRID : step]]
 
 
-def _shade(probabilities: list[float]) -> int:
-    """A byte: the winner's number in its upper bits, and how much more likely than chance it is in its lower ones."""
-    largest = max(probabilities)
-    chance = 1.0 / len(probabilities)
-    return probabilities.index(largest) * (LEVELS + 1) + int(LEVELS * (largest - chance) / (1.0 - chance) + 0.5)
+def _shade(outputs: tuple[float, ...]) -> int:
+    """A byte: the winner's number in its upper bits, and in its lower ones how much more likely than chance it is, by
+    softmax."""
+    largest = max(outputs)
+    probability = 1.0 / sum([math.exp(output - largest) for output in outputs])
+    chance = 1.0 / len(outputs)
+    return outputs.index(largest) * (LEVELS + 1) + int(LEVELS * (probability - chance) / (1.0 - chance) + 0.5)
 
 
-def _byte(value: float) -> int:
-    """What a unit gives, as a byte: 128 stands for 0, and from 1 on all is the same."""
-    return max(0, min(255, 128 + int(value * 127.0)))
+def _bytes(values: list[float]) -> list[int]:
+    """What a unit gives, as bytes: 128 stands for 0, and from 1 on all is the same."""
+    return [255 if v >= 1.0 else 1 if v <= -1.0 else 128 + int(v * 127.0) for v in values]
 
 
 def _text(numbers: Any) -> str:

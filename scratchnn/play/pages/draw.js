@@ -2,7 +2,7 @@
 import { ask, byId, colour, mixed, onLookChanged, rgb, sharp } from "./common.js";
 
 const SIDE = 140; // of the bitmap that is sent, in pixels
-const BRUSH = 0.075; // of the drawing area's width
+const BRUSH = 0.09; // of the drawing area's width: gives an image as much ink as MNIST's have on average
 
 const pad = byId("pad"), undo = byId("undo"), clear = byId("clear"), result = byId("result");
 let strokes = []; // each a list of [x, y] from 0 to 1
@@ -27,7 +27,8 @@ function trace(context, width) {
 function paint() {
   const { context, width } = sharp(pad);
   trace(context, width);
-  undo.disabled = clear.disabled = strokes.length === 0;
+  // Not `disabled`: a button that has just been pressed would lose the keyboard's focus.
+  for (const button of [undo, clear]) button.setAttribute("aria-disabled", String(strokes.length === 0));
 }
 
 /** The drawing as one byte a pixel, 255 for ink, in base64. */
@@ -71,10 +72,12 @@ for (const name of ["pointerup", "pointercancel"]) {
 }
 
 undo.addEventListener("click", () => {
+  if (!strokes.length) return;
   strokes.pop();
   changed(true);
 });
 clear.addEventListener("click", () => {
+  if (!strokes.length) return;
   strokes = [];
   changed(true);
 });
@@ -132,6 +135,7 @@ let asking = false, again = false, tell = false;
 function changed(done) {
   paint();
   again = true;
+  document.body.dataset.answered = "no";
   tell = tell || done;
   if (!asking) askOnce();
 }
@@ -152,6 +156,7 @@ async function askOnce() {
     }
   }
   asking = false;
+  document.body.dataset.answered = "yes";
 }
 
 const percent = (p) => `${(100 * p).toFixed(1)} %`;

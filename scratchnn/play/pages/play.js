@@ -132,7 +132,7 @@ function listen() {
 }
 
 async function command(name) {
-  if (!session) return;
+  if (!session || byId("train").getAttribute("aria-disabled") === "true") return;
   try {
     await ask(`/api/sessions/${session.session}`, { command: name });
   } catch (error) {
@@ -186,13 +186,12 @@ function take(next) {
   }
 }
 
+/** Buttons as the state has them. Not `disabled`: one that has just been pressed would lose the keyboard's focus. */
 function enable() {
   const alive = session !== null && !["done", "failed"].includes(frame?.status);
-  const training = alive && frame?.status === "training";
-  byId("train").disabled = !alive;
-  byId("step").disabled = byId("epoch").disabled = !alive || training;
-  byId("again").disabled = false;
-  byId("train").textContent = training ? "Pause" : "Train";
+  for (const id of ["train", "step", "epoch"]) byId(id).setAttribute("aria-disabled", String(!alive));
+  byId("again").setAttribute("aria-disabled", "false");
+  text("train", alive && frame?.status === "training" ? "Pause" : "Train");
 }
 
 function text(id, words) {
