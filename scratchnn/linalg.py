@@ -76,8 +76,9 @@ def transpose(m: Matrix) -> Matrix:
 
 
 def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
-    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python."""
-    return math.fsum([*map_each(mul, a, b), *more])
+    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python.
+    Infinite or NaN where that is, as ``total``."""
+    return total([*map_each(mul, a, b), *more])
 
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:

@@ -8,6 +8,7 @@ which were measured.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -295,7 +296,7 @@ class Adam(Adaptive):
         self.means = self._running(self.means, self.beta1, 1.0 - self.beta1, gradients)
         # m̂ / (√ŝ + ε) with fewer divisions: what the hats divide by is the same for all numbers.
         first, second = 1.0 - self.beta1**self.steps, 1.0 - self.beta2**self.steps
-        slope, start = first / math.sqrt(second), first * self.epsilon
+        slope, start = first / math.sqrt(second), max(first * self.epsilon, sys.float_info.min)
         sqrt, ops = self.ops.sqrt, self.ops
         return [ops.map(lambda m, s: m / (slope * sqrt(s) + start), m, s) for m, s in zip(self.means, self.squares)]
 

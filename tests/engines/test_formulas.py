@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from scratchnn import linalg
 from scratchnn.engines.lanes.engine import CHEAPER_PAIRS, Lanes
-from scratchnn.engines.lanes.formulas import FUNCTIONS, MOST_KNOWN, MOST_PARTS, Formulas, leak
+from scratchnn.engines.lanes.formulas import FUNCTIONS, MOST_KNOWN, MOST_PARTS, Formulas, leak, read
 from scratchnn.engines.lanes.layout import ROUNDING, Layout
 from scratchnn.engines.lanes.matrix import FormulaMatrix
 from scratchnn.engines.lists import LISTS
 
 OPS = Lanes(40)
-ROWS, COLUMNS = 30, 20  # more than few
+ROWS, COLUMNS = 30, 20
 
 
 def rows_of(rng: Random, rows: int = ROWS, columns: int = COLUMNS) -> list[list[float]]:
@@ -86,7 +86,7 @@ def test_what_is_used_twice_is_written_once() -> None:
         return g * (s * (1.0 + v * (1.0 - s)))
 
     formulas = Formulas()
-    formulas.function(formulas.read(formula, 2), [None, 0.5])  # type: ignore[arg-type]
+    formulas.function(read(formula, 2), [None, 0.5])  # type: ignore[arg-type]
     (source,) = formulas.known
     assert source.count("sigmoid(") == 1
     assert "for a1 in (ra1 * c" in source
@@ -96,9 +96,9 @@ def test_what_looks_at_numbers_or_uses_other_functions_is_called_for_each() -> N
     rows = rows_of(Random(3))
     many = [lambda v: v if v > 0.0 else -v, lambda v: math.exp(v), lambda v: float(v), lambda v: 1.0, lambda v: "no"]
     for formula in many[:-1]:
-        assert Formulas().read(formula, 1) is None
+        assert read(formula, 1) is None
         assert OPS.to_rows(OPS.map(formula, OPS.from_rows(rows))) == linalg.map(formula, rows)
-    assert Formulas().read(many[-1], 1) is None
+    assert read(many[-1], 1) is None
 
 
 def test_a_formula_that_grows_without_end_is_called_for_each_number() -> None:
@@ -108,18 +108,50 @@ def test_a_formula_that_grows_without_end_is_called_for_each_number() -> None:
         return v
 
     rows = rows_of(Random(4))
-    assert Formulas().read(long, 1) is None
+    assert read(long, 1) is None
     assert OPS.to_rows(OPS.map(long, OPS.from_rows(rows))) == linalg.map(long, rows)
 
 
 def test_formulas_are_compiled_once_and_not_kept_without_end() -> None:
     formulas = Formulas()
     for slope in (0.1, 0.2, 0.3):
-        formulas.function(formulas.read(lambda v, slope=slope: v * slope, 1), [None])  # type: ignore[arg-type, misc]
+        formulas.function(read(lambda v, slope=slope: v * slope, 1), [None])  # type: ignore[arg-type, misc]
     assert len(formulas.known) == 1
     for count in range(2 * MOST_KNOWN):
-        formulas.function(formulas.read(lambda v, n=count: sum([v] * (n + 1)), 1), [None])  # type: ignore[arg-type, misc]
+        formulas.function(read(lambda v, n=count: sum([v] * (n + 1)), 1), [None])  # type: ignore[arg-type, misc]
     assert len(formulas.known) <= MOST_KNOWN
+
+
+def test_what_is_nested_as_deep_as_can_be_read_is_computed() -> None:
+    def nested(v: Any) -> Any:
+        for _ in range(MOST_PARTS - 2):
+            v = -v
+        return v
+
+    ops, rows = learning(), rows_of(Random(12))
+    assert read(nested, 1) is not None
+    moved = ops.add_scaled(as_lanes(ops, rows), ops.map(nested, ops.from_rows(rows)), 1.0)
+    assert ops.to_rows(moved)[3] == pytest.approx([2.0 * v for v in rows[3]], abs=1e-6)
+
+
+def test_one_row_is_computed_as_many_are() -> None:
+    where, sqrt = FUNCTIONS["where"], FUNCTIONS["sqrt"]
+    rows = rows_of(Random(13))
+    together = OPS.to_rows(OPS.map(lambda v: where(v > 0.0, sqrt(v), 0.0), OPS.from_rows(rows)))
+    for row, among in zip(rows, together):
+        assert OPS.to_rows(OPS.map(lambda v: where(v > 0.0, sqrt(v), 0.0), OPS.from_rows([row]))) == [among]
+
+
+def test_formulas_of_the_same_code_are_read_by_themselves() -> None:
+    def above(threshold: float) -> Callable[[Any], Any]:
+        return lambda v: FUNCTIONS["where"](v > threshold, v, 0.25 * v)
+
+    ops, rng = Lanes(48), Random(14)
+    x, weight, bias = rows_of(rng, 9, 7), ops.from_rows(rows_of(rng, 7, 9)), ops.from_rows([[0.1] * 9])
+    for rows in (x[:1], x):
+        for threshold in (1.0, 0.0):
+            result = ops.map(above(threshold), ops.affine(ops.prepare(rows), weight, bias))
+            assert (result.samples is not None) == (threshold == 0.0)
 
 
 def test_an_engine_that_has_compiled_formulas_can_be_copied() -> None:
@@ -133,18 +165,20 @@ def test_an_engine_that_has_compiled_formulas_can_be_copied() -> None:
 # --- a form in lanes: leaking -----------------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.01, 0.25, 1.0, -0.5]))
+@given(st.integers(0, 2**32), st.sampled_from([0.0, 0.01, 0.25, 1.0, -0.5, 1e5]))
 def test_leaking_in_lanes_is_that_of_floats(seed: int, slope: float) -> None:
     ops, rng, where = Lanes(48), Random(seed), FUNCTIONS["where"]
     x, weight = rows_of(rng, 5, 7), rows_of(rng, 7, 9)
     z = ops.affine(ops.prepare(x), ops.from_rows(weight), ops.from_rows([[0.1] * 9]))
     assert z.samples is not None
     result = ops.map(lambda v: where(v > 0.0, v, slope * v), z)
-    assert result.samples is not None
+    assert (result.samples is not None) == (slope <= 1.0)
     for row, given_row in zip(ops.to_rows(result), ops.to_rows(z)):
-        largest = max(map(abs, given_row))
+        largest = max(map(abs, given_row)) * max(slope, 1.0)
         for v, before in zip(row, given_row):
-            assert v == pytest.approx(before if before > 0.0 else slope * before, abs=2.0**-20 * largest)
+            assert v == pytest.approx(
+                before if before > 0.0 else slope * before, abs=2.0**-20 * largest * max(slope, 1.0)
+            )
 
 
 @pytest.mark.parametrize(
@@ -153,6 +187,7 @@ def test_leaking_in_lanes_is_that_of_floats(seed: int, slope: float) -> None:
         (lambda v: FUNCTIONS["where"](v > 0.0, v, 0.1 * v), (0, 0, 0.1)),
         (lambda v: FUNCTIONS["where"](v > 0.0, v, v * 0.1), (0, 0, 0.1)),
         (lambda g, v: FUNCTIONS["where"](v > 0.0, g, 0.1 * g), (1, 0, 0.1)),
+        (lambda v: FUNCTIONS["where"](v > 0.0, v, 1e5 * v), (0, 0, 1e5)),
         (lambda v: FUNCTIONS["where"](v > 1.0, v, 0.1 * v), None),
         (lambda v: FUNCTIONS["where"](v < 0.0, v, 0.1 * v), None),
         (lambda v: FUNCTIONS["where"](v >= 0.0, v, 0.1 * v), None),
@@ -167,7 +202,7 @@ def test_leaking_in_lanes_is_that_of_floats(seed: int, slope: float) -> None:
     ],
 )
 def test_only_what_leaks_is_taken_for_it(formula: Callable[..., Any], expected: Any) -> None:
-    expression = Formulas().read(formula, formula.__code__.co_argcount)
+    expression = read(formula, formula.__code__.co_argcount)
     assert expression is not None
     assert leak(expression) == expected
 
@@ -194,6 +229,37 @@ def test_a_step_that_is_a_formula_lands_where_its_numbers_say(seed: int, width: 
     for row, expected_row in zip(ops.to_rows(moved), expected):
         assert row == pytest.approx(expected_row, rel=0.0, abs=error)
     assert ops.to_rows(direction) == along
+
+
+@given(st.integers(0, 2**32), st.sampled_from([40, 48]))
+def test_no_lane_ever_leaves_its_bound_however_many_steps_are_taken(seed: int, width: int) -> None:
+    ops, rng = learning(width), Random(seed)
+    m = as_lanes(ops, rows_of(rng, 6, 5))
+    exact = ops.to_rows(m)
+    for _ in range(40):
+        along = [[rng.choice([-12.0, 12.0, 12.0, rng.gauss(0.0, 1e-3)]) for _ in range(5)] for _ in range(6)]
+        m = ops.add_scaled(m, ops.map(lambda v: 1.0 * v, ops.from_rows(along)), 1.0)
+        exact = linalg.add(exact, along)
+        block = ops.rows_of(m)
+        lanes = ops.layout(5).unpack(block.data)
+        assert max(map(abs, lanes)) <= block.bound <= 1 << ops.capacity
+        m = as_lanes(ops, ops.to_rows(m)) if rng.random() < 0.1 else m
+    largest = max(abs(v) for row in exact for v in row)
+    for row, expected in zip(ops.to_rows(m), exact):
+        assert row == pytest.approx(expected, abs=40 * largest * 2.0**-16)
+
+
+@pytest.mark.parametrize("width", [40, 48, 64])
+def test_looking_at_a_step_changes_nothing(width: int) -> None:
+    ops, rng = learning(width), Random(15)
+    weight, gradient = rows_of(rng), rows_of(rng)
+    moved = []
+    for look in (False, True):
+        step = ops.map(lambda g: g * 1.25 - 0.1, as_lanes(ops, gradient))
+        if look:
+            ops.to_rows(step)
+        moved.append(ops.to_rows(ops.add_scaled(as_lanes(ops, weight), step, -0.01)))
+    assert moved[0] == moved[1]
 
 
 @pytest.mark.parametrize("start", [0.0, 0.25])
@@ -271,8 +337,9 @@ def test_the_norm_of_a_gradient_is_found_without_it(seed: int, pixels: bool, cou
     m = product_of(ops, x, rows_of(rng, count, outputs))
     square = ops.dot(m, m)
     assert m.rows is None  # it was not computed for that
-    ops.rows_of(m)
-    assert square == pytest.approx(ops.dot(m, m), rel=2.0**-12)
+    exact = math.fsum(v * v for row in ops.to_rows(m) for v in row)
+    assert square == pytest.approx(exact, rel=2.0**-12)
+    assert ops.dot(m, m) == square  # whether or not somebody has looked at it
 
 
 def test_terms_that_cancel_are_added_up_in_full() -> None:
@@ -283,6 +350,26 @@ def test_terms_that_cancel_are_added_up_in_full() -> None:
     exact = math.fsum((1e-4 * v) ** 2 for v in row for _ in range(16))
     assert square == pytest.approx(exact, rel=1e-3)
     assert m.rows is not None
+
+
+def test_a_product_of_rows_too_large_for_lanes_is_none() -> None:
+    ops, width = learning(48), 9000
+    row = [float((1 << 18) - 1)] * width
+    x = ops.take_rows(ops.prepare([row, row]), range(2))
+    products = x.products_of_rows()
+    assert products is None or products[0][0] == pytest.approx(width * row[0] ** 2, rel=1e-9)
+    pixels = ops.take_rows(ops.prepare([b"\xff" * width] * 2), range(2))
+    assert pixels.products_of_rows() == [[255.0**2 * width] * 2] * 2
+
+
+@pytest.mark.parametrize(("inputs", "gradients"), [(1e-20, 1e60), (1e-30, 1e70), (1e-120, 1e-60)])
+def test_a_norm_whose_squares_leave_the_range_on_the_way_is_found_all_the_same(inputs: float, gradients: float) -> None:
+    ops, rng = learning(48), Random(16)
+    x = [[inputs * v for v in row] for row in rows_of(rng, 2, 90)]
+    gradient = [[gradients * v for v in row] for row in rows_of(rng, 2, 16)]
+    m = product_of(ops, x, gradient)
+    exact = math.fsum(v * v for row in linalg.matmul_tn(x, gradient) for v in row)
+    assert ops.dot(m, m) == pytest.approx(exact, rel=1e-3, abs=1e-250)
 
 
 def test_a_scaled_gradient_is_computed_as_late_as_itself() -> None:

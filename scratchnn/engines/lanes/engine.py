@@ -37,7 +37,7 @@ from ... import linalg
 from ...linalg import exact_dot
 from ..base import Engine
 from ..lists import LISTS
-from .formulas import FUNCTIONS, Expression, Formulas, leak
+from .formulas import FUNCTIONS, Expression, Formulas, leak, read
 from .layout import ROUNDING
 from .matrix import (
     EXPONENT_STEP,
@@ -55,6 +55,7 @@ from .matrix import (
     FormulaMatrix,
     Inputs,
     LaneMatrix,
+    LaneOverflowError,
     Rows,
     Samples,
     Scalars,
@@ -95,7 +96,6 @@ SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 FEW_ROWS = 32  # a weight of no more rows has tables without a bias, which would have to be taken off every result
 MOST_ROUNDED = 48  # bits of a lane, up to which a double that was rounded has it in its low bytes
-FEW_NUMBERS = 256  # a formula is not worth reading for fewer
 NUMBERS_AT_ONCE = 2048  # that a formula is computed of: their lists stay in a processor's cache
 CHEAPER_PAIRS = 16  # the product of a pair of rows costs as much as so many numbers of a gradient
 MOST_CANCELLED = 16  # how many times larger terms may be than their sum before its last bits are lost
@@ -454,7 +454,7 @@ class Lanes(Forms, Engine):
         a, b = self.own(a), self.own(b)
         if a.shape != b.shape:
             raise ValueError(f"add_scaled needs two matrices of the same shape, got {a.shape} and {b.shape}")
-        if type(b) is FormulaMatrix and b.unread and a.rows is not None and a.samples is None:
+        if type(b) is FormulaMatrix and a.rows is not None and a.samples is None:
             block = self._moved(a.rows, b, factor)
             if block is not None:
                 return LaneMatrix(self.width, a.shape, rows=block)
@@ -558,9 +558,10 @@ class Lanes(Forms, Engine):
         ratio, width = factor / first.scale, step.shape[1]
         if self.width > MOST_ROUNDED or not SMALLEST < abs(ratio) < LARGEST or not first.bound:
             return None
-        in_units = Expression("({0} * {1} + {2})", step.expression, ratio, ROUNDING)
+        # Numbers that somebody has looked at are floats by now, and give the same step.
+        what, of = (step.expression, step.matrices) if step.unread else (Expression("a0"), [step])
         layout, changed, steps = self.layout(width), [], []
-        compute, alive = self._reading(in_units, step.matrices, step.shape)
+        compute, alive = self._reading(Expression("({0} * {1} + {2})", what, ratio, ROUNDING), of, step.shape)
         if len(alive) < step.shape[0] and list(compute(None)) != [[ROUNDING]]:  # where all is 0, the step is not
             alive = range(step.shape[0])
         for values in compute(alive):
@@ -688,25 +689,22 @@ class Lanes(Forms, Engine):
 
     def map(self, f: Callable[..., Any], *matrices: Operand) -> LaneMatrix:
         """In lanes where ``f`` has a form in them, otherwise through floats, as one formula for all numbers."""
-        shape, formulas = matrices[0].shape, self._formulas
-        many = shape[0] * shape[1] >= FEW_NUMBERS
-        # Whether lanes are used must not depend on how many rows there are.
-        if (many or formulas.may_leak(f)) and all(m.shape == shape for m in matrices):
-            expression = formulas.read(f, len(matrices))
-            leaking = None if expression is None else leak(expression)
-            if leaking is not None:
-                looked_at, scaled, slope = leaking
-                result = self._leaking(matrices[looked_at], matrices[scaled], slope)
-                if result is not None:
-                    return result
-            if expression is not None and many:
-                if self.learning and all(m.samples is None for m in map(self.own, matrices)):
-                    for m in matrices:
-                        if isinstance(m, LaneMatrix) and m.product is not None:
-                            self.rows_of(m)  # once, before another operation makes a product of its own of it
-                    return FormulaMatrix(self.width, shape, self._computed, expression, matrices)
-                return self._of_floats(self._computed(expression, matrices, shape))
-        return self._of_floats(linalg.map(f, *map(self.to_rows, matrices)))
+        shape = matrices[0].shape
+        expression = read(f, len(matrices)) if shape[1] and all(m.shape == shape for m in matrices) else None
+        if expression is None:
+            return self._of_floats(linalg.map(f, *map(self.to_rows, matrices)))
+        leaking = leak(expression)
+        if leaking is not None:
+            looked_at, scaled, slope = leaking
+            result = self._leaking(matrices[looked_at], matrices[scaled], slope)
+            if result is not None:
+                return result
+        if not self.learning or any(m.samples is not None for m in map(self.own, matrices)):
+            return self._of_floats(self._computed(expression, matrices, shape))
+        for m in matrices:
+            if isinstance(m, LaneMatrix) and m.product is not None:
+                self.rows_of(m)  # once, before another operation makes a product of its own of it
+        return FormulaMatrix(self.width, shape, self._computed, expression, matrices)
 
     def _computed(self, expression: Expression, matrices: Sequence[Operand], shape: Shape) -> Rows:
         """The rows of what a formula gives."""
@@ -797,9 +795,9 @@ class Lanes(Forms, Engine):
 
     def dot(self, a: Operand, b: Operand) -> float:
         """Exact and rounded once: of a matrix with itself as a sum of ints, otherwise through floats. The square of the
-        gradient of a weight that nobody has looked at is computed without it, to about 2**-12 of itself."""
+        gradient of a weight is computed without that, where rows are few, to about 2**-12 of itself."""
         if a is b and isinstance(a, LaneMatrix) and a.floats is None and a.samples is None:
-            if a.product is not None and a.rows is None:
+            if a.product is not None:
                 square = self._square_of_product(*a.product, a.shape)
                 if square is not None:
                     return square
@@ -819,7 +817,11 @@ class Lanes(Forms, Engine):
         if of_inputs is None:
             return None
         rows = LaneMatrix(self.width, (count, width), samples=samples)
-        terms = list(map(mul, chain(*of_inputs), chain(*self.to_rows(self.matmul_nt(rows, rows)))))
+        try:
+            of_rows = self.to_rows(self.matmul_nt(rows, rows))
+        except LaneOverflowError:  # their squares are too large, which those of the product need not be
+            return None
+        terms = list(map(mul, chain(*of_inputs), chain(*of_rows)))
         square, size = math.fsum(terms), math.fsum(map(abs, terms))
         return square if SMALLEST < size < LARGEST and square * MOST_CANCELLED >= size else None
 

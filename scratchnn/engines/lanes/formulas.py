@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST_KNOWN = 128  # compiled formulas that are kept
-MOST_PARTS = 200  # of an expression: what is longer is better called
+MOST_PARTS = 150  # of an expression: Python reads no more than 200 parentheses inside each other
 
 
 class Expression:
@@ -148,6 +148,18 @@ FUNCTIONS["maximum"].source = "maximum({0}, {1})"
 FUNCTIONS["where"] = Function("where", linalg.where, "({1} if {0} else {2})")
 
 
+def read(f: Callable[..., Any], count: int) -> Expression | None:
+    """The expression that the formula ``f`` of ``count`` numbers stands for, None if it cannot be read."""
+    found: Expression | None
+    try:
+        found = f(*(Expression(f"a{i}") for i in range(count)))
+    except Exception:
+        found = None
+    if type(found) is not Expression or _length(found) > MOST_PARTS:
+        found = None
+    return found
+
+
 def _length(part: Any) -> int:
     """The parts of an expression, counted as often as they are used, as far as ``MOST_PARTS``."""
     waiting, length = [part], 0
@@ -163,27 +175,6 @@ class Formulas:
 
     def __init__(self) -> None:
         self.known: dict[str, Any] = {}
-        self.leaking: dict[Any, bool] = {}  # whether the formulas of this code were such as ``leak`` finds
-
-    def may_leak(self, f: Callable[..., Any]) -> bool:
-        """Whether ``leak`` may find something in the expression of this formula; False for what was read before, and
-        was none."""
-        return not isinstance(f, Function) and self.leaking.get(getattr(f, "__code__", f), True)
-
-    def read(self, f: Callable[..., Any], count: int) -> Expression | None:
-        """The expression that the formula ``f`` of ``count`` numbers stands for, None if it cannot be read."""
-        found: Expression | None
-        try:
-            found = f(*(Expression(f"a{i}") for i in range(count)))
-        except Exception:
-            found = None
-        if type(found) is not Expression or _length(found) > MOST_PARTS:
-            found = None
-        if hasattr(f, "__code__"):
-            if len(self.leaking) >= MOST_KNOWN:
-                self.leaking.clear()
-            self.leaking[f.__code__] = found is not None and leak(found) is not None
-        return found
 
     def __reduce__(self) -> Any:  # a copy compiles its own
         return Formulas, ()
