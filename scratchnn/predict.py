@@ -116,9 +116,10 @@ class _Drawing:
 
     def _caption(self, prediction: Any, label: Any, probabilities: Sequence[float]) -> Any:
         from .drawings import Caption, caption
+        from .reports.mistakes import percent
 
         if self.model.classes:
-            return caption(prediction, label, f" {max(probabilities):.0%}" if probabilities else "")
+            return caption(prediction, label, f" {percent(max(probabilities))}" if probabilities else "")
         if isinstance(prediction, list):
             return Caption(" ".join(f"{value:.4g}" for value in prediction))
         return Caption(f"{prediction:.5g}" + ("" if label is None else f", true {label:.5g}"))

@@ -654,7 +654,7 @@ def _drawn(options: argparse.Namespace, model: Any, history: Any, test: Any) -> 
 
 def _drawn_mistakes(model: Any, test: Any, true: Any, guesses: Any, probabilities: Any, look: Any) -> Iterator[str]:
     from .drawings import Caption
-    from .reports.mistakes import confident
+    from .reports.mistakes import confident, percent
 
     found = confident(true, guesses, probabilities, len(test))
     yield ""
@@ -663,7 +663,9 @@ def _drawn_mistakes(model: Any, test: Any, true: Any, guesses: Any, probabilitie
         return
     yield f"the most confident of {len(found):,} mistake{'s' * (len(found) != 1)}"
     classes = model.classes
-    captions = {m.row: Caption(f"{classes[m.predicted]}, true {classes[m.true]}: {m.weight:.0%}", True) for m in found}
+    captions = {
+        m.row: Caption(f"{classes[m.predicted]}, true {classes[m.true]}: {percent(m.weight)}", True) for m in found
+    }
     yield from _drawn_rows(model, test, captions, look)
 
 

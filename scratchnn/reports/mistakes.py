@@ -16,6 +16,11 @@ class Mistake(NamedTuple):
     weight: float
 
 
+def percent(probability: float) -> str:
+    """A probability in words; only what is certain has 100 %."""
+    return ">99.9%" if 0.999 < probability < 1.0 else f"{probability:.1%}"
+
+
 def confident(
     true: Sequence[int], predicted: Sequence[int], probabilities: Sequence[Sequence[float]], most: int
 ) -> list[Mistake]:

@@ -20,7 +20,7 @@ from ..plots.regression import prediction_error, residuals
 from ..preprocessing.labels import class_numbers
 from ..preprocessing.tables import taken
 from .markup import Markup, element, table
-from .mistakes import Mistake, confident, confident_flags, largest_errors
+from .mistakes import Mistake, confident, confident_flags, largest_errors, percent
 from .rows import feature_cells, feature_header
 
 MOST_IMAGES, MOST_ROWS = 24, 12  # of the mistakes
@@ -142,12 +142,12 @@ def _mistakes(rows: Rows, mistakes: Sequence[Mistake], wrong: int, names: Sequen
     which = f"The {len(mistakes)} that the network was surest of, out of {wrong:,}." if wrong > len(mistakes) else ""
     shown = [*taken(rows.rows, [mistake.row for mistake in mistakes])]
     if rows.shape is not None:
-        words = [f"{names[m.predicted]}, true {names[m.true]}: {_percent(m.weight)}" for m in mistakes]
+        words = [f"{names[m.predicted]}, true {names[m.true]}: {percent(m.weight)}" for m in mistakes]
         said = "Below each image: what it was taken for, what it is, and the probability of the wrong answer."
         drawn = _images(rows, shown, words, "Images taken for another class")
         return section(title, note(f"{which} {said}".strip()), figure(drawn))
     lines = [
-        [f"{m.row + 1:,}", names[m.true], names[m.predicted], _percent(m.weight), *feature_cells(row)]
+        [f"{m.row + 1:,}", names[m.true], names[m.predicted], percent(m.weight), *feature_cells(row)]
         for m, row in zip(mistakes, shown)
     ]
     header = ["row", "true", "predicted", "probability", *feature_header(rows.names, len(shown[0]))]
@@ -157,10 +157,6 @@ def _mistakes(rows: Rows, mistakes: Sequence[Mistake], wrong: int, names: Sequen
 def _images(rows: Rows, shown: Sequence[Any], words: Sequence[str], title: str) -> Figure:
     """The images, all of them marked as wrong."""
     return images(shown, [1] * len(shown), [0] * len(shown), shape=rows.shape, captions=words, title=title)
-
-
-def _percent(value: float) -> str:
-    return ">99.9%" if 0.999 < value < 1.0 else f"{value:.1%}"
 
 
 # --- any number of labels a row ----------------------------------------------------------------------------
@@ -201,7 +197,7 @@ def _wrong_rows(rows: Rows, mistakes: Sequence[Mistake], wrong: int) -> Markup:
     which = f"The first {len(mistakes)} of {wrong:,} rows that are not all right. " if wrong > len(mistakes) else ""
     shown = [*taken(rows.rows, [mistake.row for mistake in mistakes])]
     lines = [
-        [f"{m.row + 1:,}", m.true, m.predicted, _percent(m.weight), *([] if rows.shape else feature_cells(row))]
+        [f"{m.row + 1:,}", m.true, m.predicted, percent(m.weight), *([] if rows.shape else feature_cells(row))]
         for m, row in zip(mistakes, shown)
     ]
     header = ["row", "true labels", "predicted labels", "probability"]

@@ -12,7 +12,7 @@ import pytest
 
 from scratchnn import ArgumentError, Callback, Conv2D, DataError, Flatten, Linear, Model, NotFittedError, load_digits
 from scratchnn.info import weights_digest
-from scratchnn.reports.mistakes import confident, confident_flags, largest_errors
+from scratchnn.reports.mistakes import confident, confident_flags, largest_errors, percent
 from scratchnn.reports.report import duration
 from scratchnn.reports.rows import image_shape
 from tests.reports.reading import Page, check_self_contained
@@ -260,6 +260,10 @@ def test_mistakes_are_sorted_by_how_sure_the_network_was() -> None:
     probabilities = [[0.1, 0.9], [0.4, 0.6], [0.2, 0.8], [0.7, 0.3]]
     found = confident([0, 0, 1, 1], [1, 1, 1, 0], probabilities, 2)
     assert [tuple(mistake) for mistake in found] == [(0, 0, 1, 0.9), (3, 1, 0, 0.7)]
+
+
+def test_only_what_is_certain_has_a_hundred_percent() -> None:
+    assert [percent(p) for p in (1.0, 0.9996, 0.999, 0.5, 0.0)] == ["100.0%", ">99.9%", "99.9%", "50.0%", "0.0%"]
 
 
 def test_wrong_flags_are_sorted_by_the_surest_of_a_row() -> None:
