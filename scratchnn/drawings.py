@@ -22,7 +22,7 @@ _HALVES = " ▄▀█"
 _BARS = "▁▂▃▄▅▆▇█"
 _PLAIN_BARS = "_.-=+*#@"
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
-_WIDE = 16  # columns that a small image is enlarged to, and that a caption has
+_WIDE, _CAPTION = 16, 18  # columns that a small image is enlarged to, and that a caption has at least
 _GAP = 2
 _LIT = 0.45  # from here on a pixel is drawn where there are no shades
 _TALL = 36  # lines that images may take where only some are shown
@@ -139,14 +139,14 @@ def _shades(upper: Sequence[float], lower: Sequence[float]) -> str:
 
 def across(width: int, look: Look) -> int:
     """How many images of a width stand side by side."""
-    return max((look.width + _GAP) // (max(width, min(_WIDE, look.width)) + _GAP), 1)
+    return max((look.width + _GAP) // (max(width, min(_CAPTION, look.width)) + _GAP), 1)
 
 
 def grid(pictures: Sequence[Picture], captions: Sequence[Caption], look: Look) -> Iterator[str]:
     """Images side by side in rows, a caption below each."""
     if not pictures:
         return
-    cell = max(max(drawn.width for drawn in pictures), min(_WIDE, look.width))
+    cell = max(max(drawn.width for drawn in pictures), min(_CAPTION, look.width))
     each = across(cell, look)
     gap = " " * _GAP
     for start in range(0, len(pictures), each):

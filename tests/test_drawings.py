@@ -98,8 +98,8 @@ def test_limits_are_those_of_bytes_or_of_the_numbers() -> None:
 def test_images_stand_side_by_side_with_captions_below() -> None:
     one = Picture(["##", "##"], 2)
     captions = [Caption("7"), Caption("9, true 4", True), Caption("1"), Caption("2"), Caption("3")]
-    lines = list(grid([one] * 5, captions, Look(72)))
-    assert lines[0] == "##" + " " * 16 + "##" + " " * 16 + "##" + " " * 16 + "##"
+    lines = list(grid([one] * 5, captions, Look(78)))
+    assert lines[0] == (" " * 18).join(["##"] * 4)
     assert lines[2].split() == ["7", "x", "9,", "true", "4", "1", "2"]
     assert lines[3] == "" and lines[4] == "##" and lines[6] == "3"
     assert "✗ 9, true 4" in list(grid([one] * 2, captions, BLOCKS))[2]
