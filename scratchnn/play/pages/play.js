@@ -207,7 +207,8 @@ function show() {
   text("at-accuracy", frame.accuracy === null ? "-" : `${(100 * frame.accuracy).toFixed(1)} %`);
   const stands = frame.epoch ? ` Epoch ${frame.epoch}, ${byId("at-accuracy").textContent} right.` : "";
   text("status", WORDS[frame.status] + (training ? "" : stands)); // spoken only when it changes
-  if (frame.error) problem(frame.error);
+  if (frame.error) problem(`Training was stopped: ${frame.error}`);
+  if (frame.status === "done") problem(`That was the last epoch: there are ${frame.epoch} at most.`);
   text("code", frame.code);
   if (!training) text("copied", "");
   document.body.dataset.epoch = frame.epoch;
