@@ -37,10 +37,12 @@ def read_arguments(
     pictures: bool = True,
     mnist: bool = False,
     mini: bool = False,
+    full: bool = False,
 ) -> argparse.Namespace:
-    """``--out`` (for ``pictures``) and ``--quick``, and where an example can use them ``--mnist`` and ``--mini``.
+    """``--out`` (for ``pictures``) and ``--quick``, and where an example can use them ``--full``, ``--mnist`` and
+    ``--mini``.
 
-    Every folder is seen to at once: after an hour of learning would be late. ``model_format`` is the example's
+    Every folder is seen to at once: after an hour of learning would be late. ``description`` is the example's
     docstring, of which ``--help`` shows the first line and, at its end, the paragraph on what there is to learn.
     """
     first_line, _, rest = (description or "").partition("\n\n")
@@ -49,8 +51,11 @@ def read_arguments(
         parser.add_argument(
             "--out", default="pictures", metavar="DIR", help="folder for the pictures (default: pictures)"
         )
-    parser.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
-    parser.set_defaults(mnist=None, mini=None, folder="--mini" if mini else "--mnist" if mnist else "")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="a shortened run of seconds, with humbler results")
+    if full:
+        length.add_argument("--full", action="store_true", help="the long run, of minutes, with better results")
+    parser.set_defaults(mnist=None, mini=None, full=False, folder="--mini" if mini else "--mnist" if mnist else "")
     if mnist:
         parser.add_argument("--mnist", metavar="DIR", help=f"learn from MNIST, in this folder; {HOW_TO_GET_MNIST}")
     if mini:

@@ -20,6 +20,7 @@ from scratchnn import CosineSchedule, Linear, Model, ReLU, plots
 from scratchnn.layers.convolution import Conv2D, Flatten, MaxPool2D
 
 SIZE = 12  # pixels along a side of a pattern
+FILTERS = 8
 STROKES = {  # steps (right, down) from the middle
     "horizontal": [(-2, 0), (-1, 0), (0, 0), (1, 0), (2, 0)],
     "vertical": [(0, -2), (0, -1), (0, 0), (0, 1), (0, 2)],
@@ -49,13 +50,13 @@ def patterns(count: int, seed: int) -> tuple[list[bytes], list[str]]:
 
 
 def for_patterns() -> Model:
-    """Eight filters, the largest answer of each 2 x 2 places, and a small perceptron on top."""
-    layers = [Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Flatten(), Linear(8 * 5 * 5, 16), ReLU()]
+    """Filters, the largest answer of each 2 x 2 places, and a small perceptron on top."""
+    layers = [Conv2D(1, FILTERS, 3), MaxPool2D(2), ReLU(), Flatten(), Linear(FILTERS * 5 * 5, 16), ReLU()]
     return Model.from_layers([*layers, Linear(16, len(PATTERNS))], input_shape=(1, SIZE, SIZE))
 
 
 def for_mnist() -> Model:
-    """The same with a second layer of filters, which look at what the first eight have found."""
+    """The same with a second layer of filters, which look at what the first have found."""
     filters = [Conv2D(1, 8, 3), MaxPool2D(2), ReLU(), Conv2D(8, 16, 3), MaxPool2D(2), ReLU(), Flatten()]
     return Model.from_layers([*filters, Linear(16 * 5 * 5, 64), ReLU(), Linear(64, 10)], input_shape=(1, 28, 28))
 

@@ -16,19 +16,20 @@ from _common import load_images, read_arguments, run, save
 
 from scratchnn import Model, plots
 
+HIDDEN = 30
 EPOCHS, QUICK_EPOCHS = 12, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     options = read_arguments(__doc__, arguments)
     train, test = load_images(options)
-    model = Model(train.width, 30, 10)
+    model = Model(train.width, HIDDEN, 10)
     epochs = QUICK_EPOCHS if options.quick else EPOCHS
     history = model.fit(train.X, train.y, epochs=epochs, validation_data=(test.X, test.y))
     probabilities = model.predict_proba(test.X)
     predicted = model.predict(test.X)
     wrong = [i for i, digit in enumerate(predicted) if digit != test.y[i]]
-    print(f"{train.width}-30-10: {len(test.y) - len(wrong)} of {len(test.y)} new digits are right")
+    print(f"{train.width}-{HIDDEN}-10: {len(test.y) - len(wrong)} of {len(test.y)} new digits are right")
 
     curves = plots.learning_curves(history)
     confusions = plots.confusion_matrix(test.y, predicted)

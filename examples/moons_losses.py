@@ -17,13 +17,15 @@ from _common import read_arguments, run, save
 from scratchnn import BCELoss, CrossEntropyLoss, Linear, LogSoftmax, Model, NLLLoss, Sigmoid, Tanh, plots
 from scratchnn.toys import moons
 
+NOISE = 0.15
 EPOCHS, QUICK_EPOCHS = 100, 20
+DRAWN = 120  # of the points, so that the picture stays small
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
     options = read_arguments(__doc__, arguments)
-    X, y = moons(400, noise=0.15)
-    X_new, y_new = moons(400 if options.quick else 1000, noise=0.15, seed=1)
+    X, y = moons(400, noise=NOISE)
+    X_new, y_new = moons(400 if options.quick else 1000, noise=NOISE, seed=1)
     heads = {
         "sigmoid, BCE": ([Linear(16, 1, init="xavier"), Sigmoid()], BCELoss()),
         "softmax, cross-entropy": ([Linear(16, 2, init="xavier")], CrossEntropyLoss()),  # the softmax is in the loss
@@ -37,8 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
         result[name] = model.score(X_new, y_new)
         losses[name] = history.loss
         print(f"{name:22}  loss {history.loss[-1]:.4f}, accuracy on new points {result[name]:.1%}")
-        sampled = 12 if options.quick else 80  # places along each side
-        figures.append(plots.decision_boundary(model, X, y, resolution=sampled, title=f"{name}: {result[name]:.1%}"))
+        sampled = 12 if options.quick else 36  # places along each side
+        figures.append(
+            plots.decision_boundary(
+                model, X[:DRAWN], y[:DRAWN], resolution=sampled, title=f"{name}: {result[name]:.1%}"
+            )
+        )
     title = "Two moons, three heads"
     save(plots.side_by_side(figures, title=title), options, "moons_frontiers.svg")
     curves = plots.lines(losses, title=title, x_label="epoch", y_label="loss", log_y=True)

@@ -7,7 +7,8 @@ weights to start from both do learn alike, to the last digit printed. What parts
 2. log(0) does not exist, so a floor is put under probabilities. Below it the loss is flat: an image about which the
    network is sure and wrong teaches nothing. Fused log-softmax makes logarithms without making probabilities first.
 
-    python examples/two_softmaxes.py
+    python examples/two_softmaxes.py             60 epochs
+    python examples/two_softmaxes.py --full      200
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from scratchnn import CrossEntropyLoss, Linear, Model, ReLU, Softmax, plots
 from scratchnn.losses import Loss
 
 FLOOR = 1e-7
-EPOCHS, QUICK_EPOCHS = 200, 8
+FULL_EPOCHS, EPOCHS, QUICK_EPOCHS = 200, 60, 8
 
 
 class CrossEntropyOnProbabilities(Loss):
@@ -63,9 +64,9 @@ def gradient_of_an_image(behind: float) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, float]:
-    options = read_arguments(__doc__, arguments)
+    options = read_arguments(__doc__, arguments, full=True)
     train, test = load_images(options)
-    epochs = QUICK_EPOCHS if options.quick else EPOCHS
+    epochs = QUICK_EPOCHS if options.quick else FULL_EPOCHS if options.full else EPOCHS
     losses = {
         "on probabilities, mean of entries": CrossEntropyOnProbabilities(per_entry=True),
         "on probabilities, mean of images": CrossEntropyOnProbabilities(per_entry=False),

@@ -1,11 +1,13 @@
 """Every example in its shortened form: it reaches what it promises, on less, and leaves pictures that can be opened.
 
 They run in this process and on the digits that come along; MNIST's place is taken by a few made-up files of its
-format. Relies on the examples, the package, and on how tests of plots read a picture.
+format. The course that is made of them names examples, pictures, and lines of the package: all of these are there.
+Relies on the examples, their README.md, the package, and on how tests of plots read a picture.
 """
 
 from __future__ import annotations
 
+import ast
 import gzip
 import os
 import re
@@ -18,11 +20,13 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from scratchnn import ArgumentError, DataError, ModelFileError, TrainingDiverged, load_digits
+from scratchnn.engines import short_rows
+from tests.conftest import MOST_WEIGHTS
 from tests.plots.reading import SVG, box_of
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -38,6 +42,9 @@ NAMES = {
     "mnist_sigmoid",
     "mnist_tanh",
     "moons_losses",
+    "numbers_as_ints",
+    "overfitting",
+    "single_neuron",
     "toy_frontiers",
     "two_softmaxes",
 }
@@ -91,7 +98,7 @@ def lines_of(path: Path) -> list[ElementTree.Element]:
 
 
 def test_every_example_is_tested_here() -> None:
-    here = {path.stem for path in EXAMPLES.glob("*.py")} - {"benchmark", "make_digits"}
+    here = {path.stem for path in EXAMPLES.glob("*.py")} - {"benchmark", "make_digits", "make_pictures"}
     assert {name for name in here if not name.startswith("_")} == NAMES
 
 
@@ -147,8 +154,16 @@ def test_linear_regression(run: Run) -> None:
     assert result["intercept"] == pytest.approx(4.0, abs=0.2)
 
 
+def test_single_neuron(run: Run) -> None:
+    result = run("single_neuron", pictures=1)
+    assert result["accuracy after 1"] < result["accuracy after 4"] < result["accuracy after 20"]
+    assert result["accuracy after 20"] > 0.95
+    assert result["w1"] < -0.8  # class 0 lies to the right
+    assert abs(result["w2"]) < abs(result["w1"])
+
+
 def test_toy_frontiers(run: Run) -> None:
-    result = run("toy_frontiers", pictures=2)
+    result = run("toy_frontiers", pictures=4)
     assert result["Gaussians, one hidden layer"] > 0.99
     assert result["XOR, no hidden layer"] < 0.7
     assert result["XOR, one hidden layer"] > 0.99
@@ -177,6 +192,32 @@ def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: 
     top = min(float(place.split()[1]) for line in lines for place in line)
     assert [float(line[-1].split()[1]) == top for line in lines] == [False] * 6 + [True] * 2  # the last leave there
     assert len({line[0] for line in lines}) == 1
+
+
+def test_overfitting(run: Run) -> None:
+    result = run("overfitting", pictures=2)
+    assert result["stopped in time, epochs"] < result["left alone, epochs"]
+    others = [result[f"{name}, loss on new"] for name in ("dropout", "weight decay", "stopped in time")]
+    assert max(others) < result["left alone, loss on new"]
+    assert result["stopped in time"] > result["left alone"]
+
+
+def test_numbers_as_ints(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run("numbers_as_ints", pictures=1)
+    assert "0x1fffb0003" in capsys.readouterr().out  # as in the course, and in the opening of layout.py
+    errors = [result[f"error in {width}"] for width in (16, 24, 32, 40, 48)]
+    assert all(100.0 * fine < coarse for coarse, fine in zip(errors, errors[1:]))
+    assert [result[f"same in {width}"] for width in (24, 32, 40, 48)] == [1.0] * 4
+    assert result["same in 16"] < 1.0  # too coarse a unit
+
+
+def test_lanes_that_overflow_run_into_their_neighbours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = import_module("numbers_as_ints")
+    monkeypatch.setattr(example, "ROW", (3, 5000, 2))
+    example.a_row_in_one_int()
+    assert "reads as (21, -30536, 15)" in capsys.readouterr().out
 
 
 def test_digits_in_pictures(run: Run) -> None:
@@ -219,6 +260,129 @@ def test_cnn_patterns(run: Run) -> None:
     result = run("cnn_patterns", pictures=3)
     assert result["perceptron"] < 0.4  # of patterns at places that it has not seen
     assert result["convolutional"] > result["perceptron"] + 0.1
+
+
+# --- the course --------------------------------------------------------------------------------------------------
+
+SMALL = 64_000  # bytes of a picture
+WORKING = EXAMPLES.parent
+SOURCE = re.compile(r"\[`([\w/]+\.py)`\]\(\.\./([\w/]+\.py)\)")
+
+
+class Step(NamedTuple):
+    title: str
+    commands: list[str]  # names of examples
+    pictures: list[str]
+    before: str  # the line to change, ...
+    after: str  # ... and what to make of it
+    where: str
+    text: str
+
+
+def steps_of_the_course() -> list[Step]:
+    course, _, _ = (EXAMPLES / "README.md").read_text(encoding="utf-8").partition("\n## All examples\n")
+    return [read_step(text) for text in course.split("\n### ")[1:]]
+
+
+def read_step(text: str) -> Step:
+    changes = re.findall(r"^- \*\*Change\*\* `(.+)` to `(.+)`$", text, re.MULTILINE)
+    assert len(changes) == 1, text
+    where = re.search(r"^- \*\*Where\*\*: ((?:.+\n?)+)", text, re.MULTILINE)
+    assert where, text
+    return Step(
+        text.partition("\n")[0],
+        re.findall(r"^    python examples/(\w+)\.py$", text, re.MULTILINE),
+        re.findall(r"^!\[[^]]{20,}\]\((\S+)\)$", text, re.MULTILINE),
+        *changes[0],
+        where[1],
+        text,
+    )
+
+
+STEPS = steps_of_the_course()
+
+
+def names_in(path: Path) -> set[str]:
+    """Functions and classes of a file, and methods as Class.method."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{part.name}" for part in node.body if isinstance(part, ast.FunctionDef)}
+    return names
+
+
+def test_the_course_has_the_steps_in_the_order_in_which_one_learns() -> None:
+    words = (
+        "line",
+        "frontier",
+        "hidden layers",
+        "Rates",
+        "Losses",
+        "Digits",
+        "Overfitting",
+        "Filters",
+        "Codes",
+        "ints",
+    )
+    assert len(STEPS) == len(words)
+    for number, (step, word) in enumerate(zip(STEPS, words), 1):
+        assert step.title.startswith(f"{number}. ")
+        assert word in step.title
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[step.title for step in STEPS])
+def test_a_step_of_the_course_names_what_is_there(step: Step) -> None:
+    parts = ["**Ask first**: ", "**Seen**: ", "**Change** ", "**Then see**: ", "**Where**: "]
+    places = [step.text.index(part) for part in parts]
+    assert places == sorted(places)
+    (name,) = step.commands
+    assert name in NAMES
+    lines = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    assert lines.count(step.before) == 1  # what is to be changed stands there, once
+    ast.parse(lines.replace(step.before, step.after))
+    assert step.pictures
+    for picture in step.pictures:
+        check_picture(EXAMPLES / picture)
+        assert (EXAMPLES / picture).stat().st_size <= SMALL
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[step.title for step in STEPS])
+def test_a_step_of_the_course_names_lines_of_the_package(step: Step) -> None:
+    links = SOURCE.findall(step.where)
+    assert links
+    assert all(shown == linked and (WORKING / linked).is_file() for shown, linked in links)
+    known = set().union(*(names_in(WORKING / linked) for _, linked in links))
+    named = set(re.findall(r"`(\w+(?:\.\w+)?)`", SOURCE.sub("", step.where)))
+    assert named
+    assert named <= known
+
+
+def test_every_picture_that_comes_along_belongs_to_a_step() -> None:
+    drawn = {f"pictures/{path.name}" for path in (EXAMPLES / "pictures").iterdir()}
+    assert drawn == {picture for step in STEPS for picture in step.pictures} - {"digits_learned.svg"}
+
+
+def test_the_command_for_the_pictures_knows_those_of_the_course() -> None:
+    maker = import_module("make_pictures")
+    assert maker.pictures_by_example() == {step.commands[0]: step.pictures for step in STEPS}
+    with pytest.raises(SystemExit, match=r"^the course has no example nothing: it has linear_regression, .*$"):
+        maker.main(["nothing"])
+
+
+@pytest.mark.parametrize("name", ["linear_regression", "numbers_as_ints", "single_neuron"])
+def test_the_command_makes_the_pictures_that_come_along(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(short_rows, "MOST_WEIGHTS", MOST_WEIGHTS)  # as outside of tests
+    maker = import_module("make_pictures")
+    (tmp_path / "README.md").write_bytes((EXAMPLES / "README.md").read_bytes())
+    monkeypatch.setattr(maker, "HERE", str(tmp_path))
+    made = [Path(path) for path in maker.main([name])]
+    assert made == [tmp_path / picture for step in STEPS if step.commands == [name] for picture in step.pictures]
+    for path in made:
+        assert path.read_bytes() == (EXAMPLES / "pictures" / path.name).read_bytes()
 
 
 # --- other data --------------------------------------------------------------------------------------------------
