@@ -22,11 +22,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial, wraps
 from importlib import import_module
+from random import Random
+from struct import unpack
 from typing import Any
 
 from ..checks import shown
 from ..errors import ArgumentError
-from .base import Engine, Rows, Shape
+from .base import Engine, Rows, Shape, drawn_words
 from .sliding_window import Window
 
 Array = Any
@@ -145,6 +147,14 @@ class ArrayEngine(Engine):
                 return work(*arguments)
             finally:
                 self._here.silent = False
+
+    def random_mask(self, shape: Shape, rate: float, rng: Random) -> Array:
+        words, limit = drawn_words(shape[0] * shape[1], rate, rng)
+        numbers: Any = unpack(f"<{shape[0] * shape[1]}i", words)
+        if sys.byteorder == "little" and words:
+            numbers = memoryview(bytearray(words)).cast("i")
+        drawn = self.xp.reshape(self.xp.asarray(numbers, dtype=self.xp.int32, device=self.device), shape)
+        return self.xp.where(drawn < limit, self._zero, self._array(1.0 / (1.0 - rate)))
 
     # --- functions for formulas ---------------------------------------------------------------------------------
 

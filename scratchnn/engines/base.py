@@ -18,7 +18,7 @@ tanh, from its output y:
 from __future__ import annotations
 
 import math
-from struct import iter_unpack
+from struct import iter_unpack, unpack
 
 from .. import linalg
 
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 
 Rows = list[list[float]]
 Shape = tuple[int, int]
+
+
+def drawn_words(count: int, rate: float, rng: Random) -> tuple[bytes, int]:
+    """(as many whole numbers from -2**31 to 2**31 - 1, drawn at random, as little-endian words of four bytes; a limit
+    that is above a share ``rate`` of them). All are drawn at once, in a tenth of the time of ``rng.random`` for each.
+    """
+    words = rng.getrandbits(32 * count).to_bytes(4 * count, "little") if count else b""
+    return words, min(math.ceil(rate * (1 << 32)), (1 << 32) - 1) - (1 << 31)
 
 
 class Engine:
@@ -190,11 +198,14 @@ class Engine:
         raise NotImplementedError
 
     def random_mask(self, shape: Shape, rate: float, rng: Random) -> Matrix:
-        """0 with probability ``rate``, 1 / (1 - rate) otherwise, to multiply by (``hadamard``). One number is drawn for
-        each, row by row: so one generator gives the same mask on every engine."""
-        draw, kept = rng.random, 1.0 / (1.0 - rate)
-        rows, columns = shape
-        return self.from_rows([[0.0 if draw() < rate else kept for _ in range(columns)] for _ in range(rows)])
+        """0 with probability ``rate``, 1 / (1 - rate) otherwise, to multiply by (``hadamard``): 0 where what
+        ``drawn_words`` has drawn, row by row, is below its limit. So one generator gives the same mask on every engine.
+        """
+        (rows, columns), kept = shape, 1.0 / (1.0 - rate)
+        words, limit = drawn_words(rows * columns, rate, rng)
+        numbers = unpack(f"<{rows * columns}i", words)
+        values = [0.0 if number < limit else kept for number in numbers]
+        return self.from_rows([values[i * columns : (i + 1) * columns] for i in range(rows)])
 
     # --- rows, and all of a matrix -----------------------------------------------------------------------------
 

@@ -459,11 +459,22 @@ def test_a_random_mask_is_the_same_on_every_engine(held: Held) -> None:
     for shape, rate in (((3, 5), 0.4), ((1, 1), 0.0), ((40, 20), 0.5)):
         rng, plain = Random(7), Random(7)
         mask = held.rows(held.ops.random_mask(shape, rate, rng))
-        wanted = [
-            [0.0 if plain.random() < rate else 1.0 / (1.0 - rate) for _ in range(shape[1])] for _ in range(shape[0])
-        ]
+        words = plain.getrandbits(32 * shape[0] * shape[1])
+        numbers = [words >> 32 * i & 0xFFFFFFFF for i in range(shape[0] * shape[1])]
+        signed = [number - (number >> 31 << 32) for number in numbers]
+        kept = [0.0 if number + 2**31 < rate * 2**32 else 1.0 / (1.0 - rate) for number in signed]
+        wanted = [kept[i * shape[1] : (i + 1) * shape[1]] for i in range(shape[0])]
         held._close(mask, wanted, held.kind.through, 2.0)
         assert rng.getstate() == plain.getstate()
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-12, 0.2, 0.5, 1.0 - 1e-12])
+def test_a_random_mask_drops_the_share_that_it_should(rate: float) -> None:
+    mask = LISTS.random_mask((100, 200), rate, Random(8))
+    dropped = sum(row.count(0.0) for row in mask) / 20_000
+    assert dropped == pytest.approx(rate, abs=4.0 * (rate * (1.0 - rate) / 20_000) ** 0.5 + 1e-9)
+    assert {v for row in mask for v in row} <= {0.0, 1.0 / (1.0 - rate)}
+    assert LISTS.random_mask((0, 0), rate, Random(8)) == []
 
 
 # --- rows, and all of a matrix ----------------------------------------------------------------------------------------

@@ -35,10 +35,10 @@ from operator import is_not, mul
 
 from ... import linalg
 from ...linalg import exact_dot
-from ..base import Engine
+from ..base import Engine, drawn_words
 from ..lists import LISTS
-from .formulas import FUNCTIONS, Expression, Formulas, leak, read
-from .layout import ROUNDING
+from .formulas import FUNCTIONS, Expression, Formulas, Function, leak, read
+from .layout import ROUNDING, words_in
 from .matrix import (
     EXPONENT_STEP,
     GRADIENT_BITS,
@@ -690,6 +690,8 @@ class Lanes(Forms, Engine):
     def map(self, f: Callable[..., Any], *matrices: Operand) -> LaneMatrix:
         """In lanes where ``f`` has a form in them, otherwise through floats, as one formula for all numbers."""
         shape = matrices[0].shape
+        if isinstance(f, Function):
+            return self._of_floats(linalg.map(f.compute, *map(self.to_rows, matrices)))
         expression = read(f, len(matrices)) if shape[1] and all(m.shape == shape for m in matrices) else None
         if expression is None:
             return self._of_floats(linalg.map(f, *map(self.to_rows, matrices)))
@@ -839,11 +841,12 @@ class Lanes(Forms, Engine):
 
     def random_mask(self, shape: Shape, rate: float, rng: Random) -> LaneMatrix:
         """Lanes of 0 or 1, all in one unit; and with all bits set or none, for ``gate``."""
-        (count, width), draw, kept = shape, rng.random, 1.0 / (1.0 - rate)
+        (count, width), kept = shape, 1.0 / (1.0 - rate)
+        words, limit = drawn_words(count * width, rate, rng)
         layout, (scale, exponent) = self.layout(width), math.frexp(kept)
         opened, closed = b"\xff" * layout.bytes, bytes(layout.bytes)
-        drawn = [b"".join([closed if draw() < rate else opened for _ in range(width)]) for _ in range(count)]
-        gates = [int.from_bytes(row, "little") for row in drawn]
+        lanes = [closed if number < limit else opened for number in words_in(words)]
+        gates = [int.from_bytes(b"".join(row), "little") for row in in_rows(lanes, shape)]
         sizes = [(exponent, 1) if gate else NOTHING for gate in gates]
         mask = LaneMatrix(self.width, shape, samples=Samples([gate & layout.ones for gate in gates], scale, sizes))
         mask.gates = gates, kept

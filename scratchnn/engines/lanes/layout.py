@@ -42,6 +42,11 @@ def _numbers(raw: bytes | bytearray, typecode: str) -> list[int]:
     return memoryview(raw).cast(typecode).tolist()  # type: ignore[call-overload, no-any-return]
 
 
+def words_in(raw: bytes) -> list[int]:
+    """Little-endian words of four bytes, with their signs."""
+    return _numbers(raw, "i")
+
+
 def _words(values: Sequence[float], typecode: str) -> bytes:
     """Numbers as little-endian machine words."""
     return pack(f"<{len(values)}{typecode}", *values)
