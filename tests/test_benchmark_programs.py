@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from scratchnn.engines.base import drawn_words
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 np = pytest.importorskip("numpy")
 IMAGES, SEED = 48, 7  # the second batch of an epoch is half a one
@@ -51,13 +53,14 @@ def reference(data: Any, **settings: Any) -> Any:
 
 
 class SameMasks:
-    """The part of a NumPy generator that dropout asks for, as Python's draws."""
+    """The part of a NumPy generator that dropout asks for, from the words that engines draw."""
 
     def __init__(self) -> None:
-        self.draw = Random(SEED).random
+        self.rng = Random(SEED)
 
     def random(self, shape: tuple[int, int]) -> Any:
-        return np.array([self.draw() for _ in range(shape[0] * shape[1])]).reshape(shape)
+        words, _ = drawn_words(shape[0] * shape[1], 0.0, self.rng)
+        return (np.frombuffer(words, "<i4").reshape(shape) + 2.0**31) / 2.0**32
 
 
 def in_batches(program: Any) -> None:
