@@ -31,9 +31,14 @@ def warn(text: str, kind: type[Warning] = UndefinedMetricWarning) -> None:
     import warnings
 
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("scratchnn."):
+    while frame.f_back is not None and _is_ours(frame.f_globals):
         level, frame = level + 1, frame.f_back
     warnings.warn(text, kind, stacklevel=level)
+
+
+def _is_ours(namespace: dict[str, Any]) -> bool:
+    """Whether code with these globals belongs to this package; what ``exec`` runs may have no name."""
+    return str(namespace.get("__name__", "")).startswith("scratchnn.")
 
 
 class Answers:

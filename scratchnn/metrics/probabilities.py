@@ -184,20 +184,27 @@ def area_or_warning(truth: Sequence[Any], scores: Sequence[float], weights: Sequ
 def area_under_roc(truth: Sequence[Any], scores: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """The chance that a row that is true has a higher score than one that is not; NaN if there is only one sort."""
     if weights is None:
-        hits = [(score, 1.0) for score, flag in zip(scores, truth) if flag]
+        hits = [(score, 1) for score, flag in zip(scores, truth) if flag]
         others = sorted([score for score, flag in zip(scores, truth) if not flag])
-        below: Sequence[float] = range(len(others) + 1)
+        below: Sequence[int] = range(len(others) + 1)
     else:
-        heaviest = max(weights)  # in units of which no product overflows
-        hits = [(score, w / heaviest) for score, flag, w in zip(scores, truth, weights) if flag]
-        weighted = sorted([(score, w / heaviest) for score, flag, w in zip(scores, truth, weights) if not flag])
+        whole = _in_one_unit(weights)
+        hits = [(score, w) for score, flag, w in zip(scores, truth, whole) if flag]
+        weighted = sorted([(score, w) for score, flag, w in zip(scores, truth, whole) if not flag])
         others = [score for score, _ in weighted]
-        below = [0.0, *accumulate([w for _, w in weighted])]
-    pairs = math.fsum([w for _, w in hits]) * below[-1]
+        below = [0, *accumulate([w for _, w in weighted])]
+    pairs = sum([w for _, w in hits]) * below[-1]
     if not pairs:
         return math.nan
-    twice = [w * (below[bisect_left(others, score)] + below[bisect_right(others, score)]) for score, w in hits]
-    return math.fsum(twice) / (2.0 * pairs)
+    twice = sum([w * (below[bisect_left(others, score)] + below[bisect_right(others, score)]) for score, w in hits])
+    return twice / (2 * pairs)  # of whole numbers, so that nothing has been rounded before
+
+
+def _in_one_unit(weights: Sequence[float]) -> list[int]:
+    """Weights as whole numbers of the largest unit that all of them are made of, to be added and multiplied exactly."""
+    ratios = [w.as_integer_ratio() for w in weights]
+    parts = max([part for _, part in ratios])  # of 1: a power of two, as all of them are
+    return [count * (parts // part) for count, part in ratios]
 
 
 # --- what was given ----------------------------------------------------------------------------------------

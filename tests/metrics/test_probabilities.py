@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from scratchnn import ArgumentError, DataError, metrics
@@ -108,6 +109,26 @@ def test_the_area_is_the_chance_that_a_pair_is_in_order(data: Any) -> None:
     assert metrics.roc_auc_score(y, scores) == wins / (len(hits) * len(others))
 
 
+weighings = st.one_of(st.integers(1, 99).map(lambda w: w / 100), st.floats(1e-320, 1e290))
+
+
+@given(rows=st.lists(st.tuples(st.booleans(), st.integers(0, 5), weighings), min_size=2, max_size=20))
+@example(rows=[(False, 0, 0.62), (True, 1, 0.92), (True, 1, 0.48), (False, 0, 0.56)])
+def test_the_area_of_weighted_rows_is_rounded_once(rows: Any) -> None:
+    assume(len({flag for flag, _, _ in rows}) == 2)
+    y, scores, weights = map(list, zip(*rows))
+    hits, others = ([(s, Fraction(w)) for flag, s, w in rows if flag is kind] for kind in (True, False))
+    wins = sum(v * w * ((a > b) + Fraction(a == b, 2)) for a, v in hits for b, w in others)
+    pairs = sum(w for _, w in hits) * sum(w for _, w in others)
+    assert metrics.roc_auc_score(y, scores, sample_weight=weights) == float(wins / pairs)
+
+
+@given(st.lists(st.integers(1, 99), min_size=2, max_size=30))
+def test_scores_that_tell_all_rows_apart_have_an_area_of_one(hundredths: list[int]) -> None:
+    y = [k % 2 for k in range(len(hundredths))]
+    assert metrics.roc_auc_score(y, y, sample_weight=[w / 100 for w in hundredths]) == 1.0
+
+
 # --- what is undefined -------------------------------------------------------------------------------------------
 
 
@@ -115,6 +136,11 @@ def test_an_area_of_one_class_is_no_number_with_a_warning() -> None:
     with pytest.warns(UndefinedMetricWarning, match="^the area under the ROC curve is not defined where all rows") as w:
         assert math.isnan(metrics.roc_auc_score([1, 1], [0.2, 0.3]))
     assert w[0].filename == __file__
+
+
+def test_code_that_has_no_name_is_warned_as_well() -> None:
+    with pytest.warns(UndefinedMetricWarning, match="^the area under the ROC curve is not defined"):
+        exec("from scratchnn.metrics import roc_auc_score; roc_auc_score([1, 1], [0.2, 0.3])", {})
 
 
 def test_too_large_a_k_is_told() -> None:
