@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from math import isqrt, prod
+from math import isfinite, isqrt, prod
 from typing import Any
 
 from ..checks import in_order, require_size, shown
@@ -140,9 +140,10 @@ def _guessed(width: int) -> tuple[int, int, int] | None:
 def _drawn(rows: Sequence[Row], sizes: tuple[int, int, int], limits: Any, ink: bool) -> list[str]:
     """The images as data URIs."""
     low, high = _limits(rows, limits)
+    unit = 1.0 if isfinite(high - low) else 0.5  # half of the largest differences can be told, all of the smallest
     pictures = []
     for row in rows:
-        lights = [(value / 2 - low / 2) / (high / 2 - low / 2) for value in row]
+        lights = [(value * unit - low * unit) / (high * unit - low * unit) for value in row]
         planes = _planes(lights, sizes)
         pictures.append(colour_image(planes) if sizes[0] == 3 else grey_image(planes[0], ink=ink))
     return pictures
@@ -166,7 +167,7 @@ def _limits(rows: Sequence[Row], limits: Any) -> tuple[float, float]:
     low, high = float(min(map(min, rows))), float(max(map(max, rows)))
     if low >= 0.0:
         return 0.0, 1.0 if high <= 1.0 else high
-    return (-1.0, 1.0) if low >= -1.0 and high <= 1.0 else (low, high if high > low else low + 1.0)
+    return (-1.0, 1.0) if low >= -1.0 and high <= 1.0 else (low, high if high > low else 0.0)
 
 
 def _side(sizes: tuple[int, int, int]) -> tuple[float, float]:

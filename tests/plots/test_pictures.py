@@ -54,6 +54,20 @@ def test_bytes_go_to_255_and_other_numbers_to_their_largest() -> None:
         assert decoded(uri)[3] == bytes([0, 51, 102, 255])
 
 
+@pytest.mark.parametrize(
+    ("row", "limits", "seen"),
+    [
+        ([-1e17] * 4, None, [0, 0, 0, 0]),
+        ([-1.7e308] * 4, None, [0, 0, 0, 0]),
+        ([-1.7e308, 0.0, 0.0, 1.7e308], None, [0, 128, 128, 255]),
+        ([-1.0, 0.0, 5e-324, 1.0], (0.0, 5e-324), [0, 0, 255, 255]),
+    ],
+)
+def test_numbers_of_any_size_are_drawn(row: list[float], limits: Any, seen: list[int]) -> None:
+    (uri,) = uris(plots.images([row], ink=False, limits=limits))
+    assert [*decoded(uri)[3]] == seen
+
+
 def test_colours_come_channel_by_channel() -> None:
     (uri,) = uris(plots.images([[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]]))
     assert decoded(uri) == (pixels.COLOUR, 2, 2, bytes([255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0]))
