@@ -114,8 +114,8 @@ class Session:
     # --- the thread ------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        steps = self.trainer.steps()
         try:
+            steps = self.trainer.steps()
             while self._may_go_on():
                 if next(steps, None) is None:
                     self._stop(DONE)
@@ -123,6 +123,9 @@ class Session:
                 self._publish()
         except TrainingDiverged as error:
             self.error = str(error)
+            self._stop(FAILED)
+        except Exception as error:  # whatever it is, the page must not wait for a thread that is gone
+            self.error = f"training ended with {type(error).__name__}: {error}"
             self._stop(FAILED)
 
     def _may_go_on(self) -> bool:

@@ -148,6 +148,19 @@ def test_what_runs_away_is_said() -> None:
         assert playing.status == "failed"
 
 
+def test_whatever_else_goes_wrong_in_training_is_said_as_well() -> None:
+    with session() as playing:
+
+        def learn(indices: Any) -> None:
+            raise ZeroDivisionError("nobody thought of that")
+
+        playing.trainer.learn = learn  # type: ignore[method-assign]
+        playing.command("train")
+        until(lambda: playing.status != "training")
+        assert playing.status == "failed"
+        assert playing.frame()["error"] == "training ended with ZeroDivisionError: nobody thought of that"
+
+
 def test_nobody_looks_so_it_pauses() -> None:
     now = [0.0]
     playing = Session(Settings({"samples": 40}), lambda: now[0])
