@@ -68,6 +68,8 @@ class _Place:
         self.loan = None
 
 
+# State of a module, as no other has it: a task finds nothing in a worker of somebody else's executor but what
+# is loaded there, so a value that outlives the task can be kept nowhere else. Results never depend on what is kept.
 @lru_cache(maxsize=MOST_KEPT)
 def place_of(key: Key) -> _Place:
     """The place for the value of this key: always the same one, as long as it is among those asked for last."""
