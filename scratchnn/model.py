@@ -88,8 +88,9 @@ class Model:
     predicted; probabilities are those of each label by itself, and a row counts as right if all of its labels are.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
-    in the order of the outputs and the ``history``, and ``weights``, which can be set as well. All that it knows of its
-    data is in ``schema``. A callback that sets ``stop_training`` ends a run.
+    in the order of the outputs, the ``history``, ``run_settings`` (what the last run was asked to do, in words), and
+    ``weights``, which can be set as well. All that it knows of its data is in ``schema``. A callback that sets
+    ``stop_training`` ends a run.
     """
 
     schema: Schema

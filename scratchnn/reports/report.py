@@ -215,7 +215,7 @@ def _repeated(model: Any, command: str, before: str) -> list[Markup]:
 def _where(model: Any) -> str:
     """Where a run repeats to the last bit."""
     if model.engine == "lanes":
-        return ", on any machine and Python, with this version of scratchnn"
+        return ", on any machine and CPython, with this version of scratchnn"
     if model.engine == "linalg":
         return f", with this version of scratchnn and Python {_python().rpartition('.')[0]}"
     return ", on this machine with these versions of scratchnn and the library that computes"
