@@ -99,7 +99,6 @@ def packed_state(trainer: Trainer) -> bytes:
         "weights": len(values),
         "steps": optimizer.steps,
         "settings": settings_of(optimizer),
-        "trainable": [bool(layer.trainable) for layer in network.in_line()],
         "generators": [generator_state(rng) for rng in _generators(trainer)],
         "forms": forms,
         "columns": [len(m[0]) if m else 0 for m in rows],

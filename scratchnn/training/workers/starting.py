@@ -14,19 +14,20 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
-from struct import pack
+from contextlib import suppress
+from threading import Timer
 from typing import Any
 
 from ... import __version__
 from ...errors import WorkerError
 from ...escapes import printable
 from .messages import unpacked
-from .team import TROUBLE, Leader, Member
-from .worker import READY, machine, send_at_once, serve
+from .team import TROUBLE, Leader, Member, reason
+from .worker import READY, machine, serve, set_options
 
 START_SECONDS = 60.0  # after which workers that have not called are not waited for any longer
 END_SECONDS = 10.0  # the same for those that are to end
-ANSWER_SECONDS = 5  # that somebody who calls may take to prove that it knows the key
+ANSWER_SECONDS = 10.0  # that somebody who calls may take, in all, to prove that it knows the key: others wait behind
 KEY_BYTES = 32
 ANY_PORT = 9  # of datagrams that are never sent
 LOOK_EVERY = 0.2  # seconds: at processes that have ended, and tasks that have failed
@@ -51,27 +52,34 @@ class Door:
 
     def next(self) -> Any:
         """The connection to the next caller that knows the key; None if there is none for the moment."""
-        from multiprocessing import AuthenticationError
-        from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
-
         self._socket.settimeout(LOOK_EVERY)
         try:
             caller, _ = self._socket.accept()
         except OSError:
             return None
         caller.setblocking(True)
-        send_at_once(caller)
-        _answers_within(caller, ANSWER_SECONDS)
-        with caller.dup() as same:
-            connection = Connection(caller.detach())
+        set_options(caller)
+        return self._let_in(caller)
+
+    def _let_in(self, caller: socket.socket) -> Any:
+        """Its connection, if it proves in time that it knows the key; else None. A limit of each read would not do, as
+        it could answer byte by byte."""
+        from multiprocessing import AuthenticationError
+        from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
+
+        with caller.dup() as same, Connection(caller.detach()) as connection:
+            alarm = Timer(ANSWER_SECONDS, lambda: _hang_up(same))
+            alarm.daemon = True
+            alarm.start()
             try:
                 deliver_challenge(connection, self.key)
                 answer_challenge(connection, self.key)
             except (AuthenticationError, EOFError, OSError):
-                connection.close()
                 return None
-            _answers_within(same, 0)
-        return connection
+            finally:
+                alarm.cancel()
+                alarm.join()
+            return Connection(same.detach())
 
     def close(self) -> None:
         """Nobody else is let in."""
@@ -80,10 +88,9 @@ class Door:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _answers_within(caller: socket.socket, seconds: int) -> None:
-    """Have reads of this socket fail if nothing comes for so long; never if 0. Where that can be said."""
-    if os.name == "posix":
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pack("ll", seconds, 0))
+def _hang_up(caller: socket.socket) -> None:
+    with suppress(OSError):  # it has hung up itself, or was let in at the last moment
+        caller.shutdown(socket.SHUT_RDWR)
 
 
 class Processes:
@@ -209,10 +216,11 @@ def gathered(starter: Any, job: Callable[[], Any], data: bytes) -> Leader:
         until = time.monotonic() + START_SECONDS
         while len(callers) < starter.count:
             connection = door.next()
-            if connection is not None:
-                member, number = _member(connection, starter)
+            called = None if connection is None else _member(connection, starter, until)
+            if called is not None:
+                member, number = called
                 callers[number] = member
-                connection.send_bytes(data)
+                _hand_over(member, data)
             problem = starter.failed()
             if problem:
                 raise WorkerError(problem)
@@ -269,19 +277,41 @@ def _too_few(starter: Any, came: int) -> str:
     )
 
 
-def _member(connection: Any, starter: Any) -> tuple[Member, int]:
-    (number, process, version), _ = unpacked(connection.recv_bytes())
+def _member(connection: Any, starter: Any, until: float) -> tuple[Member, int] | None:
+    """A worker that has called, and its number; None if it hangs up, or does not say by then who it is."""
+    try:
+        said = connection.recv_bytes() if connection.poll(max(until - time.monotonic(), 0.0)) else b""
+    except (EOFError, OSError):
+        said = b""
+    if not said:
+        connection.close()
+        return None
+    (number, process, version), _ = unpacked(said)
     if version != __version__:
+        connection.close()
         raise WorkerError(f"worker {number} has scratchnn {version}, and this process has {__version__}")
     name = f"worker {number} of {starter.count} (process {process})"
     return Member(connection, name, lambda: starter.ended(number)), number
 
 
+def _hand_over(member: Member, data: bytes) -> None:
+    try:
+        member.connection.send_bytes(data)
+    except OSError as error:
+        raise _never_ready(member, error) from None
+
+
 def _require_ready(member: Member) -> None:
+    """``WorkerError`` unless it says that it is. To prepare many rows may take it longer than ``START_SECONDS``: it is
+    waited for as in a step."""
     try:
         told = member.connection.recv_bytes()
-    except (EOFError, OSError):
-        raise WorkerError(f"{member.name} ended before it was ready") from None
+    except (EOFError, OSError) as error:
+        raise _never_ready(member, error) from None
     if told[:1] != READY:
         why = told[1:].decode("utf-8", "replace") if told[:1] == TROUBLE else "it said something else"
         raise WorkerError(f"{member.name} cannot train this: {why}")
+
+
+def _never_ready(member: Member, error: Exception) -> WorkerError:
+    return WorkerError(f"{member.name} was lost before it was ready ({reason(error)})")

@@ -10,9 +10,12 @@ No two processes ever send to each other at the same time, however much it is: m
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from struct import pack, unpack
 from typing import Any
 
@@ -21,6 +24,10 @@ from .messages import digest, packed, packed_state, settings_of, take_state, unp
 
 STATE, STEP, CHECK = b"s", b"b", b"c"  # what the leader sends between exchanges: take a state, a step, give a digest
 PART, DONE, TROUBLE = b"p", b"d", b"t"  # what a member answers: its part; that it took a step; why it cannot go on
+# Seconds without a byte from a member that is waited for. The process that waits has computed as much as the member has
+# to: so a step may take hours, and this is only how much later the member may be, on a slower machine or a busy one. If
+# it is frozen, or cannot be reached, no time would be enough, and if it is that slow, it is quicker to do without it.
+SILENT_SECONDS = 600.0
 _MOST = 1 << 32  # exchanges are counted up to here, and again
 # An exchange: which it is, and of what; the rate of learning; the place of a member, and how many they are.
 _NUMBER, _RATE, _TEAM = "<II", "<d", "<II"
@@ -35,6 +42,7 @@ class Member:
         self.name = name
         self.alive = True
         self._ended = ended  # how its process ended, in words
+        _limit_silence(connection)
 
     def send(self, message: bytes) -> None:
         """Tell it something; nothing happens if it is lost."""
@@ -42,7 +50,7 @@ class Member:
             try:
                 self.connection.send_bytes(message)
             except OSError as error:
-                self.lose(_reason(error))
+                self.lose(reason(error))
 
     def receive(self) -> bytes | None:
         """What it says next; None if it is lost."""
@@ -53,7 +61,7 @@ class Member:
                     return message
                 self.lose(message[1:].decode("utf-8", "replace"))
             except (EOFError, OSError) as error:
-                self.lose(_reason(error))
+                self.lose(reason(error))
         return None
 
     def lose(self, reason: str) -> None:
@@ -215,5 +223,19 @@ def _parted(member: Member) -> WorkerError:
     )
 
 
-def _reason(error: BaseException) -> str:
+def _limit_silence(connection: Any) -> None:
+    """Have every read and write fail when nothing has come, or been taken, for ``SILENT_SECONDS``, where a system lets
+    that be said. Also in the middle of a message: to look whether something is there would not notice."""
+    seconds, rest = divmod(SILENT_SECONDS, 1.0)
+    limit = pack("ll", int(seconds), int(rest * 1e6)) if os.name == "posix" else int(SILENT_SECONDS * 1e3)
+    with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same, suppress(OSError):
+        same.setblocking(True)  # which the program's usual timeout for sockets changes
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection is of no use any more, in words."""
+    if isinstance(error, BlockingIOError):
+        return f"silent for {SILENT_SECONDS:g} s"
     return "its connection was closed" if isinstance(error, EOFError) else str(error) or type(error).__name__

@@ -24,6 +24,8 @@ from .team import TROUBLE, Following
 
 PATIENCE = 60.0  # seconds that somebody who was called may take to answer
 READY = b"r"
+# Seconds of silence after which a machine is asked whether it is still there, and between questions; and how many.
+KEEPALIVE = ("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 8)
 
 
 def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
@@ -39,7 +41,8 @@ def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
         with connection:
             if isinstance(address, tuple):
                 with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
-                    send_at_once(same)
+                    same.setblocking(True)  # which the program's usual timeout for sockets changes
+                    set_options(same)
             try:
                 if not connection.poll(PATIENCE):
                     return
@@ -61,10 +64,15 @@ def machine() -> tuple[str, str]:
         return socket.gethostname(), ""
 
 
-def send_at_once(connected: socket.socket) -> None:
-    """Have what is written sent at once, and not when there is more of it: somebody waits for it."""
+def set_options(connected: socket.socket) -> None:
+    """Have what is written to another machine sent at once, and not when there is more of it: somebody waits for it.
+    And have reads fail after some minutes if that machine is gone without a word, as when its power fails."""
     if connected.family == socket.AF_INET:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE:
+            if hasattr(socket, name):  # systems have either of the first two, or neither
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _work(connection: Any, job: dict[str, Any]) -> None:

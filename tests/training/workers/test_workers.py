@@ -10,9 +10,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
 from multiprocessing import AuthenticationError, active_children, get_context
-from multiprocessing.connection import Client
+from multiprocessing.connection import Client, Connection
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import pytest
@@ -34,12 +36,13 @@ from scratchnn import (
     Tanh,
     TrainingDiverged,
     WorkerError,
+    __version__,
     load_digits,
 )
 from scratchnn.engines.lanes import shared
 from scratchnn.layers.base import Layer
-from scratchnn.training.workers import sharing, starting
-from scratchnn.training.workers.messages import packed_data, unpacked_data
+from scratchnn.training.workers import sharing, starting, team, worker
+from scratchnn.training.workers.messages import packed, packed_data, unpacked_data
 
 ROOT = Path(__file__).resolve().parents[3]
 TRAIN, TEST = load_digits()
@@ -493,6 +496,17 @@ def test_workers_on_another_machine_call_at_an_address(
     assert port
 
 
+@pytest.mark.usefixtures("all_divided")
+@pytest.mark.filterwarnings("error")
+def test_a_usual_timeout_of_sockets_is_no_matter(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
+    socket.setdefaulttimeout(100.0)  # with which every socket that is made of another one makes that non-blocking
+    try:
+        for executor in (threads, Elsewhere(threads, monkeypatch, "localhost")):
+            assert result(trained("plain", workers=2, executor=executor)) == result(trained("plain"))
+    finally:
+        socket.setdefaulttimeout(None)
+
+
 def test_a_machine_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
     executor = Elsewhere(threads, monkeypatch, "no\x1bsuch.invalid")
     with pytest.raises(
@@ -521,14 +535,229 @@ def test_callers_who_do_not_know_the_key_are_not_let_in() -> None:
         door.close()
 
 
-@pytest.mark.skipif(os.name != "posix", reason="looks at an option of a socket")
-def test_who_has_proved_to_know_the_key_may_take_as_long_as_a_batch_takes() -> None:
+class Alarm:
+    """A ``threading.Timer`` that goes off when the test says so."""
+
+    def __init__(self, seconds: float, function: Any) -> None:
+        self.seconds, self.ring = seconds, function
+        self.started = self.cancelled = self.joined = False
+
+    def start(self) -> None:
+        self.started = True
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def join(self) -> None:
+        self.joined = True
+
+
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> list[Alarm]:
+    """All that were set, in order."""
+    alarms: list[Alarm] = []
+
+    def set_alarm(seconds: float, function: Any) -> Alarm:
+        alarms.append(Alarm(seconds, function))
+        return alarms[-1]
+
+    monkeypatch.setattr(starting, "Timer", set_alarm)
+    return alarms
+
+
+def test_who_does_not_know_the_key_holds_the_door_only_so_long_whatever_comes(alarms: list[Alarm]) -> None:
+    door = starting.Door("127.0.0.1")
+
+    def drip() -> None:
+        """Send one byte of the answer, and when the time is over the next ones, until nobody listens any more."""
+        with socket.create_connection(door.address) as call:
+            call.recv(1)
+            call.sendall(b"\0")
+            (alarm,) = alarms
+            assert (alarm.seconds, alarm.started) == (starting.ANSWER_SECONDS, True)
+            alarm.ring()
+            with suppress(OSError):
+                while call.recv(1 << 10):
+                    call.sendall(b"\0")
+
+    caller = threading.Thread(target=drip)
+    try:
+        caller.start()
+        assert door.next() is None
+    finally:
+        caller.join()
+        door.close()
+
+
+def test_who_has_proved_to_know_the_key_may_take_as_long_as_a_batch_takes(alarms: list[Alarm]) -> None:
     door = starting.Door(None)
     caller = threading.Thread(target=lambda: Client(door.address, authkey=door.key).close())
     try:
         caller.start()
-        with door.next() as connection, socket.socket(fileno=os.dup(connection.fileno())) as same:
-            assert not any(same.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16))
+        with door.next():
+            assert [(alarm.cancelled, alarm.joined) for alarm in alarms] == [(True, True)]
     finally:
         caller.join()
         door.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_KEEPIDLE"), reason="asks for options of a socket")
+def test_both_sides_notice_a_machine_that_is_gone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as one:
+        worker.set_options(one)
+        assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        waited = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        again = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL)
+        assert 60 <= waited + again * one.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) <= 300
+
+
+# --- who knows the key, and says nothing -----------------------------------------------------------------------------
+
+
+class Called:
+    """A starter of one worker, a thread that does what it is told to with a connection that is let in."""
+
+    count, hint = 1, ""
+
+    def __init__(self, says: Any) -> None:
+        self.says = says
+        self.over = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def host(self) -> None:
+        return None
+
+    def start(self, door: starting.Door, job: Any) -> None:
+        def call() -> None:
+            with Client(door.address, authkey=door.key) as connection:
+                self.says(connection)
+                self.over.wait()
+
+        self.threads.append(threading.Thread(target=call))
+        self.threads[0].start()
+
+    def failed(self) -> str:
+        return ""
+
+    def ended(self, number: int) -> str:
+        return ""
+
+    def end(self) -> None:
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def hello(connection: Any) -> None:
+    connection.send_bytes(packed([1, 7, __version__]))
+
+
+def test_a_worker_that_does_not_say_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "START_SECONDS", 0.2)
+    with pytest.raises(WorkerError, match=r"0 of 1 workers have begun within 0.2 s"):
+        starting.gathered(Called(lambda connection: None), dict, b"")
+
+
+def test_a_worker_that_ends_before_it_has_said_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "START_SECONDS", 0.2)
+    with pytest.raises(WorkerError, match=r"0 of 1 workers have begun within 0.2 s"):
+        starting.gathered(Called(lambda connection: connection.close()), dict, b"")
+
+
+@pytest.mark.parametrize("data", [b"", bytes(1 << 24)])
+def test_a_worker_that_is_never_ready(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "SILENT_SECONDS", 0.2)
+    with pytest.raises(
+        WorkerError, match=r"worker 1 of 1 \(process 7\) was lost before it was ready \(silent for 0.2 s\)"
+    ):
+        starting.gathered(Called(hello), dict, data)
+
+
+def test_a_worker_that_hangs_up_before_it_is_ready() -> None:
+    def says(connection: Any) -> None:
+        hello(connection)
+        connection.recv_bytes()
+        connection.close()
+
+    with pytest.raises(WorkerError, match=r"was lost before it was ready \(its connection was closed\)"):
+        starting.gathered(Called(says), dict, b"")
+
+
+# --- members of a team -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def connected() -> Iterator[tuple[team.Member, Any]]:
+    """A member, and the other end of its connection."""
+    here, there = socket.socketpair()
+    with Connection(there.detach()) as other, Connection(here.detach()) as connection:
+        yield team.Member(connection, "worker 1", lambda: ""), other
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "SILENT_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_member_that_is_silent_is_lost(request: pytest.FixtureRequest) -> None:
+    member, _ = request.getfixturevalue("connected")
+    with pytest.warns(RuntimeWarning, match=r"worker 1 was lost \(silent for 0.1 s\); its part is computed again"):
+        assert member.receive() is None
+    assert not member.alive
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_member_that_falls_silent_in_the_middle_of_a_message_is_lost(request: pytest.FixtureRequest) -> None:
+    member, other = request.getfixturevalue("connected")
+    os.write(other.fileno(), pack("!i", 100) + bytes(50))
+    with pytest.warns(RuntimeWarning, match=r"worker 1 was lost \(silent for 0.1 s\)"):
+        assert member.receive() is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_member_that_does_not_listen_is_lost(request: pytest.FixtureRequest) -> None:
+    member, _ = request.getfixturevalue("connected")
+    with pytest.warns(RuntimeWarning, match=r"worker 1 was lost \(silent for 0.1 s\)"):
+        member.send(bytes(1 << 24))
+    assert not member.alive
+
+
+@pytest.mark.parametrize(("number", "what"), [(0, 5), (1, 6), (1 << 31, 5)])
+def test_a_member_that_answers_out_of_step_has_parted(number: int, what: int, connected: Any) -> None:
+    member, other = connected
+    leader = team.Leader([member])
+    other.send_bytes(team.PART + pack("<II", 0, 5) + b"of the member")
+    assert leader.exchange(b"own", lambda place: b"", 5) == [b"own", b"of the member"]
+    other.send_bytes(team.PART + pack("<II", number, what) + b"of the member")
+    with pytest.raises(WorkerError, match="worker 1 no longer has the weights of this process: "):
+        leader.exchange(b"own", lambda place: b"", 5)
+
+
+class Freezes(Dies):
+    """Stops its process in the middle of a batch, if that is a worker."""
+
+    def forward(self, x: Any) -> Any:
+        self.after -= 1
+        if os.getpid() != self.process and not self.after:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return x
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="stops a process")
+@pytest.mark.usefixtures("all_divided")
+def test_a_worker_that_freezes_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(team, "SILENT_SECONDS", 1.0)
+    monkeypatch.setattr(starting, "END_SECONDS", 0.0)
+
+    def run(**more: Any) -> Model:
+        model = Model.from_layers([Linear(64, 12), ReLU(), Freezes(os.getpid(), 5), Linear(12, 10)], seed=3)
+        model.fit(X, Y, epochs=2, batch_size=16, **more)
+        return model
+
+    with pytest.warns(
+        RuntimeWarning, match=r"worker 1 of 1 .* was lost \(silent for 1 s\); its part is computed again"
+    ):
+        model = run(workers=2)
+    assert result(model) == result(run())
