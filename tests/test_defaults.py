@@ -277,9 +277,9 @@ def test_the_unit_of_the_target_does_not_matter() -> None:
     ("activation", "depth"),
     [
         ("relu", 8),
-        ("tanh", 3),
+        ("tanh", 1),
         *[pytest.param("relu", depth, marks=pytest.mark.slow) for depth in (1, 3, 5)],
-        *[pytest.param("tanh", depth, marks=pytest.mark.slow) for depth in (1, 5, 8)],
+        *[pytest.param("tanh", depth, marks=pytest.mark.slow) for depth in (3, 5, 8)],
     ],
 )
 def test_deep_networks_learn_with_nothing_said(activation: str, depth: int) -> None:

@@ -162,6 +162,7 @@ def test_single_neuron(run: Run) -> None:
     assert abs(result["w2"]) < abs(result["w1"])
 
 
+@pytest.mark.slow
 def test_toy_frontiers(run: Run) -> None:
     result = run("toy_frontiers", pictures=4)
     assert result["Gaussians, one hidden layer"] > 0.99
@@ -171,6 +172,7 @@ def test_toy_frontiers(run: Run) -> None:
     assert result["checkerboard, three hidden layers"] > result["checkerboard, no hidden layer"] + 0.1
 
 
+@pytest.mark.slow
 def test_moons_losses(run: Run, tmp_path: Path) -> None:
     result = run("moons_losses", pictures=2)
     assert len(result) == 3
@@ -180,6 +182,7 @@ def test_moons_losses(run: Run, tmp_path: Path) -> None:
     assert ["stroke-dasharray" in line.attrib for line in lines] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_learning_rates(run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = run("learning_rates", pictures=1)
     assert len(result) == 8
@@ -256,6 +259,7 @@ def test_defaults_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
         import_module("defaults").main(["--quick"])
 
 
+@pytest.mark.slow
 def test_cnn_patterns(run: Run) -> None:
     result = run("cnn_patterns", pictures=3)
     assert result["perceptron"] < 0.4  # of patterns at places that it has not seen

@@ -44,7 +44,7 @@ from scratchnn import (
 from scratchnn import turns as turns_module
 from scratchnn.layers import Layer
 from scratchnn.turns import Turns
-from tests.engines.test_reproducibility import ROOT, find_pythons
+from tests.engines.test_reproducibility import ROOT, sorted_pythons
 
 RNG = Random(1)
 X = [[RNG.gauss(0.0, 1.0) for _ in range(16)] for _ in range(60)]
@@ -79,12 +79,6 @@ def model_of(stack: str, engine: str) -> Model:
 
 
 # --- predictions -------------------------------------------------------------------------------------------
-
-
-def sorted_pythons() -> list[Path]:
-    """The Python that runs this, then one of each other version, the oldest first."""
-    (_, this), *others = find_pythons().items()
-    return [this, *(path for _, path in sorted(others, key=lambda item: int(item[0].rpartition(".")[2])))]
 
 
 PROGRAM = """
@@ -130,7 +124,7 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.mark.parametrize("which", ["this one", "the oldest", pytest.param("all others", marks=pytest.mark.slow)])
 def test_every_thread_gets_what_it_would_get_alone_on_every_python(which: str, saved: tuple[str, list[Path]]) -> None:
     engine, paths = saved
-    this, *others = sorted_pythons()
+    this, *others = sorted_pythons().values()
     chosen = {"this one": [this], "the oldest": others[:1], "all others": others[1:]}[which]
     if not chosen:
         pytest.skip("no other Python was found")

@@ -32,16 +32,24 @@ SHORT: list[tuple[Callable[..., str], dict[str, Any]]] = [
     (ordeals.mutated_csv, {"count": 400}),
     (ordeals.csv_in_pieces, {"count": 400}),
     (ordeals.mutated_idx, {"count": 200}),
-    (ordeals.absurd_windows, {"count": 120}),
-    (mutations.mutated_models, {"count": 400}),
-    (mutations.mutated_checkpoints, {"count": 60}),
-    (ordeals.odd_commands, {"count": 300}),
+    (ordeals.absurd_windows, {"count": 60}),
+    (mutations.mutated_models, {"count": 200}),
+    (mutations.mutated_checkpoints, {"count": 40}),
+    (ordeals.odd_commands, {"count": 200}),
     (ordeals.interrupted_at_every_line, {"step": 97}),
     (misuse.every_name, {"every": 29}),
 ]
 
 
-LONGER = [pytest.param(mutations.mutated_checkpoints, {"count": 250}, marks=pytest.mark.slow)]
+LONGER = [
+    pytest.param(ordeal, {"count": count}, marks=pytest.mark.slow)
+    for ordeal, count in (
+        (ordeals.absurd_windows, 120),
+        (mutations.mutated_models, 400),
+        (mutations.mutated_checkpoints, 250),
+        (ordeals.odd_commands, 300),
+    )
+]
 
 
 @pytest.mark.parametrize(("ordeal", "sizes"), [*SHORT, *LONGER], ids=lambda value: getattr(value, "__name__", ""))

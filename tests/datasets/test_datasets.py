@@ -35,6 +35,7 @@ from scratchnn.datasets.csv_dialect import CsvOptions
 from scratchnn.datasets.pixel_text import PixelText
 from scratchnn.errors import ArgumentError, DataError
 from tests.files import idx
+from tests.products import product
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FLOWERS = "long,wide,species\n5.1,3.5,setosa\n6.2,2.9,virginica\n4.7,3.2,setosa\n"
@@ -297,8 +298,11 @@ def table_of(rng: Random, ends: str) -> tuple[str, int, bool]:
     return ends.join(lines) + rng.choice(["", ends, ends * 2]), label_at, regression
 
 
-@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"], ids=repr)
-@pytest.mark.parametrize("at_once", [1, 40, 1 << 15])
+@product(
+    lambda at_once, ends: at_once == "40" or ends == "CRLF",
+    at_once={"1": 1, "40": 40, "all": 1 << 15},
+    ends={"LF": "\n", "CRLF": "\r\n", "CR": "\r"},
+)
 def test_lines_read_together_are_those_read_one_by_one(
     ends: str, at_once: int, monkeypatch: pytest.MonkeyPatch, write: Any
 ) -> None:

@@ -593,7 +593,7 @@ def test_a_step_from_zero_has_the_precision_of_the_step(ops: Lanes, factor: floa
         assert_close(ops.to_rows(moved), zeros, 0.0)
 
 
-@pytest.mark.parametrize("width", [40, 64])
+@pytest.mark.parametrize("width", [40, pytest.param(64, marks=pytest.mark.slow)])  # the less room, the harder
 def test_sums_over_very_many_rows(width: int) -> None:
     ops, count = Lanes(width), 100_000
     batch = ops.take_rows(ops.prepare([[1.5]]), [0] * count)

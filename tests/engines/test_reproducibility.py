@@ -251,12 +251,25 @@ def result(process: subprocess.Popen[str]) -> Any:
     return json.loads(output)
 
 
-@pytest.fixture(scope="module")
-def by_python() -> dict[str, Any]:
+def sorted_pythons() -> dict[str, Path]:
+    """The one that runs the tests, then the others, the oldest of each kind first."""
+    (this, python), *others = find_pythons().items()
+
+    def kind_and_minor(version: str) -> tuple[str, int]:
+        kind, _, minor = version.rpartition(".")
+        return kind, int(minor)
+
+    return {this: python, **dict(sorted(others, key=lambda item: kind_and_minor(item[0])))}
+
+
+# In between the oldest and the newest nothing has changed that is not in one of them, as far as is known.
+@pytest.fixture(scope="module", params=["oldest and newest", pytest.param("all", marks=pytest.mark.slow)])
+def by_python(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What the program prints on each Python; skips where there is only one."""
-    pythons = find_pythons()
-    if len(pythons) < 2:
-        pytest.skip(f"only one Python was found, {next(iter(pythons))}: nothing to compare it with")
+    this, *others = sorted_pythons().items()
+    if not others:
+        pytest.skip(f"only one Python was found, {this[0]}: nothing to compare it with")
+    pythons = dict([this, *(others if request.param == "all" else [others[0], others[-1]])])
     processes = {version: start(python, "0") for version, python in pythons.items()}
     return {version: result(process) for version, process in processes.items()}
 
