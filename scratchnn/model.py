@@ -88,7 +88,7 @@ class Model:
     predicted; probabilities are those of each label by itself, and a row counts as right if all of its labels are.
 
     A model has its layers in ``network`` (a ``Sequential``), its ``loss`` and ``task``, after ``fit`` its ``classes``
-    in the order of the outputs, the ``history``, ``run_settings`` (what the last run was asked to do, in words), and
+    in the order of the outputs, the ``history``, ``run_settings`` (what the last run was asked to do), and
     ``weights``, which can be set as well. All that it knows of its data is in ``schema``. A callback that sets
     ``stop_training`` ends a run.
     """
@@ -251,7 +251,7 @@ class Model:
         seed = require_seed(seed)
         self.schema = Schema(task, shape, outputs, scaling, target_scaling)
         self._history: History | None = None  # of the last fit
-        self.run_settings: dict[str, str] = {}  # what that was asked to do, in words
+        self.run_settings: dict[str, Any] = {}  # what that was asked to do, each said by its ``str``
         self.stop_training = False
         self.turns = Turns()
         self._part = None

@@ -265,6 +265,14 @@ def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> No
         assert not loaded_by(statement) & {f"scratchnn.{name}" for name in LEARNING | IMAGES}
 
 
+def test_learning_loads_nothing_that_only_reports_on_it_need() -> None:
+    statement = "from scratchnn import Model; Model(2, 3, 2).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1], epochs=1)"
+    loaded = loaded_by(statement)
+    assert not loaded & {"inspect", "ast", "dis", "tokenize", "json", "argparse"}
+    rooms = ("reports", "plots", "metrics", "play", "terminal", "drawings", "notebook", "progress")
+    assert not {name for name in loaded if name.startswith(tuple(f"scratchnn.{room}" for room in rooms))}
+
+
 # What takes longer to load than the package itself: it waits for those who ask for what needs it.
 SLOW = {"typing", "re", "enum", "functools", "contextlib", "dataclasses", "collections", "inspect", "types", "array"}
 

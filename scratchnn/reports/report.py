@@ -171,7 +171,7 @@ def _few(names: Sequence[Any]) -> str:
 
 def _run_facts(model: Any) -> Facts:
     history = model.history
-    told = list(model.run_settings.items())
+    told = [(name, str(value)) for name, value in model.run_settings.items()]
     if not len(history):
         return told
     asked_for = model.run_settings.get("epochs")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from copy import copy
 from functools import partial
 from operator import eq
 from types import SimpleNamespace
@@ -177,18 +178,21 @@ class Fitting:
             interruption.go_on(f"training was stopped after epoch {run.epoch}, batch {run.batch}{kept}")
         return trainer.run.history
 
-    def _told(self) -> dict[str, str]:
-        """What the run is asked to do, in words, for whoever reports on it. A rate is the one that it begins with."""
-        trainer = self.trainer
+    def _told(self) -> dict[str, Any]:
+        """What the run is asked to do, for whoever reports on it: things whose ``str`` says it, as finding words for
+        optimizers and schedules may take longer than the run. A rate is the one that it begins with."""
+        trainer, rule = self.trainer, copy(self.optimizer)
+        rule.reset()  # what earlier steps have left is not kept
+        rule.part = None
         validates = any(isinstance(callback, Validation) for callback in trainer.callbacks)
         return {
             "rows to learn from": f"{trainer.run.samples:,}",
             "validation": "measured after every epoch" if validates else "none",
             "epochs": f"{trainer.epochs:,}",
             "batch size": f"{trainer.batch_size:,}",
-            "optimizer": repr(self.optimizer),
+            "optimizer": rule,
             "learning rate": f"{trainer.run.first_lr:g}",
-            "schedule": "none, the rate stays" if self.schedule is None else repr(self.schedule),
+            "schedule": "none, the rate stays" if self.schedule is None else copy(self.schedule),
             "gradient clipping": "none" if trainer.clip_norm is None else f"to a norm of {trainer.clip_norm:g}",
         }
 

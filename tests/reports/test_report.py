@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
+import pickle
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from scratchnn import ArgumentError, Callback, Conv2D, DataError, Flatten, Linear, Model, NotFittedError, load_digits
+from scratchnn import (
+    Adam,
+    ArgumentError,
+    Callback,
+    Conv2D,
+    DataError,
+    Flatten,
+    Linear,
+    Model,
+    NotFittedError,
+    load_digits,
+)
 from scratchnn.info import weights_digest
 from scratchnn.reports.mistakes import confident, confident_flags, largest_errors, percent
 from scratchnn.reports.report import duration
@@ -290,3 +303,21 @@ def test_the_picture_in_the_readme_is_small() -> None:
     assert "(examples/report.png)" in (root / "README.md").read_text(encoding="utf-8")
     picture = (root / "examples" / "report.png").read_bytes()
     assert picture.startswith(b"\x89PNG") and len(picture) < 100_000
+
+
+def test_a_run_that_is_over_is_described_as_it_began(tmp_path: Path) -> None:
+    model = Model(3, 2)
+    model.fit(X, CLASSES, epochs=3, optimizer=Adam(0.02), clip_norm=2.0)
+    page = reported(copy.deepcopy(pickle.loads(pickle.dumps(model))), X, CLASSES, tmp_path)
+    assert "optimizer Adam(lr=0.02) learning rate 0.02 schedule CosineSchedule(epochs=3)" in page.text
+    assert "gradient clipping to a norm of 2" in page.text
+    assert model.run_settings["optimizer"].matrices() == []
+
+
+def test_what_was_refused_leaves_what_was_told_before() -> None:
+    model = Model(3, 2)
+    model.fit(X, CLASSES, epochs=1)
+    told = model.run_settings
+    with pytest.raises(DataError):
+        model.fit(X, CLASSES[:5])
+    assert model.run_settings is told
