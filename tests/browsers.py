@@ -51,7 +51,7 @@ class Watched:
 
     def __init__(self, browser: Any, **settings: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1200, "height": 800}, **settings})
-        self.context.set_default_timeout(120_000)
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.said: list[str] = []
         self.requests: list[str] = []

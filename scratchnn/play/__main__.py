@@ -44,9 +44,11 @@ def _play(arguments: Sequence[str] | None) -> int:
         server.learning.start()
         cli.say(f"open {server.address}\n(for this machine's browsers only; Ctrl-C ends it)")
         if not options.no_browser:
+            import threading
             import webbrowser
 
-            webbrowser.open(server.address)
+            # One that runs in the terminal does not return before it is ended: the server must not wait for it.
+            threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         server.serve_forever()
     except KeyboardInterrupt:
         cli.tell_interruption("stopped")

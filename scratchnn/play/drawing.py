@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from ..checks import shown
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DataError
 from ..layers.base import shape_text
 from ..model import Model
 from .images import LARGEST_SIDE, SMALLEST_SIDE, network_image
@@ -77,11 +77,14 @@ class Recogniser:
         network, model = self._network, self.model
         rows, factor = model.schema.inputs(model.schema.rows([self._row(image)]))
         ops = network.ops
-        with self._turn:
-            outputs = network.forward(ops.take_rows(ops.prepare(rows, factor), [0]))
-            one = [0.0] * ops.shape(outputs)[1]
-            one[winner if len(one) > 1 else 0] = -1.0 if len(one) == 1 and winner == 0 else 1.0
-            gradient = ops.to_rows(network.backward(ops.from_rows([one])))[0]
+        try:
+            with self._turn:
+                outputs = network.forward(ops.take_rows(ops.prepare(rows, factor), [0]))
+                one = [0.0] * ops.shape(outputs)[1]
+                one[winner if len(one) > 1 else 0] = -1.0 if len(one) == 1 and winner == 0 else 1.0
+                gradient = ops.to_rows(network.backward(ops.from_rows([one])))[0]
+        except OverflowError as error:
+            raise DataError(f"the drawing's gradient cannot be computed: {error}") from None
         assert model.scaling is not None  # an unfitted model has no classes
         units = model.scaling.units(model.input_size)
         said = [g * value / unit for g, value, unit in zip(gradient, image, units)]

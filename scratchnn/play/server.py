@@ -181,7 +181,10 @@ class Handler(BaseHTTPRequestHandler):
             self._require_own(url)
             method(url)
         except Refused as refusal:
-            self._send_json({"error": refusal.reason}, refusal.status)
+            if self.command == "GET" and self.path.partition("?")[0] in ("/", *PAGES):  # somebody reads it as a page
+                self._send(f"{refusal.reason}\n".encode(), "text/plain; charset=utf-8", refusal.status)
+            else:
+                self._send_json({"error": refusal.reason}, refusal.status)
         except (ArgumentError, DataError) as error:
             self._send_json({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
@@ -283,19 +286,16 @@ class Handler(BaseHTTPRequestHandler):
         losses = _whole_number(query, "losses")
         self.close_connection = True
         self._send_headers(HTTPStatus.OK, "text/event-stream", None)
-        shown_last: Any = None
+        known = -1, ""
         try:
             while not self.server.ending.is_set() and not session.closed:
                 session.seen()
-                now = session.standing.number, session.status
-                if now == shown_last:
-                    session.wait(now[0], HEARTBEAT)
-                    if (session.standing.number, session.status) == now:
-                        self.wfile.write(b": still here\n\n")
+                if session.wait(known, HEARTBEAT) == known:
+                    self.wfile.write(b": still here\n\n")
                     continue
                 frame = session.frame(losses)
                 losses = frame["losses_from"] + len(frame["losses"])
-                shown_last = frame["number"], frame["status"]
+                known = frame["number"], frame["status"]
                 self.wfile.write(b"data: " + json.dumps(frame).encode() + b"\n\n")
                 self.server.ending.wait(FRAME_PAUSE)
             self.wfile.write(b"event: end\ndata: {}\n\n")

@@ -105,11 +105,12 @@ class Session:
         """Somebody is there."""
         self.last_seen = self._clock()
 
-    def wait(self, number: int, seconds: float) -> None:
-        """Wait until something newer than this was published, or the status has changed, or the time is over."""
+    def wait(self, known: tuple[int, str], seconds: float) -> tuple[int, str]:
+        """Wait until something newer than ``known`` was published, or the status is another, or the time is over; what
+        then is: (the number of what was published, the status)."""
         with self._changed:
-            if self.standing.number == number and not self._closed:
-                self._changed.wait(seconds)
+            self._changed.wait_for(lambda: self._closed or (self.standing.number, self.status) != known, seconds)
+            return self.standing.number, self.status
 
     # --- the thread ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from .session import Session
 from .settings import Settings
 
 MOST_SESSIONS = 16
-IDLE = 600.0  # seconds after which a session that nobody has looked at is dropped
+IDLE = 60.0  # seconds after which a session that no page looks at, training or not, is dropped
 GIVEN_WAY = 30.0  # and after which it is dropped for a new one, where there are as many as there may be
 
 

@@ -186,8 +186,8 @@ def accuracy(page: Any) -> float:
 
 
 def until(page: Any, condition: Any) -> None:
-    """Look ten times a second, two minutes at most. (A predicate inside the page needs what its policy forbids.)"""
-    for _ in range(1200):
+    """Look ten times a second, a minute at most. (A predicate inside the page needs what its policy forbids.)"""
+    for _ in range(600):
         if condition():
             return
         page.wait_for_timeout(100)
@@ -227,6 +227,35 @@ def test_a_network_is_built_stepped_and_started_again(opened: Any, of_digits: Pl
     assert page.inner_text("#at-loss") == "-"
     page.click("#copy")
     page.wait_for_selector("#copied:not(:empty)")
+
+
+def newest(server: PlayServer) -> str:
+    """The name of the session that was opened last."""
+    return list(server.sessions._sessions)[-1]
+
+
+def test_one_goes_from_page_to_page_and_back(opened: Any, of_digits: PlayServer) -> None:
+    page = opened(of_digits, "play")
+    page.click("#train")
+    until(page, lambda: int(page.inner_text("#at-epoch")) >= 2)
+    page.click("nav a[href='/draw']")
+    page.wait_for_selector("body[data-ready]")
+    page.go_back()
+    page.wait_for_selector("body[data-status=ready]")
+    page.click("#epoch")
+    page.wait_for_selector("body[data-status=paused]")
+
+
+def test_a_session_that_was_dropped_can_be_started_again(opened: Any, of_digits: PlayServer) -> None:
+    page = opened(of_digits, "play")
+    of_digits.sessions.drop(newest(of_digits))
+    page.wait_for_selector("#problem:has-text('Start again')")
+    assert page.get_attribute("#train", "aria-disabled") == "true"
+    page.click("#again")
+    page.wait_for_selector("#train[aria-disabled=false]")
+    page.click("#epoch")
+    page.wait_for_selector("body[data-status=paused]")
+    assert page.inner_text("#problem") == ""
 
 
 # --- for everybody -------------------------------------------------------------------------------------------

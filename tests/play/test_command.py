@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from scratchnn import Linear, Model
 from scratchnn.play import main
+from scratchnn.play.server import PlayServer
 from tests.commands import Runner, refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,3 +61,28 @@ def test_a_port_that_is_taken_is_said(call: Runner) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert refused(call(main, "--no-browser", "--port", taken.getsockname()[1]))
+
+
+def test_the_browser_is_opened_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, call: Runner) -> None:
+    """One that runs in the terminal returns when it is ended: it must be answered meanwhile."""
+    answered, go_on = threading.Event(), threading.Event()
+
+    def browse(address: str) -> None:
+        with urllib.request.urlopen(address, timeout=60) as page:
+            assert b"<title>Draw" in page.read()
+        answered.set()
+        go_on.wait(60)
+
+    def serve(server: PlayServer, poll_interval: float = 0.5) -> None:
+        thread = threading.Thread(target=lambda: (answered.wait(60), server.shutdown()))
+        thread.start()
+        original(server, 0.02)
+        thread.join()
+        raise KeyboardInterrupt
+
+    original = PlayServer.serve_forever
+    monkeypatch.setattr(PlayServer, "serve_forever", serve)
+    monkeypatch.setattr("webbrowser.open", browse)
+    code, out, err = call(main)
+    go_on.set()
+    assert answered.is_set() and code == 0 and out.startswith("open http://127.0.0.1:") and err == "stopped\n"

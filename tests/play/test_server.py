@@ -105,6 +105,12 @@ def test_a_wrong_token_is_refused(server: PlayServer, client: Client) -> None:
     assert client.ask("GET", f"/api/model?token={server.token}", Cookie=None)[0] == 403  # only a page may be opened
 
 
+def test_a_page_without_the_token_says_how_to_open_it(client: Client) -> None:
+    answer = client.response("GET", "/play", Cookie=None)
+    assert (answer.status, answer.headers["Content-Type"]) == (403, "text/plain; charset=utf-8")
+    assert answer.read() == b"the token is missing: open the address that python -m scratchnn.play has printed\n"
+
+
 def test_localhost_is_this_machine_too(server: PlayServer, client: Client) -> None:
     host = f"localhost:{server.port}"
     assert client.ask("POST", "/api/sessions/x", {"command": "train"}, Host=host, Origin=f"http://{host}")[0] == 404
@@ -314,6 +320,19 @@ def test_a_session_trains_and_streams_frames(server: PlayServer, client: Client)
     assert list(frames) == []  # the stream ends with its session
     assert other.ask("POST", f"/api/sessions/{name}", {"command": "train"})[0] == 404
     other.close()
+
+
+def test_a_change_of_status_is_sent_at_once(client: Client) -> None:
+    """Also if it comes while the last frame is on its way."""
+    name = opened(client)["session"]
+    session = client.server.sessions.find(name)
+    assert session is not None
+    frames = events(client, name)
+    assert next(frames)["status"] == "ready"
+    session.status = "failed"
+    assert session.wait((0, "ready"), 60.0) == (0, "failed")
+    session.wait((0, "failed"), 0.0)
+    client.server.sessions.drop(name)
 
 
 @pytest.mark.parametrize(

@@ -120,15 +120,23 @@ function listen() {
   own.addEventListener("message", (event) => {
     if (own === stream) take(JSON.parse(event.data));
   });
-  for (const name of ["end", "error"]) {
-    own.addEventListener(name, () => {
-      if (own !== stream) return;
-      own.close();
-      stream = session = null;
-      problem("The connection to this network has ended. Start again.");
-      enable();
-    });
-  }
+  own.addEventListener("open", () => {
+    if (own === stream) problem("");
+  });
+  own.addEventListener("end", () => gone(own));
+  own.addEventListener("error", () => {
+    if (own.readyState === EventSource.CLOSED) gone(own);
+    else if (own === stream) problem("The connection is interrupted. Trying again.");
+  });
+}
+
+/** The session behind a stream is no longer there. */
+function gone(own) {
+  own.close();
+  if (own !== stream) return;
+  stream = session = null;
+  problem("The connection to this network has ended. Start again.");
+  enable();
 }
 
 async function command(name) {
@@ -149,9 +157,10 @@ byId("step").addEventListener("click", () => command("step"));
 byId("epoch").addEventListener("click", () => command("epoch"));
 byId("again").addEventListener("click", () => begin());
 addEventListener("pagehide", () => {
-  if (session) fetch(`/api/sessions/${session.session}`, {
-    method: "POST", keepalive: true, headers: { "Content-Type": "application/json" }, body: '{"command": "close"}',
-  }).catch(() => {});
+  if (stream) stream.close();
+  if (!session) return;
+  const close = new Blob(['{"command": "close"}'], { type: "application/json" });
+  navigator.sendBeacon(`/api/sessions/${session.session}`, close);
 });
 addEventListener("pageshow", (event) => {
   if (event.persisted) begin();
