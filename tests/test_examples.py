@@ -228,12 +228,6 @@ def test_digits_in_pictures(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_the_picture_that_comes_along_is_what_its_example_draws(tmp_path: Path) -> None:
-    import_module("digits_in_pictures").main(["--out", str(tmp_path)])
-    assert (tmp_path / "digits_learned.svg").read_bytes() == (EXAMPLES / "digits_learned.svg").read_bytes()
-
-
-@pytest.mark.slow
 def test_autoencoder_digits(run: Run) -> None:
     result = run("autoencoder_digits", pictures=4)
     assert result["new"] < 0.065  # the mean digit as the answer to everything has 0.073
@@ -375,7 +369,13 @@ def test_the_command_for_the_pictures_knows_those_of_the_course() -> None:
         maker.main(["nothing"])
 
 
-@pytest.mark.parametrize("name", ["linear_regression", "numbers_as_ints", "single_neuron"])
+OF_FLOATS = "autoencoder_map.svg"  # t-SNE adds up floats, which Python 3.12 began to do otherwise
+AT_ONCE = {"linear_regression", "numbers_as_ints", "single_neuron"}  # the others take up to a minute each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in AT_ONCE else pytest.mark.slow) for (n,) in (s.commands for s in STEPS)]
+)
 def test_the_command_makes_the_pictures_that_come_along(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,7 +386,11 @@ def test_the_command_makes_the_pictures_that_come_along(
     made = [Path(path) for path in maker.main([name])]
     assert made == [tmp_path / picture for step in STEPS if step.commands == [name] for picture in step.pictures]
     for path in made:
-        assert path.read_bytes() == (EXAMPLES / "pictures" / path.name).read_bytes()
+        check_picture(path)
+        if path.name == OF_FLOATS:
+            continue
+        same = path.read_bytes() == (EXAMPLES / path.relative_to(tmp_path)).read_bytes()
+        assert same, f"{path.name} is drawn otherwise now: python examples/make_pictures.py, and what the course says"
 
 
 # --- other data --------------------------------------------------------------------------------------------------
