@@ -335,7 +335,7 @@ def uses() -> dict[str, list[tuple[Callable[..., Any], dict[str, Any]]]]:
         "trustworthiness": [(s.trustworthiness, {"rows": ROWS, "embedding": ROWS, "neighbours": 1})],
         "one_hot": [(s.one_hot, {"labels": LABELS, "classes": [0, 1]})],
         **{name: [] for name in ("ArgumentError", "DataError", "NotFittedError", "TrainingDiverged")},
-        **{name: [] for name in ("ModelBusyError", "ModelFileError")},
+        **{name: [] for name in ("ModelBusyError", "ModelFileError", "WorkerError")},
     }
 
 
