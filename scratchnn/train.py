@@ -49,6 +49,8 @@ def _train(arguments: Sequence[str] | None) -> int:
     for written in (options.save, options.checkpoint, options.report):
         if written:
             cli.spare_inputs(written, *inputs)
+            if written != options.save:  # what goes on may take the place of what it began with
+                cli.spare_inputs(written, options.start)
             check_writable(written)
     begun = _begun_model(options)
     training, validation, test = _read(options, begun)
@@ -109,7 +111,8 @@ def _save(options: argparse.Namespace, model: Any) -> None:
 
 
 def _interrupted(options: argparse.Namespace, number: int = signal.SIGINT) -> int:
-    cli.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}")
+    unwritten = " (no report is written)" if options.report else ""
+    cli.tell_interruption(f"interrupted: what was learned so far is saved in {options.save}{unwritten}")
     if options.checkpoint and os.path.exists(options.checkpoint):  # not if its disk was full
         cli.complain("go on from there with the same command and --resume")
     return cli.KILLED_BY + number
@@ -318,10 +321,10 @@ def _check_together(parser: argparse.ArgumentParser, options: argparse.Namespace
     if options.csv == options.test == "-":
         parser.error("standard input cannot hold both the rows to learn from and those to test on")
     optimizer = options.optimizer.lower()
-    if optimizer in ("adam", "adamw", "adagrad") and (options.momentum or options.nesterov):
-        parser.error(f"--momentum and --nesterov belong to --optimizer sgd, not to {optimizer}")
-    if optimizer == "rmsprop" and options.nesterov:
-        parser.error("--nesterov belongs to --optimizer sgd, not to rmsprop")
+    if optimizer in ("adam", "adamw", "adagrad") and options.momentum:
+        parser.error(f"--momentum belongs to --optimizer sgd and rmsprop, not to {optimizer}")
+    if optimizer in ("adam", "adamw", "adagrad", "rmsprop") and options.nesterov:
+        parser.error(f"--nesterov belongs to --optimizer sgd, not to {optimizer}")
     if options.nesterov and options.momentum == 0:
         parser.error("--nesterov needs a --momentum above 0")
     if options.early_stopping and options.validation_split == 0:

@@ -548,8 +548,9 @@ def test_a_save_path_is_refused_before_anything_is_read(
         (["--scaling", "log"], "unknown scaling 'log': known are auto, pixels, standard, none"),
         (
             ["--optimizer", "adam", "--momentum", "0.9"],
-            "--momentum and --nesterov belong to --optimizer sgd, not to adam",
+            "--momentum belongs to --optimizer sgd and rmsprop, not to adam",
         ),
+        (["--optimizer", "AdamW", "--nesterov"], "--nesterov belongs to --optimizer sgd, not to adamw"),
         (["--optimizer", "rmsprop", "--nesterov"], "--nesterov belongs to --optimizer sgd, not to rmsprop"),
         (["--nesterov", "--momentum", "0"], "--nesterov needs a --momentum above 0"),
         (

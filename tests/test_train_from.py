@@ -47,6 +47,17 @@ def command(call: Runner) -> Command:
     return run
 
 
+@pytest.mark.parametrize(
+    ("option", "model"), [("--report", "model.html"), ("--checkpoint", "model.pkl"), ("--report", "./model.html")]
+)
+def test_nothing_but_the_new_model_takes_the_place_of_the_old(command: Command, option: str, model: str) -> None:
+    command("flowers.csv", "--epochs", 1, "--hidden", "4", "--label", "kind", "--save", model)
+    before = Path(model).read_bytes()
+    code, _, err = command("flowers.csv", "--from", model, "--epochs", 1, "--save", "other.pkl", option, model)
+    assert code == 2 and "overwrite what is read" in err
+    assert Path(model).read_bytes() == before
+
+
 def test_it_goes_on_where_the_model_stands(command: Command) -> None:
     _, first, _ = command("flowers.csv", "--epochs", 3, "--hidden", "9", "--seed", 4, "--label", "kind")
     before = Model.load("model.pkl")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import cli
+from ..errors import ArgumentError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +40,13 @@ def _play(arguments: Sequence[str] | None) -> int:
     from .learning import Learning
     from .server import PlayServer
 
-    server = PlayServer(Learning(None if options.model is None else Model.load(options.model)), options.port)
+    learning = Learning(None if options.model is None else Model.load(options.model))
+    try:
+        server = PlayServer(learning, options.port)
+    except OSError as error:
+        raise ArgumentError(
+            f"port {options.port} cannot be listened at ({error.strerror}): choose another --port, or leave it out"
+        ) from None
     try:
         server.learning.start()
         cli.say(f"open {server.address}\n(for this machine's browsers only; Ctrl-C ends it)")

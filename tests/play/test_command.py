@@ -60,7 +60,9 @@ def test_a_port_that_is_taken_is_said(call: Runner) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert refused(call(main, "--no-browser", "--port", taken.getsockname()[1]))
+        port = taken.getsockname()[1]
+        said = refused(call(main, "--no-browser", "--port", port))
+        assert f"port {port} cannot be listened at" in said and "choose another --port" in said
 
 
 def test_the_browser_is_opened_and_not_waited_for(monkeypatch: pytest.MonkeyPatch, call: Runner) -> None:

@@ -104,6 +104,9 @@ class Processes:
 
         self.count = count
         self._context = multiprocessing.get_context()
+        # A process that begins anew may end before it has read what it is handed, as without that guard; a large job
+        # would then be written for ever. So it is sent when the process has called.
+        self.sends_job = self._context.get_start_method() != "fork"
         self._processes: list[Any] = []
 
     def host(self) -> str | None:
@@ -113,7 +116,7 @@ class Processes:
     def start(self, door: Door, job: Callable[[], Any]) -> None:
         """Have every worker call at this door."""
         for number in range(1, self.count + 1):
-            arguments = door.address, door.key, number, job()
+            arguments = door.address, door.key, number, None if self.sends_job else job()
             process = self._context.Process(target=serve, args=arguments, daemon=True, name=f"worker {number}")
             process.start()
             self._processes.append(process)
@@ -150,7 +153,10 @@ def _ended(exitcode: int | None) -> str:
 
 
 class Tasks:
-    """Workers as tasks of an executor."""
+    """Workers as tasks of an executor, which sees to it that the job arrives."""
+
+    sends_job = False
+    hint = ""
 
     def __init__(self, executor: Any, count: int) -> None:
         self.count = count
@@ -220,6 +226,8 @@ def gathered(starter: Any, job: Callable[[], Any], data: bytes) -> Leader:
             if called is not None:
                 member, number = called
                 callers[number] = member
+                if starter.sends_job:
+                    _send_job(member, starter, job())
                 _hand_over(member, data)
             problem = starter.failed()
             if problem:
@@ -243,11 +251,20 @@ def _start(starter: Any, door: Door, job: Callable[[], Any]) -> None:
     try:
         starter.start(door, job)
     except Exception as error:  # what is handed over cannot be pickled, an executor has been shut down ...
+        raise _not_started(error, starter.hint if isinstance(error, OSError) else "") from error
+
+
+def _not_started(error: Exception, hint: str = "") -> WorkerError:
+    return WorkerError(f"workers cannot be started: {type(error).__name__}: {error}{hint and '; '}{hint}")
+
+
+def _send_job(member: Member, starter: Any, job: Any) -> None:
+    try:
+        member.connection.send(job)
+    except OSError as error:
+        raise _never_ready(member, error) from None
+    except Exception as error:  # it cannot be pickled
         raise _not_started(error) from error
-
-
-def _not_started(error: Exception) -> WorkerError:
-    return WorkerError(f"workers cannot be started: {type(error).__name__}: {error}")
 
 
 def _stays_here(executor: Any) -> bool:

@@ -28,10 +28,11 @@ READY = b"r"
 KEEPALIVE = ("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 8)
 
 
-def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
+def serve(address: Any, key: bytes, number: int, job: dict[str, Any] | None) -> None:
     """Work for the process that listens at ``address`` and knows ``key``, until it hangs up.
 
     ``job`` is what to train: the arguments of ``Trainer`` but for data and engine, and the width of that one's lanes.
+    None if it comes by the connection, once both sides have proved that they know the key.
     """
     with _no_interrupts():
         try:
@@ -50,7 +51,7 @@ def serve(address: Any, key: bytes, number: int, job: dict[str, Any]) -> None:
                 answer_challenge(connection, key)
                 deliver_challenge(connection, key)
                 connection.send_bytes(packed([number, os.getpid(), __version__]))
-                _work(connection, job)
+                _work(connection, connection.recv() if job is None else job)
             except (EOFError, OSError):
                 return  # the other side has ended, and whatever there is to say of it is said there
 

@@ -387,7 +387,8 @@ Model(64, 40, 10).fit(train.X[:200], train.y[:200], workers=3, callbacks=[Dies()
     assert done.stdout == "2\n"
 
 
-def test_a_script_without_a_guard_is_told_what_is_missing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden", [40, pytest.param(400, id="a job larger than a pipe holds")])
+def test_a_script_without_a_guard_is_told_what_is_missing(tmp_path: Path, hidden: int) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         f"""
@@ -397,11 +398,11 @@ from scratchnn import Model, load_digits
 
 multiprocessing.set_start_method("spawn", force=True)
 train, _ = load_digits()
-Model(64, 40, 10).fit(train.X[:200], train.y[:200], workers=2)
+Model(64, {hidden}, 10).fit(train.X[:200], train.y[:200], workers=2)
 """,
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1
     assert 'a script that uses workers needs if __name__ == "__main__"' in done.stderr.splitlines()[-1]
 
@@ -618,7 +619,7 @@ def test_both_sides_notice_a_machine_that_is_gone() -> None:
 class Called:
     """A starter of one worker, a thread that does what it is told to with a connection that is let in."""
 
-    count, hint = 1, ""
+    count, hint, sends_job = 1, "", False
 
     def __init__(self, says: Any) -> None:
         self.says = says
