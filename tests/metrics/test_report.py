@@ -97,6 +97,8 @@ def test_each_is_loaded_when_it_is_asked_for() -> None:
 @pytest.mark.parametrize("name", metrics.__all__)
 def test_arguments_are_called_and_ordered_as_scikit_learn_has_them(name: str) -> None:
     module = pytest.importorskip("sklearn.metrics")
+    if name == "log_loss" and "y_proba" not in inspect.signature(module.log_loss).parameters:
+        pytest.skip("this scikit-learn is older than the names that are compared")
     if name in ("unique_labels", "UndefinedMetricWarning"):
         return
     here, there = (inspect.signature(getattr(m, name)).parameters for m in (metrics, module))
