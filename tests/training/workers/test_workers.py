@@ -360,7 +360,7 @@ def test_workers_that_die_in_the_middle_of_a_batch(workers: int) -> None:
 
     with pytest.warns(RuntimeWarning) as lost:
         model = run(workers=workers)
-    assert len(lost) == workers - 1
+    assert len([one for one in lost if one.category is RuntimeWarning]) == workers - 1
     assert result(model) == result(run())
 
 
