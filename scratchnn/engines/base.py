@@ -38,7 +38,7 @@ Shape = tuple[int, int]
 
 def drawn_words(count: int, rate: float, rng: Random) -> tuple[bytes, int]:
     """(as many whole numbers from -2**31 to 2**31 - 1, drawn at random, as little-endian words of four bytes; a limit
-    that is above a share ``rate`` of them). All are drawn at once, in a tenth of the time of ``rng.random`` for each.
+    that is above a share ``rate`` of them). All are drawn at once, in a sixth of the time of ``rng.random`` for each.
     """
     words = rng.getrandbits(32 * count).to_bytes(4 * count, "little") if count else b""
     return words, min(math.ceil(rate * (1 << 32)), (1 << 32) - 1) - (1 << 31)

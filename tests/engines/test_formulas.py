@@ -101,6 +101,10 @@ def test_what_looks_at_numbers_or_uses_other_functions_is_called_for_each() -> N
     assert read(many[-1], 1) is None
 
 
+def test_a_formula_with_a_sign_that_means_another_thing_to_floats_is_not_read() -> None:
+    assert read(lambda v: FUNCTIONS["where"](~(v > 0.0), v, 0.0), 1) is None  # ~True is -2, which counts as true
+
+
 def test_a_formula_that_grows_without_end_is_called_for_each_number() -> None:
     def long(v: Any) -> Any:
         for _ in range(MOST_PARTS):

@@ -104,9 +104,6 @@ class Expression:
     def __or__(self, other: Any) -> Any:
         return _operation("({0} | {1})", self, other)
 
-    def __invert__(self) -> Any:
-        return Expression("(not {0})", self)
-
 
 def _operation(source: str, *parts: Any) -> Any:
     """An expression of numbers and expressions; whatever else stands in a formula cannot be read."""
