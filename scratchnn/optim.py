@@ -322,6 +322,8 @@ class AdamW(Adam):
         return parameter.gradient
 
     def _shrunk(self, parameter: Any) -> Matrix:
+        if not self.weight_decay:
+            return parameter.value
         return self.ops.add_scaled(parameter.value, parameter.value, -self.lr * self.weight_decay)
 
 

@@ -11,6 +11,7 @@ import pytest
 from scratchnn import Callback, KLDivLoss, Linear, LogSoftmax, Model, Tanh, linalg
 from scratchnn.engines.arrays import ArrayEngine
 from scratchnn.engines.finding import find_engine
+from scratchnn.engines.lists import Lists
 from scratchnn.layers import Parameter
 from scratchnn.optim import (
     OPTIMIZERS,
@@ -608,3 +609,25 @@ def test_a_norm_is_found_whatever_floats_it_is_made_of(dtype: str, size: float) 
     parameter.gradient = ops.from_rows([[size, 0.0]])
     assert clip_gradient_norm([parameter], 1.0, ops) == pytest.approx(size, rel=1e-6)
     assert ops.to_rows(parameter.gradient)[0][0] == pytest.approx(min(size, 1.0), rel=1e-6)
+
+
+def test_adamw_without_decay_computes_what_adam_does() -> None:
+    """Not a pass over the weights more."""
+
+    class Counting(Lists):
+        passes = 0
+
+        def add_scaled(self, a: Any, b: Any, factor: float) -> Any:
+            Counting.passes += 1
+            return linalg.add_scaled(a, b, factor)
+
+    counts = []
+    for rule in (Adam(), AdamW(weight_decay=0.0)):
+        parameter = Parameter("weight", [[1.0, -2.0]])
+        rule.begin(Counting())
+        Counting.passes = 0
+        for _ in range(3):
+            parameter.gradient = [[0.5, 0.25]]
+            rule.step([parameter])
+        counts.append((Counting.passes, parameter.value))
+    assert counts[0] == counts[1]
