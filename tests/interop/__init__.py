@@ -1,0 +1,1 @@
+"""What the wing for other projects does, beside the real projects."""
