@@ -90,7 +90,7 @@ class PlayServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         self.files = {path: (_read(name), kind) for path, (name, kind) in FILES.items()}
         self.ending = threading.Event()
-        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._open: set[Any] = set()  # the connections that there are
 
     @property
     def port(self) -> int:
@@ -114,13 +114,14 @@ class PlayServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for each connection, as long as there are not too many."""
-        if not self._places.acquire(blocking=False):
+        if len(self._open) >= MOST_CONNECTIONS:
             self.shutdown_request(request)
             return
+        self._open.add(request)
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread could be started
-            self._places.release()
+        except BaseException:  # no thread could be started; or it was, and Ctrl-C came while that was being waited for
+            self._open.discard(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -128,7 +129,7 @@ class PlayServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self._open.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that has gone is nobody's fault; anything else is a bug, and shown as one."""

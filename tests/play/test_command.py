@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 
 from scratchnn import Linear, Model
 from scratchnn.play import main
+from scratchnn.play.learning import Learning
 from scratchnn.play.server import PlayServer
 from tests.commands import Runner, refused
 
@@ -25,22 +27,43 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_it_serves_until_ctrl_c() -> None:
     command = [sys.executable, "-u", "-m", "scratchnn.play", "--no-browser"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/\?token=[\w-]{32})\n", line)
-    assert found
-    with urllib.request.urlopen(found[1], timeout=60) as page:
-        assert b"<title>Draw" in page.read()
-    with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(found[1][:-1], timeout=60)
-    process.send_signal(signal.SIGINT)
-    assert "Ctrl-C" in process.stdout.readline()
-    err = process.communicate(timeout=60)[1]
-    assert (process.returncode, err) == (0, "stopped\n")
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            found = re.fullmatch(r"open (http://127\.0\.0\.1:\d+/\?token=[\w-]{32})\n", line)
+            assert found
+            with urllib.request.urlopen(found[1], timeout=60) as page:
+                assert b"<title>Draw" in page.read()
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(found[1][:-1], timeout=60)
+            process.send_signal(signal.SIGINT)
+            assert "Ctrl-C" in process.stdout.readline()
+            err = process.communicate(timeout=60)[1]
+            assert (process.returncode, err) == (0, "stopped\n")
+        finally:
+            process.kill()
+
+
+def test_ctrl_c_ends_it_also_while_a_connection_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come when the connection's thread is at its end already, and is still waited for to begin."""
+    start = threading.Thread.start
+
+    def start_and_be_interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        thread.join(60)
+        raise KeyboardInterrupt
+
+    with PlayServer(Learning(), 0) as server, socket.create_connection(server.server_address) as browser:
+        browser.close()
+        monkeypatch.setattr(threading.Thread, "start", start_and_be_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.handle_request()
+        monkeypatch.undo()
+        server.end()
 
 
 def test_a_model_that_does_not_fit_is_refused(call: Runner, tmp_path: Path) -> None:
@@ -57,8 +80,6 @@ def test_ports_that_there_are_not_are_refused(call: Runner, port: str) -> None:
 
 
 def test_a_port_that_is_taken_is_said(call: Runner) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = refused(call(main, "--no-browser", "--port", port))
