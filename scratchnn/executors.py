@@ -1,6 +1,8 @@
-"""What can be handed over as ``executor``."""
+"""What can be handed over as ``executor``, and where there can be none."""
 
 from __future__ import annotations
+
+import sys
 
 from .errors import ArgumentError
 
@@ -19,3 +21,8 @@ def require_executor(executor: Any) -> None:
     if foreign or not hasattr(executor, "submit"):
         remedy = ": hand over its get_executor()" if foreign else ""
         raise ArgumentError(f"executor must be a concurrent.futures.Executor, got {type(executor).__name__}{remedy}")
+
+
+def in_webassembly() -> bool:
+    """Whether this Python has no process and no thread but its own, as in a browser."""
+    return sys.platform in ("emscripten", "wasi")

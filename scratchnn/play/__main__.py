@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from .. import cli
 from ..errors import ArgumentError
+from ..executors import in_webassembly
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +37,11 @@ def _play(arguments: Sequence[str] | None) -> int:
     if options.port > 65535:
         parser.error(f"argument --port: must be at most 65535, got {options.port}")
 
+    if in_webassembly():
+        raise ArgumentError(
+            "these pages need a server and threads, which Python does not have where it runs in WebAssembly;"
+            " examples/browser has a page for it"
+        )
     from ..model import Model
     from .learning import Learning
     from .server import PlayServer

@@ -11,7 +11,8 @@ from ...checks import require_size
 from ...engines.lanes.engine import Lanes
 from ...engines.lanes.shared import SharedLanes
 from ...engines.lists import LISTS
-from ...errors import ArgumentError
+from ...errors import ArgumentError, WorkerError
+from ...executors import in_webassembly, require_executor
 from ..callbacks import Callback, Run
 from ..trainer import Trainer
 from .messages import packed_data
@@ -39,6 +40,8 @@ class Sharing(Callback):
         self._asked = count > 1
         if not isinstance(ops, Lanes):  # a tiny network, which this process computes with floats
             count = 1
+        if count > 1:
+            _require_processes()
         self._starter = Processes(count - 1) if executor is None else Tasks(executor, count - 1)
         self.team = Leader([])
         self._trainer: Any = None
@@ -100,12 +103,19 @@ class Sharing(Callback):
         run.cpu_seconds = self.team.check()
 
 
+def _require_processes() -> None:
+    """``WorkerError`` where there can be no process but this one."""
+    if in_webassembly():
+        raise WorkerError(
+            "no other process can be started here (Python runs in WebAssembly): train without workers and executor,"
+            " to the same weights"
+        )
+
+
 def _count(workers: Any, executor: Any) -> int:
     """How many processes are to compute."""
     if executor is None:
         return require_size("workers", workers, most=MOST_WORKERS)
-    from ...executors import require_executor
-
     require_executor(executor)
     slots = getattr(executor, "_max_workers", None)  # as all of the standard library's have it, and loky's
     if workers is None:

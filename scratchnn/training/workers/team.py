@@ -28,6 +28,8 @@ PART, DONE, TROUBLE = b"p", b"d", b"t"  # what a member answers: its part; that 
 # to: so a step may take hours, and this is only how much later the member may be, on a slower machine or a busy one. If
 # it is frozen, or cannot be reached, no time would be enough, and if it is that slow, it is quicker to do without it.
 SILENT_SECONDS = 600.0
+# The seconds that a thread has had of the processor; of the process, where there are no threads.
+cpu_seconds = getattr(time, "thread_time", time.process_time)
 _MOST = 1 << 32  # exchanges are counted up to here, and again
 # An exchange: which it is, and of what; the rate of learning; the place of a member, and how many they are.
 _NUMBER, _RATE, _TEAM = "<II", "<d", "<II"
@@ -86,7 +88,7 @@ class Leader:
         self._learning: list[Member] = []  # those who have been told to take a step, and have not said that they did
         self._known: list[Any] = []  # what the trainer was made of when the members stood where it stood
         self._known_settings: dict[str, Any] = {}
-        self._since = time.thread_time()
+        self._since = cpu_seconds()
 
     @property
     def size(self) -> int:
@@ -97,7 +99,7 @@ class Leader:
         """The members take a step on these rows, from where this process stands."""
         self._require_done()
         if not self._steps:
-            self._since = time.thread_time()
+            self._since = cpu_seconds()
         self._steps += 1
         self._members = [member for member in self._members if member.alive]
         if not self._members:
@@ -158,7 +160,7 @@ class Leader:
         """``WorkerError`` unless every member stands where this process stands; or the seconds that each has had of the
         processor since the first step."""
         self._require_done()
-        seconds = [time.thread_time() - self._since]
+        seconds = [cpu_seconds() - self._since]
         members = [member for member in self._members if member.alive]
         for member in members:
             member.send(CHECK)
@@ -198,7 +200,7 @@ class Following:
 
     def serve(self, trainer: Any) -> None:
         """Take the leader's steps with this trainer, until there is no leader any more."""
-        connection, since = self._connection, time.thread_time()  # whatever came before was getting ready
+        connection, since = self._connection, cpu_seconds()  # whatever came before was getting ready
         while True:
             message = connection.recv_bytes()
             kind = message[:1]
@@ -211,7 +213,7 @@ class Following:
                 trainer.ops.at_once(trainer.learn, unpack(f"<{len(rows) // 4}I", rows))
                 connection.send_bytes(DONE)
             elif kind == CHECK:
-                seconds = time.thread_time() - since
+                seconds = cpu_seconds() - since
                 connection.send_bytes(CHECK + packed(seconds, [digest(trainer)]))
 
 
