@@ -1,0 +1,186 @@
+"""The built wheel under Pyodide, CPython for WebAssembly, as it runs in browsers: the same bytes, the same files.
+
+Pyodide is the npm package of that name, found by the environment variable PYODIDE, and runs in Node. Nothing is fetched
+from anywhere. ``portable.py`` is the program that both Pythons run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PROGRAM = HERE / "portable.py"
+HOW = "to run it: npm install pyodide@314.0.7, and PYODIDE=node_modules/pyodide in the environment"
+
+NODE = shutil.which("node")
+PYODIDE = os.environ.get("PYODIDE", "")
+
+if NODE is None:
+    pytest.skip(f"no node; {HOW}", allow_module_level=True)
+if not (Path(PYODIDE) / "pyodide.mjs").is_file():
+    pytest.skip(f"no Pyodide; {HOW}", allow_module_level=True)
+
+pytestmark = pytest.mark.slow
+
+IN_FLOATS = ("regression, tanh", "tiny, tanh", "linalg")
+OF_NUMBERS = ("regression", "regression, tanh", "tiny")  # which have no classes
+
+Runs = Callable[..., Any]
+
+
+def building() -> Any:
+    """The script that puts the page for browsers together, as a module."""
+    spec = util.spec_from_file_location("build", ROOT / "examples" / "browser" / "build.py")
+    assert spec is not None and spec.loader is not None
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As it would be published."""
+    return Path(building().built_wheel(tmp_path_factory.mktemp("wheel")))
+
+
+@pytest.fixture(scope="module")
+def unpacked(wheel: Path) -> Path:
+    """As pip would install it."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(wheel.parent / "installed")
+    return wheel.parent / "installed"
+
+
+@pytest.fixture
+def here(unpacked: Path, tmp_path: Path) -> Runs:
+    """What the program prints in this Python, with the wheel."""
+
+    def run(what: str, *where: Path) -> Any:
+        environment = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-W", "ignore", str(PROGRAM), what, *map(str, where)]
+        result = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path, encoding="utf-8"
+        )
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def there(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """What the program prints in Pyodide, with the wheel."""
+    base = tmp_path_factory.getbasetemp()
+    command = [str(NODE), str(HERE / "wheel_in_pyodide.mjs"), PYODIDE, str(wheel), str(base), str(PROGRAM)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        said, asked = process.stdout, process.stdin
+
+        def printed() -> str:
+            line = said.readline()
+            answer = json.loads(line) if line else {"error": "Pyodide has ended"}
+            assert "error" not in answer, answer["error"]
+            return str(answer["printed"])
+
+        def run(what: str, *where: Path) -> Any:
+            folders = [f"/shared/{folder.relative_to(base).as_posix()}" for folder in where]
+            asked.write(json.dumps([what, *folders]) + "\n")
+            return json.loads(printed().splitlines()[-1])
+
+        printed()
+        yield run
+        asked.close()
+
+
+def test_networks_learn_the_same_bytes(here: Runs, there: Runs) -> None:
+    """Weights, losses and saved files, with every kind of layer and optimizer. Where floats stay floats behind a tanh
+    or an exponential, whose last bit each C library rounds in its own way, they are the same numbers to 1e-9."""
+    found, expected = there("train"), here("train")
+    for name in IN_FLOATS:
+        assert close(found.pop(name)["numbers"], expected.pop(name)["numbers"], 1e-9), name
+    assert len(found) == 7
+    assert found == expected
+
+
+def close(first: Any, second: Any, tolerance: float = 1e-12) -> bool:
+    """Whether two probabilities, values, or lists of them are the same but for the last bits, which are the system's
+    own: its C library's exponential, and Python's way of adding up floats."""
+    if isinstance(first, list):
+        return len(first) == len(second) and all(close(*pair, tolerance) for pair in zip(first, second))
+    return math.isclose(first, second, rel_tol=tolerance, abs_tol=1e-3 * tolerance)
+
+
+@pytest.mark.parametrize("saved", ["here", "there"])
+def test_a_model_saved_in_one_is_the_same_in_the_other(saved: str, here: Runs, there: Runs, tmp_path: Path) -> None:
+    one, other = (here, there) if saved == "here" else (there, here)
+    before, after = one("save", tmp_path), other("load", tmp_path)
+    assert before["files"] == after["files"] == [f"{number}.pkl" for number in range(10)]
+    assert before["found"].keys() == after["found"].keys()
+    for name, (outputs, answers) in before["found"].items():
+        if name not in OF_NUMBERS:
+            assert after["found"][name][1] == answers
+        assert close(after["found"][name][0], outputs), name
+
+
+@pytest.mark.parametrize("begun", ["here", "there"])
+def test_a_run_that_is_stopped_in_one_goes_on_in_the_other(begun: str, here: Runs, there: Runs, tmp_path: Path) -> None:
+    one, other = (here, there) if begun == "here" else (there, here)
+    stopped = one("begin", tmp_path)
+    assert "after epoch 2, batch 5" in stopped["stopped"]
+    assert stopped["files"] == ["run.ckpt"]
+    assert other("resume", tmp_path) == here("whole")
+
+
+def test_one_that_is_resumed_where_it_was_stopped_ends_as_a_whole_one(there: Runs, tmp_path: Path) -> None:
+    there("begin", tmp_path)
+    assert there("resume", tmp_path) == there("whole")
+
+
+def test_searches_find_the_same(here: Runs, there: Runs) -> None:
+    assert there("search") == here("search")
+
+
+def test_commands_say_the_same(here: Runs, there: Runs, tmp_path: Path) -> None:
+    found = there("commands", tmp_path)
+    assert [code for code, _ in found] == [0, 0, 0]
+    names = sorted(os.listdir(tmp_path))
+    assert names == ["report.html", "rows.csv", "trained.pkl"]
+    model = (tmp_path / "trained.pkl").read_bytes()
+    expected = here("commands", tmp_path)
+    assert [text for _, text in found] == [text.replace(str(tmp_path), "FOLDER") for _, text in expected]
+    assert (tmp_path / "trained.pkl").read_bytes() == model
+
+
+def test_what_there_is_not_is_said_in_a_line(there: Runs, tmp_path: Path) -> None:
+    """One process, no threads, no server, no network; and files as anywhere."""
+    found = there("limits", tmp_path)
+    folder = f"/shared/{tmp_path.name}"
+    assert found["alone"] is True
+    no_process = "no other process can be started here (Python runs in WebAssembly): train without workers and executor"
+    assert found["workers"].startswith(f"WorkerError: {no_process}")
+    assert found["executor"].startswith(f"WorkerError: {no_process}")
+    assert "the executor failed with RuntimeError: can't start new thread" in found["search"]
+    assert found["folder"] == f"ModelFileError: {folder}/missing.pkl: no such file"
+    assert found["place"] == f"FileNotFoundError: {folder}/missing/model.pkl: there is no folder {folder}/missing"
+    for name, said in {
+        "train": f"error: {no_process}",
+        "play": "error: these pages need a server and threads",
+        "datasets": "error: no mirror delivered",
+    }.items():
+        code, text = found[name]
+        assert code == 2 and text.startswith(said) and text.count("\n") == 1, name
