@@ -175,7 +175,11 @@ def _as_pixels(row: Row) -> Row:
             return bytes(row)  # type: ignore[arg-type]  # fastest for a list of ints; refuses floats and others
         except (TypeError, ValueError):
             pass
-    return bytes(map(int, row)) if _pixels(row) else row
+    try:
+        pixels = bytes(map(int, row))
+    except (ValueError, OverflowError):  # below 0, above 255, or no number at all
+        return row
+    return pixels if list(pixels) == list(row) else row
 
 
 def _pixels(row: Any) -> bool:
