@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def fitted_model(
     layers: Sequence[Layer],
     *,
-    task: str,
+    task: str | None = None,
     loss: str | Loss | type[Loss],
     input_shape: int | Sequence[int],
     classes: Sequence[Label] = (),
@@ -63,7 +63,7 @@ def fitted_model(
         seed=seed,  # type: ignore[arg-type]
     )
     model.schema = model.schema._replace(
-        classes=_classes(classes, task, model.output_size),
+        classes=_classes(classes, model.task, model.output_size),
         scaling=_plain(scaling),
         target_scaling=_plain(target_scaling),
         feature_names=_names(feature_names),
