@@ -17,7 +17,7 @@ from inspect import Parameter, signature
 from typing import Any
 
 from .. import layers as kinds
-from ..checks import MESSAGE, require, require_known, shortened, shown, shown_path
+from ..checks import MESSAGE, meant, require, require_known, shortened, shown, shown_path
 from ..errors import ArgumentError, ModelFileError
 from ..layers import ARGUMENTS
 from ..layers.architecture import layer_from_plain
@@ -75,7 +75,7 @@ def described(plain: Any) -> dict[str, Any]:
         expected = " or ".join(kind.__name__ for kind in PARTS[name])
         require(type(value) in PARTS[name], f"{name} is to be of type {expected}, got {shown(value)}")
     require(bool(parts.get("layers")), "there are no layers")
-    parts["layers"] = [layer_from_plain(layer) for layer in _completed(parts["layers"], [])]
+    parts["layers"] = [layer_from_plain(layer) for layer in _Completion().layers(parts["layers"])]
     for name in ("scaling", "target_scaling"):
         if name in parts:
             parts[name] = _scaling(name, parts[name])
@@ -87,38 +87,50 @@ def described(plain: Any) -> dict[str, Any]:
     return parts
 
 
-def _completed(layers: list[Any], met: list[Any]) -> list[dict[str, Any]]:
-    """Layers with all their arguments: those that are left out are as the constructor has them."""
-    return [_complete(layer, met) for layer in layers]
+class _Completion:
+    """Layers with all their arguments: those that are left out are as the constructors have them."""
+
+    def __init__(self) -> None:
+        self.met = 0
+        self.usual = {kind: _usual(getattr(kinds, kind)) for kind in ARGUMENTS}
+
+    def layers(self, layers: list[Any]) -> list[dict[str, Any]]:
+        return [self.layer(layer) for layer in layers]
+
+    def layer(self, layer: Any) -> dict[str, Any]:
+        self.met += 1
+        require(self.met <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
+        require(type(layer) is dict, f"a layer is to be an object, got {shown(layer)}")
+        kind = layer.get("kind")
+        if type(kind) is not str or kind not in ARGUMENTS:
+            raise ArgumentError(
+                f"unknown layer {shown(kind)}{meant(kind, ARGUMENTS) or '; known are ' + ', '.join(ARGUMENTS)}"
+            )
+        for name in layer:
+            if name != "kind":
+                require_known(f"argument of {kind}", name, ARGUMENTS[kind])
+        complete: dict[str, Any] = {"kind": kind}
+        for name, types in ARGUMENTS[kind].items():
+            require(name in layer or name in self.usual[kind], f"{name} of {kind} is missing")
+            if name in layer:
+                _check_argument(kind, name, layer[name], types)
+            complete[name] = layer[name] if name in layer else self.usual[kind][name]
+        if "layers" in ARGUMENTS[kind]:
+            complete["layers"] = self.layers(layer["layers"])
+        return complete
 
 
-def _complete(layer: Any, met: list[Any]) -> dict[str, Any]:
-    met.append(layer)
-    require(len(met) <= MOST_LAYERS, f"more than {MOST_LAYERS} layers")
-    require(type(layer) is dict, f"a layer is to be an object, got {shown(layer)}")
-    kind = layer.get("kind")
-    require_known("layer", kind, ARGUMENTS)
-    usual = _usual(getattr(kinds, kind))
-    for name in layer:
-        if name != "kind":
-            require_known(f"argument of {kind}", name, ARGUMENTS[kind])
-    complete = {"kind": kind}
-    for name, types in ARGUMENTS[kind].items():
-        require(name in layer or name in usual, f"{name} of {kind} is missing")
-        value = complete[name] = layer.get(name, usual.get(name))
-        pair = type(value) is not list or name == "layers" or (len(value) == 2 and {*map(type, value)} == {int})
-        fine = name not in layer or (type(value) in types and pair)
-        require(fine, f"{name} of {kind} cannot be {shown(value)}")
-    if "layers" in ARGUMENTS[kind]:
-        complete["layers"] = _completed(layer["layers"], met)
-    return complete
+def _check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -> None:
+    fine = type(value) in types
+    if type(value) is list and name != "layers":
+        fine = fine and len(value) == 2 and {*map(type, value)} == {int}
+    require(fine, f"{name} of {kind} cannot be {shown(value)}")
 
 
 def _usual(kind: type[Layer]) -> dict[str, Any]:
     """The arguments of a layer that can be left out, and what they are then."""
-    return {
-        name: each.default for name, each in signature(kind).parameters.items() if each.default is not Parameter.empty
-    }
+    given = signature(kind).parameters.items()
+    return {name: each.default for name, each in given if each.default is not Parameter.empty}
 
 
 def _scaling(what: str, plain: dict[str, Any]) -> Scaling:

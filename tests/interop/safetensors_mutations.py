@@ -222,3 +222,28 @@ def mutated(seed: int) -> bytes:
         ends = [end for _, info in header for end in ends_of(info)]
         whole = bytearray(file_of(text, bytes(min(max(ends, default=0), 1000))))
     return bytes(whole)
+
+
+def from_plain(value: Any) -> Any:
+    """Plain data with objects whose names may stand twice."""
+    if type(value) is dict:
+        return Object([(name, from_plain(part)) for name, part in value.items()])
+    return [from_plain(part) for part in value] if type(value) is list else value
+
+
+def mutated_text(text: str, seed: int) -> str:
+    """JSON that somebody has changed in a few places."""
+    rng = Random(seed)
+    value = Object([("", from_plain(json.loads(text)))])
+    for _ in range(rng.randrange(1, 4)):
+        change(value[0][1] if value and type(value[0][1]) is Object else value, rng)
+    return json_of(value[0][1] if value else None)
+
+
+def json_of(value: Any) -> str:
+    """The JSON of what ``change`` has left, as it is written usually."""
+    if type(value) is Object:
+        return "{" + ",".join(f"{json.dumps(name)}:{json_of(part)}" for name, part in value) + "}"
+    if type(value) is list:
+        return "[" + ",".join(map(json_of, value)) + "]"
+    return value[1:] if type(value) is str and value[:1] == "!" else json.dumps(value)
