@@ -16,6 +16,7 @@ COMMANDS = {
     "train": "trains a network on a CSV file, or on the digits that come along",
     "predict": "writes a saved model's prediction for each row of a CSV file",
     "info": "says what a saved model or a checkpoint holds",
+    "export": "writes a saved model as a file of another kind: a Python file that needs nothing, JSON",
     "datasets": "downloads MNIST",
     "play": "opens pages to draw on, and to watch a network learn",
 }
@@ -36,6 +37,8 @@ def _find(command: str) -> Command:
         from .predict import main as found
     elif command == "info":
         from .info import main as found
+    elif command == "export":
+        from .export import main as found
     elif command == "play":
         from .play.__main__ import main as found
     else:

@@ -1,0 +1,81 @@
+"""Writes a saved model as a file of another kind: ``python -m scratchnn.export model.pkl --to model.py``.
+
+The ending of the file's name says which kind. The work is done by the writers of ``interop/``, of which only the one
+that is asked for is loaded; this door reads arguments and prints.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import cli
+from .errors import ArgumentError
+
+# What each ending stands for, and what to do with such a {file}, whose name without the ending is {module}.
+KINDS = {
+    ".py": (
+        "a Python file that needs nothing else",
+        "from {module} import predict, or python {file} < rows.csv > predictions.csv",
+    ),
+    ".json": (
+        "all numbers of the model as JSON, to be read by people and programs",
+        "its first lines say how to read it",
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 0, or 2 for bad input."""
+    return cli.run(_export, arguments)
+
+
+def _export(arguments: Sequence[str] | None) -> int:
+    width = max(map(len, KINDS)) + 2
+    kinds = [f"  {ending:<{width}}{what}" for ending, (what, _) in KINDS.items()]
+    parser = cli.Parser(
+        prog=cli.spelled("export"),
+        description="\n".join(["Write a saved model as a file of another kind, by the ending of its name:", *kinds]),
+        formatter_class=cli.AsItStands,
+    )
+    parser.add_argument("model", metavar="MODEL", help="a file that training saved, such as model.pkl")
+    parser.add_argument("--to", metavar="FILE", required=True, help="the file to write")
+    parser.add_version()
+    options = parser.parse_args(arguments)
+    ending = os.path.splitext(options.to)[1].lower()
+    if ending not in KINDS:
+        came = f"the ending {ending!r}" if ending else "a name without an ending"
+        raise ArgumentError(f"--to {options.to}: {came} says no kind of file that is known: {', '.join(KINDS)}")
+    from .model import Model
+    from .saving.atomic import check_writable
+
+    cli.spare_inputs(options.to, options.model)
+    check_writable(options.to)
+    model = Model.load(options.model, engine="linalg", max_work=1 << 100)  # nothing is predicted here
+    _writer(ending)(model, options.to)
+    what, advice = KINDS[ending]
+    module = os.path.splitext(os.path.basename(options.to))[0]
+    cli.say(f"{options.to}: {what}, {os.path.getsize(options.to):,} bytes")
+    cli.say("use it: " + advice.format(file=shlex.quote(options.to), module=module))
+    return 0
+
+
+def _writer(ending: str) -> Callable[[Any, str], None]:
+    """What writes a model to a file with this ending."""
+    if ending == ".py":
+        from .interop.python_source import export_model as export
+    else:
+        from .interop.json_text import export_model as export
+
+    def write(model: Any, path: str) -> None:
+        from .saving.atomic import write_atomically
+
+        write_atomically(path, export(model))
+
+    return write
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
