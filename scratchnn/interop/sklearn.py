@@ -11,7 +11,9 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from .. import defaults
+from ..checks import shown
 from ..engines.finding import DEFAULT_ENGINE
+from ..errors import DataError
 from ..model import Model
 from .sklearn_models import from_sklearn, to_sklearn
 
@@ -116,10 +118,10 @@ class _ScratchEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
             return X, y, None
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if (weights < 0.0).any():
-            raise ValueError("Negative values in data passed to `sample_weight`")
+            raise DataError("Negative values in data passed to `sample_weight`")
         counting = weights > 0.0
         if not counting.any():
-            raise ValueError("Sample weights must contain at least one non-zero number: nothing would be learned")
+            raise DataError("Sample weights must contain at least one non-zero number: nothing would be learned")
         return (X, y, weights) if counting.all() else (X[counting], y[counting], weights[counting])
 
     def _held_out(self, validation_data: Any) -> Any:
@@ -269,13 +271,13 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
         if classes is not None:
             told = np.unique(classes)
             if going_on and not np.array_equal(told, known):
-                raise ValueError(f"classes are {known} since the first rows, got {told}")
+                raise DataError(f"classes are {shown(known.tolist())} since the first rows, got {shown(told.tolist())}")
             known = told
         odd: Any = () if several else np.setdiff1d(y, known)
         if len(odd):
-            raise ValueError(f"y has classes that were not there at first: {odd} are not in {known}")
+            raise DataError(f"y has classes that were not there at first: {shown(odd.tolist())}")
         if not several and len(known) < 2:
-            raise ValueError(f"y has one class, {known[0]!r}: at least two classes are needed to learn from")
+            raise DataError(f"y has one class, {known.tolist()[0]!r}: at least two classes are needed to learn from")
         return known
 
     def predict(self, X: Any) -> Any:
