@@ -101,6 +101,8 @@ def parse_header(header: bytes) -> Header:
 class _Pairs(list):  # type: ignore[type-arg]
     """An object's names and values: they are told from a list's items, and the same name may stand there twice."""
 
+    __slots__ = ()
+
 
 def _whole(digits: str) -> Any:
     """The number that these digits say, if it can be a size or a place."""

@@ -8,7 +8,9 @@ weight of the third layer is "2.weight", and of the first one inside a ``Sequent
         def forward(self, x):
             return x + super().forward(x)
 
-and that of ``Embedding`` is ``torch.nn.Embedding`` with its output flattened to one row a sample.
+and that of ``Embedding`` is ``torch.nn.Embedding`` with its output flattened to one row a sample. With a ``Flatten``
+behind an ``Embedding``, and wherever images become rows, a plain ``torch.nn.Sequential`` does: here ``Flatten`` changes
+nothing there, but it has a place of its own, as it has in PyTorch.
 
 =========  =====================  ==================================  ===========================================
 layer      ours                   there                               in its shape

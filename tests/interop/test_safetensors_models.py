@@ -292,6 +292,27 @@ def test_what_pytorch_saves_is_the_same_network_here(name: str, tmp_path: Path) 
     assert not state
 
 
+def test_the_usual_modules_one_after_the_other_are_a_twin(tmp_path: Path) -> None:
+    """What people write, in float32 as it is by default, with nothing of ours about it."""
+    torch, package = pytorch()
+    nn, path = torch.nn, tmp_path / "model.safetensors"
+    layers = [Embedding(9, 3), Flatten(), Linear(12, 5), LayerNorm(5), Tanh(), Linear(5, 2)]
+    model = Model.from_layers(layers, input_shape=4, engine="linalg")
+    X = [[k * j % 9 for j in range(4)] for k in range(12)]
+    model.fit(X, [k % 2 for k in range(12)], epochs=2)
+    module = nn.Sequential(
+        nn.Embedding(9, 3), nn.Flatten(), nn.Linear(12, 5), nn.LayerNorm(5), nn.Tanh(), nn.Linear(5, 2)
+    )
+    save_model(model, path)
+    module.load_state_dict(package.load_file(path))
+    with torch.no_grad():
+        for ours, their in zip(model.predict_proba(X), torch.softmax(module(torch.tensor(X)), 1).tolist()):
+            assert ours == pytest.approx(their, abs=1e-6)
+    package.save_file(module.state_dict(), path)
+    again = load_model(path, [layer.copy() for layer in layers], input_shape=4, engine="linalg")
+    assert again.predict(X) == model.predict(X)
+
+
 def test_a_twin_that_learned_on_gives_its_weights_back(tmp_path: Path) -> None:
     """As one works: train here, go on in PyTorch in its usual float32, and use the result here."""
     torch, package = pytorch()
