@@ -14,11 +14,16 @@ from typing import Any
 from . import cli
 from .errors import ArgumentError
 
-# What each ending stands for, and what to do with such a {file}, whose name without the ending is {module}.
+# What each ending stands for, and what to do with such a file: its name is {file}, {quoted} for a shell, {module} as
+# that of a module.
 KINDS = {
     ".py": (
         "a Python file that needs nothing else",
-        "from {module} import predict, or python {file} < rows.csv > predictions.csv",
+        "from {module} import predict, or python {quoted} < rows.csv > predictions.csv",
+    ),
+    ".safetensors": (
+        "weights by PyTorch's names, and all else beside them",
+        "torch_network.load_state_dict(safetensors.torch.load_file({file!r}))",
     ),
     ".json": (
         "all numbers of the model as JSON, to be read by people and programs",
@@ -54,16 +59,21 @@ def _export(arguments: Sequence[str] | None) -> int:
     cli.spare_inputs(options.to, options.model)
     check_writable(options.to)
     model = Model.load(options.model, engine="linalg", max_work=1 << 100)  # nothing is predicted here
+    model.schema.require_learned()
     _writer(ending)(model, options.to)
     what, advice = KINDS[ending]
     module = os.path.splitext(os.path.basename(options.to))[0]
     cli.say(f"{options.to}: {what}, {os.path.getsize(options.to):,} bytes")
-    cli.say("use it: " + advice.format(file=shlex.quote(options.to), module=module))
+    cli.say("use it: " + advice.format(file=options.to, quoted=shlex.quote(options.to), module=module))
     return 0
 
 
 def _writer(ending: str) -> Callable[[Any, str], None]:
     """What writes a model to a file with this ending."""
+    if ending == ".safetensors":
+        from .interop.safetensors import save_model
+
+        return save_model
     if ending == ".py":
         from .interop.python_source import export_model as export
     else:

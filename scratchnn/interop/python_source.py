@@ -24,6 +24,9 @@ LANE_BITS = 62  # of a lane's 64: one is the sign, and one is left over
 INPUT_BITS = 28  # at most: CPython multiplies by an int of up to 30 bits in one pass
 ROUNDING = 2.0**-17  # what rounding its weights may move the outputs of a layer by, about, for inputs of 1
 
+FEW = 16  # a layer with less than this part of all weights has all their digits: it costs next to nothing
+WEIGHTED = ("linear", "convolution", "embedding")
+
 # --- what may stand in a file: Python 3.6 and later, each part as short as it can be and still be read ----------------
 
 CHECKED = '''
@@ -77,7 +80,7 @@ def scale_of(x, bits):
     """What x is multiplied by to become whole numbers of so many bits."""
     top = max(max(map(abs, x)), 1e-200)
     if not top < 1e300:
-        raise ValueError("the numbers of this row grow too large to compute with")
+        raise ValueError("the numbers of this row grow too large")
     return 2.0 ** bits / top
 '''
 
@@ -256,7 +259,8 @@ MODULES = ["binascii", "functools", "math", "operator", "struct", "sys"]
 DOCUMENTATION = '''
 """A trained neural network that {what}, for wherever there is Python 3.6 or later and nothing else.
 
-A row is {row}. In a program, with this file beside it as model.py:
+A row is {row}.
+In a program, with this file beside it as model.py:
 
     from model import {names}
 
@@ -326,7 +330,7 @@ def rows_of(lines):
     """The rows of CSV; with a header line that names all FEATURES, these columns of it."""
     columns, width = range(WIDTH), WIDTH
     for number, fields in enumerate(filter(None, lines)):
-        if number == 0 and not any(map(is_number, fields)):
+        if number == 0 and (fields == FEATURES or not any(map(is_number, fields))):
             if FEATURES and not set(FEATURES) <= set(fields):
                 raise ValueError("the header line does not name all of FEATURES")
             if FEATURES:
@@ -481,28 +485,34 @@ def _steps(known: Description) -> tuple[str, list[str]]:
     if known.factor != 1.0:
         lines.append(f"    x = [v * {known.factor!r} for v in x]")
     numbers = iter(range(1, 1 + sum(1 for _ in every_step(known.steps))))
+    few = sum(map(_weight_count, every_step(known.steps))) // FEW
     for step in known.steps:
-        lines += _step(step, numbers, data)
+        lines += _step(step, numbers, data, few)
     if known.target_scale is not None and known.target_shift is not None:
         lines.append("    x = [v * unit + level for v, unit, level in zip(x, TARGET_UNITS, TARGET_LEVELS)]")
         data += [_assigned("TARGET_UNITS", known.target_scale), _assigned("TARGET_LEVELS", known.target_shift)]
     lines += [
         "    if not all(map(math.isfinite, x)):",
-        '        raise ValueError("the numbers of this row grow too large to compute with")',
+        '        raise ValueError("the numbers of this row grow too large")',
         "    return x",
     ]
     return "\n".join(lines), data
 
 
-def _step(step: Step, numbers: Iterable[int], data: list[str]) -> list[str]:
-    """The lines of a step; what it is made with is appended to ``data``."""
+def _weight_count(step: Step) -> int:
+    rows = step.settings.get("weight", [])
+    return len(rows) * len(rows[0]) if step.kind in WEIGHTED else 0
+
+
+def _step(step: Step, numbers: Iterable[int], data: list[str], few: int) -> list[str]:
+    """The lines of a step; what it is made with is appended to ``data``. So ``few`` weights have all their digits."""
     number = next(iter(numbers))
     kind, settings = step.kind, step.settings
     if kind == "residual":
-        inner = [line for part in settings["steps"] for line in _step(part, numbers, data)]
+        inner = [line for part in settings["steps"] for line in _step(part, numbers, data, few)]
         return [f"    before_{number} = x", *inner, f"    x = added(x, before_{number})"]
-    if kind in ("linear", "convolution", "embedding"):
-        data.append(_weights(f"LAYER_{number}", step))
+    if kind in WEIGHTED:
+        data.append(_weights(f"LAYER_{number}", step, few))
         return [f"    x = LAYER_{number}(x)"]
     if kind in ("max_pool", "average_pool"):
         joined, border = ("larger", "-math.inf") if kind == "max_pool" else ("added", "0.0")
@@ -522,10 +532,10 @@ def _window(settings: dict[str, Any]) -> list[tuple[int, int]]:
     return [tuple(settings[name]) for name in ("kernel", "stride", "padding")]
 
 
-def _weights(name: str, step: Step) -> str:
+def _weights(name: str, step: Step, few: int) -> str:
     """The assignment of a layer with weights."""
     rows = step.settings["weight"]
-    digits = _digits(rows) if step.kind == "linear" else 6
+    digits = _digits(rows) if step.kind == "linear" and _weight_count(step) > few else 6
     whole, unit = _rounded(rows, digits)
     text = _base64(whole, digits)
     if step.kind == "embedding":
