@@ -14,7 +14,7 @@ from struct import error as struct_error
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..checks import MESSAGE, in_order, require_known, shortened, shown, shown_path
+from ..checks import MESSAGE, in_order, require_known, require_size, shortened, shown, shown_path
 from ..engines.finding import DEFAULT_ENGINE, find_engine
 from ..errors import ArgumentError, ModelFileError
 from ..layers import ARGUMENTS
@@ -23,6 +23,7 @@ from ..layers.base import Sequential
 from ..model import Model
 from ..saving import model_format, records
 from ..saving.atomic import write_atomically
+from .making import fitted_model
 from .safetensors_header import BITS, LENGTH_BYTES, METADATA, MOST_HEADER_BYTES, Header, header_bytes, parse_header
 
 if TYPE_CHECKING:
@@ -280,15 +281,15 @@ def load_model(
 ) -> Model:
     """The model that ``save_model`` wrote, or one of ``layers`` with the weights of any other safetensors file.
 
-    A file of ``save_model`` says all itself; only ``engine`` and ``max_work`` (as in ``Model.load``) are asked for.
-    One that PyTorch has written holds weights and nothing else: ``layers`` are then the network, as a list of layers
-    such as ``[Linear(64, 30), ReLU(), Linear(30, 10)]``, or the path of a JSON file with a description of them (see
-    ``layer_list``). Weights are found by the names that ``torch.nn.Sequential`` gives them, or by ``names``: what the
-    file calls each layer with weights, in their order, such as ``["conv1", "fc1", "fc2"]``. The shape of
-    ``LayerNorm``'s may be that of the image or flat; ``missing_bias_is_zero`` takes ``Linear`` and ``Conv2D`` that were
-    made with ``bias=False``. ``loss`` ("cross_entropy" if not given), ``task`` and ``input_shape`` are as in
-    ``Model.from_layers``, the others as in ``making.fitted_model``: without ``scaling`` rows go into the network as
-    they are, and classes are numbered from 0 on.
+    A file of ``save_model`` says all itself; only ``engine`` and ``max_work`` (as in ``Model.load``) are asked for. One
+    that PyTorch has written holds weights and nothing else: ``layers`` are then the network, as a list of layers such
+    as ``[Linear(64, 30), ReLU(), Linear(30, 10)]``, or the path of a JSON file with a description of them (see
+    ``layer_list``; ``max_work`` holds for it, too). Weights are found by the names that ``torch.nn.Sequential`` gives
+    them, or by ``names``: what the file calls each layer with weights, in their order, such as ``["conv1", "fc1"]``.
+    The shape of ``LayerNorm``'s may be that of the image or flat; ``missing_bias_is_zero`` takes ``Linear`` and
+    ``Conv2D`` that were made with ``bias=False``. ``loss`` ("cross_entropy" if not given), ``task`` and ``input_shape``
+    are as in ``Model.from_layers``, the others as in ``making.fitted_model``: without ``scaling`` rows go into the
+    network as they are, and classes are numbered from 0 on.
 
     Raises ``ModelFileError`` for a file that is damaged or has other tensors than the layers need, ``ArgumentError``
     for arguments that do not fit each other.
@@ -296,6 +297,9 @@ def load_model(
     given = {name: value for name, value in locals().items() if name in _DESCRIBING}
     said = [name for name, value in given.items() if _is_said(value)]
     find_engine(engine)
+    if max_work is not None:
+        max_work = require_size("max_work", max_work)
+    own = layers is not None and not isinstance(layers, (str, os.PathLike))
     if isinstance(layers, (str, os.PathLike)):
         from .layer_list import read_description
 
@@ -304,7 +308,11 @@ def load_model(
         given.update({name: value for name, value in told.items() if name not in said})
     tensors, metadata = load_file(path)
     if layers is not None:
-        return _of_layers(path, tensors, layers, given, engine, seed)
+        # What somebody has written into a file costs no more than what a model file may cost.
+        network, weights = _network_of(path, tensors, layers, given)
+        if not own:
+            _check_work(path, network, weights, given["input_shape"], max_work)
+        return fitted_model(network.layers, engine=engine, seed=seed, **given)
     if KEY not in metadata:
         raise ModelFileError(
             f"{shown_path(path)}: weights without a description of the layers, so not written by scratchnn: hand over "
@@ -348,16 +356,11 @@ def _of_description(tensors: Mapping[str, Tensor], text: str, engine: Any, max_w
     return Model._from_description(description, engine, max_work, {})
 
 
-def _of_layers(
-    path: str | os.PathLike[str],
-    tensors: Mapping[str, Tensor],
-    layers: Any,
-    given: dict[str, Any],
-    engine: Any,
-    seed: int | None,
-) -> Model:
-    """A model of these layers, with weights from the file."""
-    from .making import fitted_model
+def _network_of(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], layers: Any, given: dict[str, Any]
+) -> tuple[Sequential, list[dict[str, Any]]]:
+    """(a network of these layers with the weights of the file, these weights); ``given`` becomes what is left to say
+    of the model."""
     from .torch_names import packed_weights, places
 
     listed = in_order(layers)
@@ -366,7 +369,7 @@ def _of_layers(
     network = Sequential(listed)
     if any(layer.in_model for layer in network.walk()):
         raise ArgumentError("these layers belong to a model, which would be changed: hand over new ones")
-    shape = find_input_shape(network, given.pop("input_shape"))
+    shape = find_input_shape(network, given["input_shape"])
     model_format.check_sizes(network, shape)
     found = places(network, shape, given.pop("names"))
     try:
@@ -376,5 +379,14 @@ def _of_layers(
     for place, packed in zip(found, weights):
         value = place.layer.ops.from_doubles(packed["doubles"], place.matrix)
         getattr(place.layer, place.parameter).value = value
-    given["loss"] = "cross_entropy" if given["loss"] is None else given["loss"]
-    return fitted_model(listed, input_shape=shape, engine=engine, seed=seed, **given)
+    given.update(input_shape=shape, loss="cross_entropy" if given["loss"] is None else given["loss"])
+    return network, weights
+
+
+def _check_work(
+    path: str | os.PathLike[str], network: Sequential, weights: list[Any], shape: Sequence[int], max_work: int | None
+) -> None:
+    try:
+        model_format.check_work(network, {"input_shape": shape, "weights": weights}, max_work)
+    except ValueError as error:
+        raise ModelFileError(f"{shown_path(path)}: {error}") from None

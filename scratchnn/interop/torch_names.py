@@ -79,6 +79,8 @@ def places(network: Sequential, shape: Shape, names: Sequence[str] | None = None
     weights, one after the other, where they are not called by their positions."""
     with_weights = [leaf for leaf in leaves(network, shape) if leaf[1].parameter_shapes()]
     if names is not None:
+        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+            raise ArgumentError(f"names must be a list of texts, got {shown(names)}")
         if len(names) != len(with_weights):
             raise ArgumentError(f"names must be those of {len(with_weights)} layers with weights, got {len(names)}")
         with_weights = [(name, layer, sample) for name, (_, layer, sample) in zip(names, with_weights)]

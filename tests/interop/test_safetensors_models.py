@@ -375,6 +375,8 @@ def test_modules_with_names_of_their_own_are_told_one_by_one(tmp_path: Path) -> 
     model = load_model(path, small_layers(), names=["fc1", "head.out"], loss="mse", engine="linalg")
     assert model.weights == load_model(written(tmp_path, small()), small_layers(), engine="linalg").weights
     assert model.task == "regression"
+    with pytest.raises(ArgumentError, match="names must be a list of texts"):
+        load_model(path, small_layers(), names="ab")
     with pytest.raises(ArgumentError, match="names must be those of 2 layers with weights, got 1"):
         load_model(path, small_layers(), names=["fc1"])
 
@@ -551,6 +553,13 @@ def test_work_is_bounded_as_in_any_model_file(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"a row would take about [\d,]+ multiply-adds"):
         load_model(path)
     load_model(path, max_work=1 << 60)
+    plain = {"layers": [{"kind": "MaxPool2D", "kernel": 99, "stride": 1, "padding": 49}] * 40 + [{"kind": "Flatten"}]}
+    described = described_in(tmp_path, {**plain, "input_shape": [1, 300, 300], "loss": "mse"})
+    with pytest.raises(ModelFileError, match=r"changed\.safetensors: a row would take about [\d,]+ multiply-adds"):
+        load_model(path, described)
+    load_model(path, described, max_work=1 << 60)
+    with pytest.raises(ArgumentError, match="max_work must be a whole number of at least 1"):
+        load_model(path, described, max_work=0)
 
 
 # --- descriptions of layers in JSON --------------------------------------------------------------------------------
