@@ -74,6 +74,7 @@ def apart(said: Any, probabilities: Rows) -> float:
 
 
 @needs_node
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dense", "convolution"])
 def test_all_digits_get_the_same_labels_and_probabilities(kind: str, tmp_path: Path) -> None:
     model, exact, rows = digits(kind)

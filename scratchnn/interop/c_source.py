@@ -1,0 +1,450 @@
+"""A fitted model as one C99 file for chips without a floating-point unit: whole numbers alone, no allocation.
+
+Weights become 32-bit whole numbers, and all arithmetic is on 32-bit numbers with 64-bit sums (see ``c_runtime``).
+Nothing overflows for any input, as what is chosen here guarantees: of each output of a layer the sizes of the weights,
+which are all times the same power of two, add up to less than 2^31. Probabilities differ from those of
+the model by about 1e-7, values of a regression by as much of their spread.
+
+Rows come in as whole numbers: pixels as bytes, all others as 32-bit fixed-point numbers. With how many binary places is
+decided here from the spread of each feature in training, or by whoever exports; the file says so.
+
+Names of classes come from strangers: they are written as string literals with octal escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..checks import require_size, shown
+from ..errors import ArgumentError
+from .c_network import Program, block_name, exponent_of, mantissa, times
+from .c_runtime import END, needed, normal_tables
+from .description import describe
+from .remarks import comment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model import Model
+    from .description import Description
+
+_COMMON_PLACES = 18  # with as many binary places of the narrowest feature's spread, all get the same number of them
+_SPREADS = 8  # log2 of how many deviations from its mean a feature may be
+_UNSCALED_PLACES = 20  # of features whose spread is not known
+_LONGEST_STRING = 4000  # characters: C99 promises 4095 of a literal
+
+
+def _binary_places(known: Description, given: int | None) -> list[int]:
+    """How many binary places each feature comes with; of pixels and of what names a row of a table, none."""
+    width = known.width
+    if known.factor != 1.0 or "embedding" in known.kinds:
+        if given is not None:
+            raise ArgumentError("fraction_bits are for features that are no pixels and no indices: those are whole")
+        return [0] * width
+    if known.shift is None or known.divisor is None:
+        return [_UNSCALED_PLACES if given is None else require_size("fraction_bits", given, 0, 30)] * width
+    sizes = [max(exponent_of(m), exponent_of(d)) for m, d in zip(known.shift, known.divisor)]
+    if given is not None:
+        places = require_size("fraction_bits", given, 0, 30)
+        worst = max(range(width), key=sizes.__getitem__)
+        if sizes[worst] + places > 31:
+            raise ArgumentError(
+                f"fraction_bits={places} leaves no room in 32 bits for feature {worst}, which has a mean of "
+                f"{known.shift[worst]:g} and a deviation of {known.divisor[worst]:g}: at most {31 - sizes[worst]}"
+            )
+        return [places] * width
+    each = [31 - max(exponent_of(m), exponent_of(d) + _SPREADS) for m, d in zip(known.shift, known.divisor)]
+    common = min(each)
+    wide_enough = all(exponent_of(d) + common >= _COMMON_PLACES for d in known.divisor)
+    return [common] * width if wide_enough and 0 <= common <= 62 else each
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+_CLASSES = """\
+int NAME_predict_in(NAME_workspace *work, const NAME_input *features)
+{
+    if (run(work, features) != 0) return -1;
+    return (int)largest(BLOCK, COUNT);
+}
+
+int NAME_predict_proba_in(NAME_workspace *work, const NAME_input *features, int32_t *probabilities)
+{
+    int32_t i;
+    int best;
+
+    if (run(work, features) != 0) return -1;
+    best = (int)largest(BLOCK, COUNT);
+BEFORE    for (i = 0; i < COUNT; i++) probabilities[i] = EACH;
+    return best;
+}"""
+
+_TWO_CLASSES = """\
+int NAME_predict_in(NAME_workspace *work, const NAME_input *features)
+{
+    int32_t probabilities[2];
+
+    return NAME_predict_proba_in(work, features, probabilities);
+}
+
+int NAME_predict_proba_in(NAME_workspace *work, const NAME_input *features, int32_t *probabilities)
+{
+    const int32_t i = 0;
+
+    if (run(work, features) != 0) return -1;
+    probabilities[1] = EACH;
+    probabilities[0] = (int32_t)(LARGEST - probabilities[1]);
+    return probabilities[1] >= LARGEST / 2;
+}"""
+
+_LABELS = """\
+int NAME_predict_in(NAME_workspace *work, const NAME_input *features, uint8_t *labels)
+{
+    int32_t i;
+
+    if (run(work, features) != 0) return -1;
+    for (i = 0; i < COUNT; i++) labels[i] = EACH >= LARGEST / 2;
+    return 0;
+}
+
+int NAME_predict_proba_in(NAME_workspace *work, const NAME_input *features, int32_t *probabilities)
+{
+    int32_t i;
+
+    if (run(work, features) != 0) return -1;
+    for (i = 0; i < COUNT; i++) probabilities[i] = EACH;
+    return 0;
+}"""
+
+_VALUES = """\
+int NAME_predict_in(NAME_workspace *work, const NAME_input *features, int64_t *values)
+{
+    int32_t i;
+
+    if (run(work, features) != 0) return -1;
+    for (i = 0; i < COUNT; i++) values[i] = EACH;
+    return 0;
+}"""
+
+_CLASS_NAME = """\
+const char *NAME_class_name(int index)
+{
+    return index < 0 || index >= COUNT ? 0 : class_names[index];
+}"""
+
+# What is declared, with what it does.
+_PREDICT = {
+    "classification": (
+        "The number of a class, counted from 0; -1 for features that mean nothing.",
+        "int NAME_predict(const NAME_input *features);",
+    ),
+    "multilabel": (
+        "1 for each label that is more probable than not, 0 for others. Returns 0; -1 for features that mean nothing.",
+        "int NAME_predict(const NAME_input *features, uint8_t *labels);",
+    ),
+    "regression": (
+        "The values, each times 2^PLACES. Returns 0; -1 for features that mean nothing.",
+        "int NAME_predict(const NAME_input *features, int64_t *values);",
+    ),
+}
+_PREDICT_PROBA = (
+    "The same, and the probability of each, times 2^30.",
+    "int NAME_predict_proba(const NAME_input *features, int32_t *probabilities);",
+)
+_NAMES = (
+    "The name of a class in UTF-8; a null pointer for a number that no class has.",
+    "const char *NAME_class_name(int index);",
+)
+
+_MAIN = """\
+#ifdef SCRATCHNN_MAIN
+/* To try the file on a PC, which has floating-point numbers: rows of numbers from standard input, an answer each. */
+#include <stdio.h>
+
+static NAME_input as_input(double number, int bits)
+{
+    const double least = LEAST, most = MOST;
+
+    for (; bits > 0; bits--) number *= 2;
+    for (; bits < 0; bits++) number /= 2;
+    number += number < 0 ? -0.5 : 0.5;
+    return (NAME_input)(number > least ? (number < most ? number : most) : least);
+}
+
+int main(void)
+{
+    static NAME_input features[UPPER_INPUTS];
+    static ANSWER;
+    double number;
+    int32_t i = 0, k;
+    int got;
+
+    while ((got = scanf("%lf%*[,; \\t\\r\\n]", &number)) == 1) {
+        features[i] = as_input(number, PLACES);
+        if (++i < UPPER_INPUTS) continue;
+        i = 0;
+ASK
+    }
+    if (got == EOF && i == 0) return 0;
+    fprintf(stderr, "rows of %ld numbers are needed\\n", (long)UPPER_INPUTS);
+    return 2;
+}
+#endif"""
+
+_ASK = {
+    "classification": """\
+        got = NAME_predict_proba(features, answer);
+        printf("%s", got < 0 ? "none" : NAME_class_name(got));
+        for (k = 0; k < UPPER_OUTPUTS; k++) printf(",%.9f", answer[k] / 1073741824.0);
+        printf("\\n");""",
+    "multilabel": """\
+        NAME_predict_proba(features, answer);
+        for (k = 0; k < UPPER_OUTPUTS; k++) printf("%s%.9f", k ? "," : "", answer[k] / 1073741824.0);
+        printf("\\n");""",
+    "regression": """\
+        NAME_predict(features, answer);
+        for (k = 0; k < UPPER_OUTPUTS; k++) {
+            number = (double)answer[k];
+            for (got = VALUE_PLACES; got > 0; got--) number /= 2;
+            for (; got < 0; got++) number *= 2;
+            printf("%s%.9g", k ? "," : "", number);
+        }
+        printf("\\n");""",
+}
+
+
+class _Places:
+    """How many binary places features or values have, as the program says it: one number, or a table of them.
+
+    ``text`` is an expression of C for those of number i.
+    """
+
+    def __init__(self, program: Program, bits: Sequence[int], what: str) -> None:
+        self.define = self.declaration = ""
+        if len(set(bits)) > 1:
+            table = program.table(f"{program.name}_{what}_bits", bits, "int16_t", visible=True)
+            self.declaration = f"extern const int16_t {table}[{len(bits)}];"
+            self.text = f"{table}[i]"
+        else:
+            self.text = f"{program.name}_{what}_bits".upper()
+            self.define = f"#define {self.text} ({bits[0]})"
+
+
+def _value_places(known: Description) -> list[int]:
+    """How many binary places each value of a regression has: 2^-24 of its spread, with room for 2^26 spreads."""
+    scales = known.target_scale or [1.0] * known.output_size
+    shifts = known.target_shift or [0.0] * known.output_size
+    each = [min(24 - exponent_of(s), 60 - exponent_of(m)) for s, m in zip(scales, shifts)]
+    finest = max(each)
+    fits = all(finest <= min(36 - exponent_of(s), 60 - exponent_of(m)) for s, m in zip(scales, shifts))
+    return [finest] * len(each) if fits else each
+
+
+def _each(program: Program, places: Sequence[int]) -> str:
+    """One output as it is answered, as C says it."""
+    known, number = program.known, f"{block_name(program.slot)}[i]"
+    if known.output == "softmax":
+        program.use("softmax")
+        return number
+    if known.output == "exp":
+        return f"{program.use('exponential')}({number}, work->exponent)"
+    if known.output == "sigmoid":
+        return f"(int32_t){program.use('logistic')}({number}, work->exponent)"
+    if known.output == "identity":
+        return f"{program.use('fixed')}({number}, work->exponent)"
+    if known.target_scale is None or known.target_shift is None:
+        return f"moved({number}, work->exponent - ({places[0]}))"
+    scales = [mantissa(scale) for scale in known.target_scale]
+    program.table("target_scale", [scale for scale, _ in scales])
+    program.table("target_shift", [times(v, place) for v, place in zip(known.target_shift, places)], "int64_t")
+    moves = [bits - place for (_, bits), place in zip(scales, places)]
+    move = f"({moves[0]})" if len(set(moves)) == 1 else f"{program.table('target_bits', moves, 'int16_t')}[i]"
+    return f"moved((int64_t){number} * target_scale[i], work->exponent + {move}) + target_shift[i]"
+
+
+def string(text: str) -> str:
+    """A text as a literal of C, in UTF-8: never more than that."""
+    return '"' + "".join(map(_character, text.encode("utf-8", "surrogatepass"))) + '"'
+
+
+def _character(byte: int) -> str:
+    if chr(byte) in '"\\?':
+        return "\\" + chr(byte)
+    return chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}"
+
+
+def _class_names(program: Program) -> None:
+    """The table of the classes' names. One that is too long for a literal becomes a table of its characters."""
+    names = []
+    for number, value in enumerate(program.known.classes):
+        data = str(value).encode("utf-8", "surrogatepass")
+        program.bytes += len(data) + 1
+        if len(data) > _LONGEST_STRING:
+            numbers = ", ".join(str(byte if byte < 128 else byte - 256) for byte in [*data, 0])
+            program.tables.append(f"static const char class{number}[] = {{ {numbers} }};")
+            names.append(f"class{number}")
+        else:
+            names.append(string(str(value)))
+    body = "".join(f"    {name},\n" for name in names)
+    program.tables.append(f"static const char *const class_names[{len(names)}] = {{\n{body}}};")
+
+
+def _public(known: Description) -> list[tuple[str, str]]:
+    """(what it does, its declaration) of each function that can be called."""
+    plain = [_PREDICT[known.task], *([] if known.task == "regression" else [_PREDICT_PROBA])]
+    inside = [
+        ("The same in working memory of yours, for programs with several threads.", _inside(line)) for _, line in plain
+    ]
+    return [*plain, *inside, *([_NAMES] if known.classes else [])]
+
+
+def _inside(declaration: str) -> str:
+    return declaration.replace("(const", "_in(NAME_workspace *work, const")
+
+
+def _wrappers(known: Description) -> list[str]:
+    """The functions that work in the memory of the file."""
+    found = []
+    for _, declaration in _public(known):
+        if "_in(" in declaration or "class_name" in declaration:
+            continue
+        call = re.sub(r"const NAME_input \*|uint8_t \*|int32_t \*|int64_t \*|^int |;$", "", declaration)
+        call = call.replace("(", "_in(&memory, ")
+        found.append(f"{declaration[:-1]}\n{{\n    return {call};\n}}")
+    return found
+
+
+def _answers(program: Program, places: Sequence[int]) -> str:
+    known = program.known
+    before, each = "", _each(program, places)
+    if known.output == "softmax":
+        before = f"    softmax({block_name(program.slot)}, work->exponent, {known.output_size});\n"
+    if known.output == "values":
+        text = _VALUES
+    elif known.task == "multilabel":
+        text = _LABELS
+    elif known.output_size == 1:
+        text = _TWO_CLASSES
+    else:
+        program.use("largest")
+        text = _CLASSES
+    text = text.replace("BEFORE", before).replace("EACH", each).replace("BLOCK", block_name(program.slot))
+    return text.replace("COUNT", str(known.output_size))
+
+
+def _main(known: Description, features: _Places, values: _Places | None) -> str:
+    kind = "int64_t" if known.task == "regression" else "int32_t"
+    least, most = ("0.0", "255.0") if known.factor != 1.0 else ("-2147483647.0", "2147483647.0")
+    ask = _ASK[known.task].replace("VALUE_PLACES", values.text.replace("[i]", "[k]") if values else "")
+    text = _MAIN.replace("ASK", ask)
+    text = text.replace("ANSWER", f"{kind} answer[UPPER_OUTPUTS]").replace("PLACES", features.text)
+    return text.replace("LEAST", least).replace("MOST", most)
+
+
+def _header(program: Program, features: _Places, values: _Places | None) -> str:
+    known, name = program.known, program.name
+    calls = {
+        "classification": f"const char *answer = {name}_class_name({name}_predict(features));",
+        "multilabel": f"uint8_t labels[{known.output_size}]; {name}_predict(features, labels);",
+        "regression": f"int64_t values[{known.output_size}]; {name}_predict(features, values);",
+    }
+    shape = " x ".join(map(str, known.input_shape))
+    lines = [
+        "A neural network that scratchnn has trained, in C99, for chips without a floating-point unit.",
+        "",
+        f"Weights: SHA-256 {known.digest}",
+        *([f"It predicts: {known.label_name}"] if known.label_name else []),
+        "",
+        *known.summary.splitlines(),
+        "",
+        "It computes with whole numbers alone, allocates nothing and needs no other file. Tables take",
+        f"{program.bytes} bytes, working memory {program.memory}.",
+        "",
+        f"    {name}_input features[{known.width}] = {{ ... }};",
+        f"    {calls[known.task]}",
+        "",
+        _said_of_features(known, features),
+        *([f"They are an image of {shape}: channel after channel, each row by row."] * (len(known.input_shape) > 1)),
+        *([f"Values are fixed-point numbers as well: value i is times 2^{values.text}."] if values else []),
+        "",
+        "To try it:  cc -std=c99 -O2 -DSCRATCHNN_MAIN model.c && ./a.out < rows.csv",
+    ]
+    if known.feature_names:
+        lines += ["", "The features, in order:", *(f"    {i}: {text}" for i, text in enumerate(known.feature_names))]
+    return comment(lines)
+
+
+def _said_of_features(known: Description, places: _Places) -> str:
+    if known.factor != 1.0:
+        return "Features are pixels, 0 to 255, a byte each."
+    if "embedding" in known.kinds:
+        return f"Features are whole numbers from 0 to {len(known.steps[0].settings['weight']) - 1}."
+    return f"Features are fixed-point numbers: feature i is its value times 2^{places.text}, rounded."
+
+
+def _named(text: str, name: str) -> str:
+    """One of the texts above with the names that were asked for."""
+    return re.sub(r"\b(NAME|UPPER)(?=_)", lambda found: name if found[0] == "NAME" else name.upper(), text)
+
+
+def _declarations(program: Program, features: _Places, values: _Places | None) -> list[str]:
+    """What a program needs that calls the file."""
+    known, name = program.known, program.name
+    defines = [
+        f"#define {name.upper()}_INPUTS {known.width}",
+        f"#define {name.upper()}_OUTPUTS {max(len(known.classes), known.output_size)}",
+        *(places.define for places in (features, values) if places and places.define),
+    ]
+    blocks = "".join(f"    int32_t block{slot}[{size}];\n" for slot, size in enumerate(program.slots.sizes))
+    exponent = "    int exponent; /* of the outputs: each is number / 2^exponent */\n"
+    public = "\n\n".join(f"/* {said} */\n{line}" for said, line in _public(known))
+    return [
+        "\n".join([*defines, "", f"typedef {'uint8_t' if known.factor != 1.0 else 'int32_t'} {name}_input;"]),
+        f"typedef struct {{\n{blocks}{exponent}}} {name}_workspace;",
+        *(places.declaration for places in (features, values) if places and places.declaration),
+        _named(public.replace("PLACES", values.text if values else ""), name),
+    ]
+
+
+def export_model(model: Model, name: str = "scratchnn", fraction_bits: int | None = None) -> bytes:
+    """A fitted model as a C99 file: the same bytes for the same model.
+
+    ``name`` begins the names of what can be called: ``NAME_predict``, ``NAME_predict_proba``, ``NAME_class_name``.
+    ``fraction_bits`` is how many binary places features have that are neither pixels nor indices; by default as many
+    as 32 bits have beside 256 deviations of each feature, and 20 where features are not scaled. Raises
+    ``NotFittedError`` for a model that was not fitted, and ``ArgumentError`` for layers or losses of one's own and for
+    weights that are beyond 2^500 or below 2^-500.
+    """
+    if not isinstance(name, str) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        raise ArgumentError(f"name must be one that C can read, such as digits, got {shown(name)}")
+    known = describe(model)
+    places = _binary_places(known, fraction_bits)
+    program = Program(known, name)
+    if known.classes:
+        _class_names(program)
+    run = program.run(places)
+    value_places = _value_places(known) if known.task == "regression" else []
+    answers = _answers(program, value_places)
+    if "gelu" in program.needed:
+        program.tables.append(f"#define NORMAL_END {END}")
+        for table, numbers in zip(("normal_tails", "normal_slopes"), normal_tables()):
+            program.table(table, numbers)
+    features = _Places(program, places, "fraction")
+    values = _Places(program, value_places, "value") if value_places else None
+    parts = [
+        _header(program, features, values),
+        "#include <stdint.h>",
+        *_declarations(program, features, values),
+        "/* No number of a block is larger. */\n#define LARGEST ((int64_t)1 << 30)",
+        *needed(program.needed & {"window"}),
+        "\n".join(program.tables),
+        *needed(program.needed - {"window"}),
+        run,
+        _named(answers, name),
+        f"static {name}_workspace memory;",
+        *(_named(text, name) for text in _wrappers(known)),
+        *([_named(_CLASS_NAME.replace("COUNT", str(len(known.classes))), name)] if known.classes else []),
+        _named(_main(known, features, values), name),
+    ]
+    return ("\n\n".join(parts) + "\n").encode("ascii")
