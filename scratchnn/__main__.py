@@ -16,7 +16,7 @@ COMMANDS = {
     "train": "trains a network on a CSV file, or on the digits that come along",
     "predict": "writes a saved model's prediction for each row of a CSV file",
     "info": "says what a saved model or a checkpoint holds",
-    "export": "writes a saved model as a file of another kind: a Python file that needs nothing, JSON",
+    "export": "writes a saved model as a file of Python, JavaScript, C or another kind",
     "datasets": "downloads MNIST",
     "play": "opens pages to draw on, and to watch a network learn",
 }

@@ -6,6 +6,7 @@ that is asked for is loaded; this door reads arguments and prints.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Callable, Sequence
@@ -15,11 +16,17 @@ from . import cli
 from .errors import ArgumentError
 
 # What each ending stands for, and what to do with such a file: its name is {file}, {quoted} for a shell, {module} as
-# that of a module.
+# that of a module and {path} as JavaScript has it.
 KINDS = {
     ".py": (
         "a Python file that needs nothing else",
-        "from {module} import predict, or python {quoted} < rows.csv > predictions.csv",
+        "python {quoted} < rows.csv > predictions.csv, or in a program: from {module} import predict",
+    ),
+    ".js": ("a JavaScript module that needs nothing else", "import {{ predict }} from {path}"),
+    ".mjs": ("a JavaScript module, by the name that Node knows one by", "import {{ predict }} from {path}"),
+    ".c": (
+        "a C99 file of whole numbers alone, for chips",
+        "scratchnn_predict(features), or cc -std=c99 -O2 -DSCRATCHNN_MAIN {quoted} && ./a.out < rows.csv",
     ),
     ".safetensors": (
         "weights by PyTorch's names, and all else beside them",
@@ -62,10 +69,20 @@ def _export(arguments: Sequence[str] | None) -> int:
     model.schema.require_learned()
     _writer(ending)(model, options.to)
     what, advice = KINDS[ending]
-    module = os.path.splitext(os.path.basename(options.to))[0]
     cli.say(f"{options.to}: {what}, {os.path.getsize(options.to):,} bytes")
-    cli.say("use it: " + advice.format(file=options.to, quoted=shlex.quote(options.to), module=module))
+    cli.say("use it: " + advice.format_map(_spellings(options.to)))
     return 0
+
+
+def _spellings(path: str) -> dict[str, str]:
+    """The name of a file as it stands in a text, for a shell, as a module's and in JavaScript."""
+    module = os.path.splitext(os.path.basename(path))[0]
+    return {
+        "file": path,
+        "quoted": shlex.quote(path),
+        "module": module if module.isidentifier() else "...",
+        "path": json.dumps(path if os.path.isabs(path) else f"./{path}"),
+    }
 
 
 def _writer(ending: str) -> Callable[[Any, str], None]:
@@ -76,6 +93,10 @@ def _writer(ending: str) -> Callable[[Any, str], None]:
         return save_model
     if ending == ".py":
         from .interop.python_source import export_model as export
+    elif ending in (".js", ".mjs"):
+        from .interop.javascript import export_model as export
+    elif ending == ".c":
+        from .interop.c_source import export_model as export
     else:
         from .interop.json_text import export_model as export
 
