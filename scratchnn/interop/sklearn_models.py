@@ -41,7 +41,8 @@ def from_sklearn(estimator: Any, *, engine: Any = DEFAULT_ENGINE, seed: int | No
     (``StandardScaler``, ``MinMaxScaler`` and ``MaxAbsScaler`` that do not clip, ``RobustScaler``), which become the
     model's ``scaling``, and in a ``TransformedTargetRegressor`` with such a scaler, which becomes ``target_scaling``. A
     ``ScratchClassifier`` or ``ScratchRegressor`` gives its model. Weights, classes and names of features are kept, to
-    the last bit on ``engine="linalg"``; what was set for training (solver, rates, momenta) is not.
+    the last bit on ``engine="linalg"``; what was set for training (solver, rates, momenta) is not. A probability of
+    exactly 0.5 is a yes here and a no there, where one output tells two classes or one label apart.
 
     Raises ``ArgumentError``, naming the step or the class, for what is not fitted or cannot be expressed.
     """
