@@ -15,6 +15,7 @@ from ..checks import shown
 from ..engines.finding import DEFAULT_ENGINE
 from ..errors import DataError
 from ..model import Model
+from ..training.fitting import as_pair
 from .sklearn_models import from_sklearn, to_sklearn
 
 try:
@@ -128,7 +129,7 @@ class _ScratchEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         """A pair (X, y) to measure with after every epoch, as the model reads it."""
         if validation_data is None:
             return None
-        X, y = validation_data
+        X, y = as_pair(validation_data, "validation_data")
         return validate_data(self, X, accept_sparse="csr", reset=False), np.asarray(y).tolist()
 
 
@@ -138,7 +139,8 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
     Parameters are the arguments of ``Model`` (``hidden_size``, ``activation``, ``dropout``, ``init``, ``scaling``,
     ``engine``) and of ``Model.fit`` (the others) by the same names and with the same meaning, and what is not given is
     the same as there. Not among them are ``input_size``, ``output_size``, ``task`` and ``columns``, which are read off
-    the data: a 2-dimensional ``y`` of 0 and 1 makes it multi-label. ``class_weight`` is for single labels. Other are:
+    the data: a 2-dimensional ``y`` of 0 and 1 makes it multi-label. ``class_weight`` is for single labels, and an array
+    of bytes is one of pixels. Added are:
 
     ``random_state``: the model's ``seed``. A number is the seed itself, so that the estimator ends with the weights of
     ``Model(..., seed=random_state)``, and with 0, the default, every fit repeats; a generator draws a seed at each fit,

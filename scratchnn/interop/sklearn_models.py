@@ -55,7 +55,7 @@ def from_sklearn(estimator: Any, *, engine: Any = DEFAULT_ENGINE, seed: int | No
         _layers(network),
         task=task,
         loss=loss,
-        input_shape=int(network.n_features_in_),
+        input_shape=int(network.coefs_[0].shape[0]),
         classes=classes,
         scaling=scaling.learned(),
         target_scaling=of_targets.learned(),
@@ -225,7 +225,8 @@ def to_sklearn(model: Model) -> Any:
     not installed; ``NotFittedError`` for a model that is not fitted.
     """
     if not isinstance(model, Model):
-        raise ArgumentError(f"to_sklearn takes a Model, got {_kind(model)}")
+        inside = isinstance(getattr(model, "model_", None), Model)
+        raise ArgumentError(f"to_sklearn takes a Model, got {_kind(model)}{': hand over its model_' * inside}")
     scaling = model.schema.require_learned()
     try:
         import sklearn.neural_network as networks  # type: ignore[import-untyped, import-not-found, unused-ignore]

@@ -314,6 +314,8 @@ def test_it_stops_early_on_rows_that_are_held_out() -> None:
     assert estimator.n_iter_ < 200
     held_out = ScratchClassifier(**NUMPY, epochs=2).fit(X[:200], y[:200], validation_data=(X[200:], y[200:]))
     assert len(held_out.model_.history.validation_loss) == 2
+    with pytest.raises(ValueError, match="validation_data must be a pair"):
+        held_out.fit(X, y, validation_data=3)
 
 
 # --- numbers -----------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from scratchnn import (
     Softmax,
     Tanh,
 )
-from scratchnn.errors import ArgumentError, NotFittedError
+from scratchnn.errors import ArgumentError, DataError, NotFittedError
 from scratchnn.interop.sklearn import ScratchClassifier, ScratchRegressor
 from scratchnn.interop.sklearn_models import from_sklearn, to_sklearn
 
@@ -260,6 +260,13 @@ def test_what_is_no_network_is_refused(estimator: Any, fit: bool, message: str) 
         from_sklearn(clone(estimator).fit(X, Y) if fit else estimator)
 
 
+def test_weights_that_ran_away_are_refused() -> None:
+    estimator = clone(FEW).fit(X, Y)
+    estimator.coefs_[0][2, 1] = np.nan
+    with pytest.raises(DataError, match=r"weights\[0\]: row 2, column 1 must be a finite number"):
+        from_sklearn(estimator)
+
+
 def test_an_end_that_there_is_no_layer_for_is_refused() -> None:
     try:
         estimator = MLPRegressor(loss="poisson", max_iter=2).fit(X, Y + 1.0)
@@ -415,6 +422,8 @@ def test_what_is_no_fitted_model_is_refused() -> None:
         to_sklearn(Model(2, 3, 2))
     with pytest.raises(ArgumentError, match="takes a Model, got a ScratchClassifier"):
         to_sklearn(ScratchClassifier())
+    with pytest.raises(ArgumentError, match="hand over its model_"):
+        to_sklearn(ScratchClassifier(2, epochs=1).fit(X, Y))
 
 
 def test_losses_that_only_differ_in_training_are_no_obstacle() -> None:
