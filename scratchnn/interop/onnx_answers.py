@@ -1,0 +1,298 @@
+"""What the outputs of an ONNX file stand for, and the model that answers likewise.
+
+A file says so by its last nodes (a Softmax, a table of class names), and one that scratchnn wrote also beside the graph.
+The graph is what counts: what is written beside it only tells what it cannot, such as the loss to learn on with.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..checks import require, shown
+from ..errors import ModelFileError
+from ..layers.base import Sequential
+from ..losses import LOSSES, loss_from_plain
+from ..preprocessing.scaling import Scaling
+from ..saving import model_format
+from .making import fitted_model
+from .onnx_format import TensorType
+from .onnx_graph import LEARNING_OPERATORS, Graph, Node, Port
+from .onnx_reader import Affine, Builder, Steps
+from .onnx_writer import PRODUCER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..losses import Loss
+    from ..model import Model
+
+TABLES = ("Gather", f"{LEARNING_OPERATORS}.ArrayFeatureExtractor")  # of class names
+ZIPMAP = f"{LEARNING_OPERATORS}.ZipMap"  # a dict a row, of class names and probabilities
+BINARIZER = f"{LEARNING_OPERATORS}.Binarizer"
+FORGETFUL = ("Identity", "Cast", "Reshape", "Squeeze", "Flatten")  # leave an answer what it is
+
+
+class Told(NamedTuple):
+    """What somebody says of a file: its user, or scratchnn beside the graph; None for what was not said."""
+
+    task: str | None
+    classes: list[Any] | None
+
+
+class Label(NamedTuple):
+    """How the answer is found: by the largest number ("largest") or by what is at least a half ("flag") of a value."""
+
+    kind: str
+    of: str
+    classes: list[Any] | None
+
+
+class Head(NamedTuple):
+    """What the network's last value is, and what it stands for."""
+
+    outputs: str
+    loss: str
+    classes: bool
+
+
+def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -> Model:
+    """The model that an ONNX file describes; ``ValueError`` and the like for what cannot be one."""
+    graph = Graph(content)
+    notes = _Notes(graph)
+    require(len(graph.inputs) == 1, f"it has {len(graph.inputs)} inputs, expected one")
+    main, label = _outputs(graph)
+    answer = None if label is None else _label(graph, label)
+    task, head = _head(graph, main, answer, told, notes)
+    loss: Any = head.loss
+    if notes.loss is not None:
+        fits = task == "regression" or notes.loss_name == head.loss
+        require(fits, f"it is said to have learned with {notes.loss_name}, and ends as after {head.loss}")
+        loss = notes.loss
+    builder = _builder(graph, graph.inputs[0], notes)
+    builder.run(Steps(graph).between(graph.inputs[0].name, head.outputs), builder.layers)
+    require(bool(builder.layers), "it has no layers")
+    _check_work(builder, len(content), max_work)
+    classes: Sequence[Any] = ()
+    if task == "classification":
+        graph.take(builder.width)
+        classes = told.classes or notes.typed(answer.classes if answer else None) or notes.classes or ()
+    return fitted_model(
+        builder.layers,
+        task=task,
+        loss=loss,
+        input_shape=builder.input_shape,
+        classes=classes,
+        scaling=builder.features.scaling(graph, math.prod(builder.input_shape)),
+        target_scaling=_target_scaling(graph, builder, task, notes),
+        feature_names=notes.feature_names,
+        label_name=notes.label_name,
+        engine=engine,
+    )
+
+
+def _builder(graph: Graph, port: Port, notes: _Notes) -> Builder:
+    batch, *sizes = port.sizes or [None]
+    known = [size for size in sizes if size is not None]
+    fine = len(known) == len(sizes) and 1 <= len(sizes) <= 3 and all(0 < size <= 1 << 24 for size in known)
+    require(fine, f"its input {shown(port.name)} is of {shown(port.sizes)}, expected samples x sizes that are known")
+    shape = tuple(known)
+    if notes.input_shape and len(known) == 1 and math.prod(notes.input_shape) == known[0]:
+        shape = notes.input_shape
+    return Builder(graph, known, batch, shape)
+
+
+def _check_work(builder: Builder, length: int, max_work: int | None) -> None:
+    """As ``Model.load`` does: a row may take so many multiply-adds for each byte of weights."""
+    network = Sequential(builder.layers)
+    numbers = sum(rows * columns for rows, columns in network.parameter_shapes())
+    given: Any = [{"doubles": range(min(8 * numbers, 8 * length))}]  # as long as the weights in a model's own file
+    description = {"input_shape": builder.input_shape, "weights": given}
+    network.output_shape(builder.input_shape)
+    model_format.check_sizes(network, builder.input_shape)
+    model_format.check_work(network, description, max_work)
+
+
+def _target_scaling(graph: Graph, builder: Builder, task: str, notes: _Notes) -> Scaling:
+    found = Affine()
+    for step in builder.trailing:
+        if task != "regression":
+            raise step.node.refused("of a constant, behind the last layer of a classifier,")
+        found.then_of_outputs(step.node, builder.each(step.node, step.settings["by"]))
+    scaling = found.scaling(graph, builder.width, of_targets=True)
+    pixels = {*scaling.means} == {0.0} and {*scaling.deviations} == set(Scaling("pixels").units(1))
+    return Scaling("pixels") if pixels and notes.target_scaling == "pixels" else scaling
+
+
+# --- beside the graph --------------------------------------------------------------------------------------
+
+
+class _Notes:
+    """What scratchnn wrote beside a graph of its own; nothing of it for the graphs of others."""
+
+    task: str | None = None
+    loss: Loss | None = None
+    loss_name = ""
+    input_shape: tuple[int, ...] = ()
+    classes: list[Any] | None = None
+    feature_names: list[str] = []  # noqa: RUF012
+    label_name: str | None = None
+    target_scaling = "none"
+
+    def __init__(self, graph: Graph) -> None:
+        if graph.producer != PRODUCER:
+            return
+        data = graph.metadata
+        self.task = data.get("task")
+        self.target_scaling = data.get("target_scaling", "none")
+        loss = _json(data, "loss", list) or []
+        if len(loss) == 2 and isinstance(loss[0], str) and loss[0] in LOSSES and isinstance(loss[1], dict):
+            self.loss_name, self.loss = loss[0], loss_from_plain(loss[0], loss[1])
+        shape = _json(data, "input_shape", list) or []
+        if all(type(size) is int and 0 < size <= 1 << 24 for size in shape) and len(shape) <= 3:
+            self.input_shape = tuple(shape)
+        self.classes = _json(data, "classes", list) or None
+        self.feature_names = _json(data, "feature_names", list) or []
+        self.label_name = _json(data, "label_name", str)
+
+    def typed(self, classes: list[Any] | None) -> list[Any] | None:
+        """The classes that a graph has, as bools where they were: a graph has these as numbers."""
+        return self.classes if self.classes == classes else classes
+
+
+def _json(data: dict[str, str], key: str, kind: type) -> Any:
+    try:
+        value = json.loads(data.get(key, "null"))
+    except (ValueError, RecursionError):
+        raise ModelFileError(f"its {key} is no JSON") from None
+    return value if type(value) is kind else None
+
+
+# --- the last nodes ----------------------------------------------------------------------------------------
+
+
+def _outputs(graph: Graph) -> tuple[str, str | None]:
+    """(the output with numbers, that with labels if there is one)."""
+    numbers, labels = [], []
+    for port in graph.outputs:
+        node = graph.node(graph.source(port.name))
+        if node is not None and node.operator == ZIPMAP and node.inputs:
+            numbers.append(node.inputs[0])
+        elif port.type in (TensorType.FLOAT, TensorType.DOUBLE):
+            numbers.append(port.name)
+        else:
+            labels.append(port.name)
+    if len(numbers) != 1 or len(labels) > 1:
+        names = ", ".join(shown(port.name) for port in graph.outputs[:4])
+        raise ModelFileError(
+            f"its outputs are {names or 'none'}; expected numbers (float32 or float64), and labels beside them or not"
+        )
+    return graph.source(numbers[0]), labels[0] if labels else None
+
+
+def _label(graph: Graph, name: str) -> Label:
+    """How labels are found."""
+    classes, shown_name = None, shown(name)
+    while True:
+        node = graph.node(graph.source(name))
+        if node is None or not node.inputs:
+            raise ModelFileError(f"the labels {shown_name} do not come from the network")
+        name = node.inputs[0]
+        if node.operator in TABLES and len(node.inputs) == 2 and classes is None:
+            table = graph.constant(name)
+            if table is None or table.floats:
+                raise node.refused("of classes that are no texts or whole numbers")
+            classes, name = table.texts or [*map(int, table.numbers)], node.inputs[1]
+        elif node.operator == "ArgMax":
+            node.expect(select_last_index=0)
+            if node.attribute("axis", 0) not in (1, -1):
+                raise node.refused("along another axis than 1")
+            return Label("largest", graph.source(name), classes)
+        elif _asks_for_half(graph, node):
+            return Label("flag", graph.source(name), classes)
+        elif node.operator not in FORGETFUL:
+            raise node.refused("for labels")
+
+
+def _asks_for_half(graph: Graph, node: Node) -> bool:
+    if node.operator == BINARIZER:
+        return bool(node.attribute("threshold", 0.0) == 0.5)
+    return node.operator in ("Greater", "GreaterOrEqual") and [graph.number(each) for each in node.inputs[1:]] == [0.5]
+
+
+def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Notes) -> tuple[str, Head]:
+    """(the task, where the network ends and what its outputs are)."""
+    task = told.task or notes.task
+    if task == "regression":
+        require(label is None, "it has labels: it is no regression")
+        return task, Head(main, "mse", False)
+    head = _of_probabilities(graph, main, notes.loss_name)
+    if label is not None:
+        known = {main, head.outputs, graph.source(head.outputs), _second(graph, main)}
+        require(label.of in known, f"its labels come from {shown(label.of)}, and not from its probabilities")
+        several = label.kind == "flag" and label.classes is None and not head.classes
+        require(label.kind == "largest" or several or head.loss in ("bce", "bce_with_logits"), "its labels do not fit")
+        found = "multilabel" if several else "classification"
+        require(task in (None, found), f"it does {found}, not {task}")
+        return found, head
+    width = _width(graph)
+    if task is None:
+        if head.outputs == main and head.loss == "cross_entropy":  # nothing that makes probabilities
+            if graph.producer == "skl2onnx":
+                return "regression", Head(main, "mse", False)
+            require(
+                width != 1,
+                "it does not say what its one output is: load it with task='regression' for a number to be predicted, "
+                "or with task='classification' for one from which a sigmoid makes the probability of the second class",
+            )
+        several = head.loss == "bce_with_logits" and not head.classes and width != 1
+        task = "multilabel" if several else "classification"
+    if head.loss == "cross_entropy" and head.outputs == main and (task == "multilabel" or width == 1):
+        head = head._replace(loss="bce_with_logits")
+    return task, head
+
+
+def _width(graph: Graph) -> int | None:
+    """How many numbers the network gives, as far as the file says."""
+    sizes = [port.sizes for port in graph.outputs if port.type in (TensorType.FLOAT, TensorType.DOUBLE)]
+    return sizes[0][-1] if sizes and len(sizes[0]) == 2 else None
+
+
+def _second(graph: Graph, main: str) -> str:
+    """Of two probabilities side by side, the second."""
+    node = graph.node(main)
+    return graph.source(node.inputs[1]) if node and node.operator == "Concat" and len(node.inputs) == 2 else main
+
+
+def _of_probabilities(graph: Graph, main: str, loss: str) -> Head:
+    """Where a network ends whose probabilities are ``main``. ``loss`` is what it is known to have learned with."""
+    second = _second(graph, main)
+    node = graph.node(second)
+    if second != main:
+        _check_first(graph, graph.node(main), second)
+    if node is None or loss == "bce":
+        return Head(second, "bce", second != main)
+    if node.operator == "Sigmoid":
+        return Head(graph.source(node.inputs[0]), "bce_with_logits", second != main)
+    if second != main:
+        return Head(second, "bce", True)
+    if node.operator == "Softmax":
+        return Head(graph.source(node.inputs[0]), "cross_entropy", True)
+    if node.operator == "Exp":
+        return Head(graph.source(node.inputs[0]), "nll", True)
+    return Head(main, "nll" if node.operator == "LogSoftmax" else "cross_entropy", True)
+
+
+def _check_first(graph: Graph, node: Node | None, second: str) -> None:
+    """Refuse two probabilities side by side unless the first is what the second leaves over."""
+    assert node is not None
+    first, maker = graph.node(graph.source(node.inputs[0])), graph.node(second)
+    fine = False
+    if first is not None and first.operator == "Sub" and len(first.inputs) == 2:
+        fine = graph.number(first.inputs[0]) == 1.0 and graph.source(first.inputs[1]) == second
+    elif first is not None and first.operator == "Sigmoid" and maker is not None and maker.operator == "Sigmoid":
+        minus = graph.node(graph.source(first.inputs[0]))
+        fine = minus is not None and minus.operator == "Neg" and minus.inputs[:1] == maker.inputs[:1]
+    if not fine or node.attribute("axis", None, int) not in (1, -1):
+        raise node.refused("of these")
