@@ -19,7 +19,7 @@ from ..saving import model_format
 from .making import fitted_model
 from .onnx_format import TensorType
 from .onnx_graph import LEARNING_OPERATORS, Graph, Node, Port
-from .onnx_reader import Affine, Builder, Steps
+from .onnx_reader import Affine, Builder, Steps, require_rows
 from .onnx_writer import PRODUCER
 
 if TYPE_CHECKING:
@@ -62,8 +62,10 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
     graph = Graph(content)
     notes = _Notes(graph)
     require(len(graph.inputs) == 1, f"it has {len(graph.inputs)} inputs, expected one")
-    main, label = _outputs(graph)
+    main, label, names = _outputs(graph)
     answer = None if label is None else _label(graph, label)
+    if names and answer and answer.classes:
+        require(names == answer.classes, "its labels and its probabilities have other classes")
     task, head = _head(graph, main, answer, told, notes)
     loss: Any = head.loss
     if notes.loss is not None:
@@ -75,9 +77,12 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
     require(bool(builder.layers), "it has no layers")
     _check_work(builder, len(content), max_work)
     classes: Sequence[Any] = ()
+    if task == "multilabel":
+        require(names in ([], [*range(builder.width)]), f"it names its labels {shown(names)}, which are only numbered here")
     if task == "classification":
         graph.take(builder.width)
-        classes = told.classes or notes.typed(answer.classes if answer else None) or notes.classes or ()
+        found = answer.classes if answer and answer.classes else names
+        classes = told.classes or notes.typed(found) or notes.classes or ()
     return fitted_model(
         builder.layers,
         task=task,
@@ -172,23 +177,24 @@ def _json(data: dict[str, str], key: str, kind: type) -> Any:
 # --- the last nodes ----------------------------------------------------------------------------------------
 
 
-def _outputs(graph: Graph) -> tuple[str, str | None]:
-    """(the output with numbers, that with labels if there is one)."""
-    numbers, labels = [], []
+def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
+    """(the output with numbers, that with labels if there is one, the classes' names if they are there)."""
+    numbers, labels, names = [], [], []
     for port in graph.outputs:
         node = graph.node(graph.source(port.name))
         if node is not None and node.operator == ZIPMAP and node.inputs:
             numbers.append(node.inputs[0])
+            names = node.attributes.get("classlabels_strings") or node.attributes.get("classlabels_int64s") or []
         elif port.type in (TensorType.FLOAT, TensorType.DOUBLE):
             numbers.append(port.name)
         else:
             labels.append(port.name)
     if len(numbers) != 1 or len(labels) > 1:
-        names = ", ".join(shown(port.name) for port in graph.outputs[:4])
+        those = ", ".join(shown(port.name) for port in graph.outputs[:4])
         raise ModelFileError(
-            f"its outputs are {names or 'none'}; expected numbers (float32 or float64), and labels beside them or not"
+            f"its outputs are {those or 'none'}; expected numbers (float32 or float64), and labels beside them or not"
         )
-    return graph.source(numbers[0]), labels[0] if labels else None
+    return graph.source(numbers[0]), labels[0] if labels else None, [*names]
 
 
 def _label(graph: Graph, name: str) -> Label:
@@ -226,10 +232,11 @@ def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Note
     task = told.task or notes.task
     if task == "regression":
         require(label is None, "it has labels: it is no regression")
-        return task, Head(main, "mse", False)
+        return task, _of_values(graph, main)
     head = _of_probabilities(graph, main, notes.loss_name)
     if label is not None:
-        known = {main, head.outputs, graph.source(head.outputs), _second(graph, main)}
+        second = _second(graph, main)
+        known = {second} if label.kind == "flag" else {main} if second != main else {main, head.outputs}
         require(label.of in known, f"its labels come from {shown(label.of)}, and not from its probabilities")
         several = label.kind == "flag" and label.classes is None and not head.classes
         require(label.kind == "largest" or several or head.loss in ("bce", "bce_with_logits"), "its labels do not fit")
@@ -240,7 +247,7 @@ def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Note
     if task is None:
         if head.outputs == main and head.loss == "cross_entropy":  # nothing that makes probabilities
             if graph.producer == "skl2onnx":
-                return "regression", Head(main, "mse", False)
+                return "regression", _of_values(graph, main)
             require(
                 width != 1,
                 "it does not say what its one output is: load it with task='regression' for a number to be predicted, "
@@ -251,6 +258,15 @@ def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Note
     if head.loss == "cross_entropy" and head.outputs == main and (task == "multilabel" or width == 1):
         head = head._replace(loss="bce_with_logits")
     return task, head
+
+
+def _of_values(graph: Graph, main: str) -> Head:
+    """Where a regression ends. skl2onnx puts all values below each other, also where a row has several: not here."""
+    node = graph.node(main)
+    if graph.producer == "skl2onnx" and node is not None and node.operator == "Reshape" and len(node.inputs) == 2:
+        if graph.sizes(node.inputs[1]) == [-1, 1]:
+            main = graph.source(node.inputs[0])
+    return Head(main, "mse", False)
 
 
 def _width(graph: Graph) -> int | None:
@@ -278,6 +294,7 @@ def _of_probabilities(graph: Graph, main: str, loss: str) -> Head:
     if second != main:
         return Head(second, "bce", True)
     if node.operator == "Softmax":
+        require_rows(node, graph.version, 1)
         return Head(graph.source(node.inputs[0]), "cross_entropy", True)
     if node.operator == "Exp":
         return Head(graph.source(node.inputs[0]), "nll", True)

@@ -412,6 +412,20 @@ class Builder:
         layer = (MaxPool2D if node.operator.endswith("MaxPool") else AvgPool2D)(kernel, stride, padding)
         self._add(layer, layer.output_shape(self.shape))
 
+    def mean(self, step: Step) -> None:
+        """A mean over all of an image, which is a pooling."""
+        node, (_, *image) = step.node, self._image(step.node)
+        axes = node.attribute("axes", None, list)
+        given = self.graph.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+        if given is not None and not given.floats:
+            axes = [*given.numbers]
+        if axes is None or sorted(axis % 4 for axis in axes) != [2, 3]:
+            raise node.refused("along other axes than those of images")
+        layer = AvgPool2D(image, image)
+        self._add(layer, layer.output_shape(self.shape))
+        if not node.attribute("keepdims", 1):
+            self.sizes = self.sizes[:1]
+
     def windowed(self, step: Step) -> None:
         """A convolution or a mean by a table of what its window sees, if that is a window's own table."""
         node, settings, width = step.node, step.settings, self._row(step.node)
@@ -497,16 +511,8 @@ class Builder:
 
     def softmax(self, step: Step) -> None:
         node = step.node
-        self._require_last_axis(node)
+        require_rows(node, self.graph.version, len(self.sizes))
         self._add(Softmax() if node.operator == "Softmax" else LogSoftmax())
-
-    def _require_last_axis(self, node: Node) -> None:
-        """Before operator set 13 it was one axis and all behind it, the first of a sample unless something else was
-        said; since then it is one axis alone, the last."""
-        old = self.graph.version < 13
-        axis = node.attribute("axis", 1 if old else -1)
-        if axis not in (1, -len(self.sizes)) or (len(self.sizes) > 1 and not old):
-            raise node.refused("of a part of a sample")
 
     def dropout(self, step: Step) -> None:
         node = step.node
@@ -549,6 +555,17 @@ class Builder:
         return sizes
 
 
+def require_rows(node: Node, version: int, dimensions: int) -> None:
+    """Refuse a softmax that is not one of all the numbers of a sample, which has so many dimensions.
+
+    Before operator set 13 it was one of an axis and all behind it, and that axis the first of a sample unless something
+    else was said; since then it is one along a single axis, the last.
+    """
+    old = version < 13
+    if node.attribute("axis", 1 if old else -1) not in (1, -dimensions) or (dimensions > 1 and not old):
+        raise node.refused("of a part of a sample")
+
+
 def _noted(node: Node, note: str) -> tuple[list[int], list[int], list[int]]:
     """(kernel, stride, padding) as the writer notes them beside the table."""
     words = note[:99].split()
@@ -573,6 +590,7 @@ _MAKERS: dict[str, Any] = {
     "AveragePool": Builder.pool,
     "GlobalMaxPool": Builder.pool,
     "GlobalAveragePool": Builder.pool,
+    "ReduceMean": Builder.mean,
     "windowed_convolution": Builder.windowed,
     "windowed_average": Builder.windowed,
     "BatchNormalization": Builder.batch_norm,
