@@ -1,7 +1,7 @@
 """What the outputs of an ONNX file stand for, and the model that answers likewise.
 
-A file says so by its last nodes (a Softmax, a table of class names), and one that scratchnn wrote also beside the graph.
-The graph is what counts: what is written beside it only tells what it cannot, such as the loss to learn on with.
+A file says so by its last nodes (a Softmax, a table of class names), and one that scratchnn wrote also beside the
+graph. The graph is what counts: what is written beside it only tells what it cannot, such as the loss to learn on with.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from ..losses import LOSSES, loss_from_plain
 from ..preprocessing.scaling import Scaling
 from ..saving import model_format
 from .making import fitted_model
-from .onnx_format import TensorType
+from .onnx_format import PRODUCER, TensorType
 from .onnx_graph import LEARNING_OPERATORS, Graph, Node, Port
 from .onnx_reader import Affine, Builder, Steps, require_rows
-from .onnx_writer import PRODUCER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,10 +74,15 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
     builder = _builder(graph, graph.inputs[0], notes)
     builder.run(Steps(graph).between(graph.inputs[0].name, head.outputs), builder.layers)
     require(bool(builder.layers), "it has no layers")
+    if task != "regression" and len(builder.sizes) > 1:
+        sizes = " x ".join(map(str, builder.sizes))
+        raise ModelFileError(f"its network ends with {sizes} numbers a sample, expected one for each class, in a row")
     _check_work(builder, len(content), max_work)
     classes: Sequence[Any] = ()
     if task == "multilabel":
-        require(names in ([], [*range(builder.width)]), f"it names its labels {shown(names)}, which are only numbered here")
+        require(
+            names in ([], [*range(builder.width)]), f"it names its labels {shown(names)}, which are only numbered here"
+        )
     if task == "classification":
         graph.take(builder.width)
         found = answer.classes if answer and answer.classes else names
@@ -179,7 +183,9 @@ def _json(data: dict[str, str], key: str, kind: type) -> Any:
 
 def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
     """(the output with numbers, that with labels if there is one, the classes' names if they are there)."""
-    numbers, labels, names = [], [], []
+    numbers: list[str] = []
+    labels: list[str] = []
+    names: list[Any] = []
     for port in graph.outputs:
         node = graph.node(graph.source(port.name))
         if node is not None and node.operator == ZIPMAP and node.inputs:
@@ -199,7 +205,8 @@ def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
 
 def _label(graph: Graph, name: str) -> Label:
     """How labels are found."""
-    classes, shown_name = None, shown(name)
+    classes: list[Any] | None = None
+    shown_name = shown(name)
     while True:
         node = graph.node(graph.source(name))
         if node is None or not node.inputs:
@@ -263,9 +270,9 @@ def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Note
 def _of_values(graph: Graph, main: str) -> Head:
     """Where a regression ends. skl2onnx puts all values below each other, also where a row has several: not here."""
     node = graph.node(main)
-    if graph.producer == "skl2onnx" and node is not None and node.operator == "Reshape" and len(node.inputs) == 2:
-        if graph.sizes(node.inputs[1]) == [-1, 1]:
-            main = graph.source(node.inputs[0])
+    reshapes = node is not None and node.operator == "Reshape" and len(node.inputs) == 2
+    if node is not None and reshapes and graph.producer == "skl2onnx" and graph.sizes(node.inputs[1]) == [-1, 1]:
+        main = graph.source(node.inputs[0])
     return Head(main, "mse", False)
 
 

@@ -5,6 +5,8 @@ Source: onnx.proto of the ONNX project. What is not read or written here is left
 
 from __future__ import annotations
 
+PRODUCER = "scratchnn"  # the name under which files are written here
+
 
 class ModelField:
     """The fields of a ModelProto, the whole file."""
@@ -51,7 +53,19 @@ class AttributeType:
 class TensorField:
     """The fields of a TensorProto."""
 
-    DIMS, TYPE, FLOATS, INT32S, STRINGS, INT64S, NAME, RAW, DOUBLES, EXTERNAL, LOCATION = 1, 2, 4, 5, 6, 7, 8, 9, 10, 13, 14
+    DIMS, TYPE, FLOATS, INT32S, STRINGS, INT64S, NAME, RAW, DOUBLES, EXTERNAL, LOCATION = (
+        1,
+        2,
+        4,
+        5,
+        6,
+        7,
+        8,
+        9,
+        10,
+        13,
+        14,
+    )
 
 
 class TensorType:

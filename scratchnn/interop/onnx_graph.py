@@ -62,8 +62,8 @@ class Tensor:
         self.name = message.text(TensorField.NAME)
         if message.whole_number(TensorField.LOCATION) or message.has(TensorField.EXTERNAL):
             raise ModelFileError(
-                f"the numbers of {shown(self.name)} are in another file, which is not read: write the model as one file "
-                "(torch.onnx.export has external_data=False, onnx.save_model save_as_external_data=False)"
+                f"the numbers of {shown(self.name)} are in another file, which is not read: write the model as one "
+                "file (torch.onnx.export has external_data=False, onnx.save_model save_as_external_data=False)"
             )
         self.dims = message.whole_numbers(TensorField.DIMS)
         fine = len(self.dims) <= MOST_DIMENSIONS and all(0 <= size < 1 << 40 for size in self.dims)
@@ -296,7 +296,8 @@ class Graph:
 def _operators_version(model: Message) -> int:
     """The version of ONNX's operators that a file needs."""
     versions = [
-        (each.text(OpsetField.DOMAIN), each.whole_number(OpsetField.VERSION)) for each in model.messages(ModelField.OPSETS)
+        (each.text(OpsetField.DOMAIN), each.whole_number(OpsetField.VERSION))
+        for each in model.messages(ModelField.OPSETS)
     ]
     own = [version for domain, version in versions if domain in OPERATORS]
     if not own:

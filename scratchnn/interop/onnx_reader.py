@@ -29,7 +29,6 @@ from ..layers import (
     MaxPool2D,
     ReLU,
     Residual,
-    Sequential,
     Sigmoid,
     SiLU,
     Softmax,
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
     from ..layers.base import Layer, Shape
 
+COMPARISONS = 200  # of a node with what forms have there: of ours, that with the most needs 30 a node
 MOST_NESTED = 12  # residual connections inside others; a model's file holds no more
 
 # Operators by themselves, whose first input is what they are done to, and the layers without settings among them.
@@ -77,6 +77,7 @@ class Steps:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._comparisons = COMPARISONS * (len(graph.makers) + COMPARISONS)
 
     def between(self, begin: str, end: str, depth: int = 0) -> list[Step]:
         """The steps that make the value ``end`` of the value ``begin``, in order."""
@@ -134,6 +135,8 @@ class Steps:
         """What ``X`` and the settings of a form are, if the value of this name is made as it says; or None."""
         graph = self.graph
         name = graph.source(name)
+        self._comparisons -= 1
+        require(self._comparisons > 0, "its operators can be read in more ways than can be tried")
         if isinstance(form, Setting):
             constant = graph.constant(name)
             fine = constant is not None and found.get(form.name, constant) is constant
@@ -152,9 +155,11 @@ class Steps:
             return None
         if form.operator == "Gather":
             found = {**found, "note": node.note}
+        # What is quickly seen not to fit comes first.
+        parts = sorted(range(len(inputs)), key=lambda place: isinstance(form.inputs[place], Apply))
         for order in (inputs, inputs[::-1]) if form.operator in COMMUTATIVE else (inputs,):
             matched: dict[str, Any] | None = found
-            for each, part in zip(order, form.inputs):
+            for each, part in [(order[place], form.inputs[place]) for place in parts]:
                 matched = None if matched is None else self._match(part, each, matched)
             if matched is not None:
                 return matched
@@ -173,7 +178,7 @@ def _attributes_match(graph: Graph, node: Node, form: Apply) -> tuple[list[str],
             inputs = inputs[:1]
         has.pop("noop_with_empty_axes", None)
     elif node.operator in ("Swish", "Pad"):
-        usual = {"Swish": {"alpha": 1.0}, "Pad": {"mode": "constant"}}[node.operator]
+        usual: dict[str, Any] = {"alpha": 1.0} if node.operator == "Swish" else {"mode": "constant"}
         if any(value != usual.get(name) for name, value in has.items()):
             return inputs, False
         has = {}
@@ -281,7 +286,9 @@ class Builder:
 
     def tensor(self, node: Node, place: int, what: str, *dims: int | None) -> Tensor:
         """The constant that a node reads at this place, of these dimensions (None: any size)."""
-        return self.shaped(node, self.graph.constant(node.inputs[place] if place < len(node.inputs) else ""), what, *dims)
+        return self.shaped(
+            node, self.graph.constant(node.inputs[place] if place < len(node.inputs) else ""), what, *dims
+        )
 
     def shaped(self, node: Node, constant: Tensor | None, what: str, *dims: int | None) -> Tensor:
         """A constant, if it is one of numbers with a fraction, and of these dimensions but for leading ones of 1."""
@@ -436,8 +443,7 @@ class Builder:
         seen = [window.channels * window.taps] if "weight" in settings else [window.channels, window.taps]
         table, pads = settings["table"], settings.get("pads")
         padded = padding != [0, 0]
-        fine = table.dims == [window.positions, *seen] and (pads is not None) == padded
-        fine = fine and (not padded or [*pads.numbers] == [0, 0, 0, 1])
+        fine = table.dims == [window.positions, *seen] and [*(pads.numbers if pads else ())] == [0, 0, 0, 1] * padded
         if not fine or [*table.numbers] != [number for patch in window.patches for number in patch]:
             raise node.refused("of a table that is no window's")
         if "weight" in settings:
@@ -543,7 +549,7 @@ class Builder:
     def _new_sizes(self, node: Node, wanted: list[int]) -> list[int]:
         """The sizes of a sample after a Reshape, which leaves samples what they are."""
         total = math.prod(self.sizes)
-        first, *rest = wanted or [None]
+        first, *rest = wanted or [1]
         sizes = [self.sizes[place] if not size and place < len(self.sizes) else size for place, size in enumerate(rest)]
         if sizes.count(-1) == 1 and first != -1:
             known = -math.prod(sizes)
@@ -657,9 +663,9 @@ class Affine:
         """As what a model knows."""
         if not self.used:
             return Scaling("none")
-        if self.means == 0.0 and isinstance(self.deviations, float) and not of_targets:
-            if math.isclose(self.deviations, 1.0 / PIXEL_FACTOR, rel_tol=CLOSE):
-                return Scaling("pixels")
+        one = isinstance(self.deviations, float) and self.means == 0.0
+        if one and not of_targets and math.isclose(self.deviations, 1.0 / PIXEL_FACTOR, rel_tol=CLOSE):
+            return Scaling("pixels")
         graph.take(2 * width)
         means, deviations = ([v] * width if isinstance(v, float) else v for v in (self.means, self.deviations))
         return Scaling("standard", means, deviations)

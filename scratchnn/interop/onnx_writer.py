@@ -18,6 +18,7 @@ from ..layers import BatchNorm
 from . import protobuf as wire
 from .description import Description, Step, describe
 from .onnx_format import (
+    PRODUCER,
     AttributeField,
     AttributeType,
     EntryField,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from ..layers.base import Shape
     from ..model import Model
 
-PRODUCER = "scratchnn"
 FORMAT_VERSION = 7
 OPERATORS_VERSION = 13
 INPUT, LABEL, PROBABILITIES, VALUES = "input", "label", "probabilities", "values"
@@ -208,9 +208,7 @@ class _Graph:
             attributes = {
                 name: settings[value.name] if isinstance(value, Setting) else value for name, value in form.attributes
             }
-            made[form] = self.node(
-                form.operator, *inputs, note=note if form.operator == "Gather" else "", **attributes
-            )
+            made[form] = self.node(form.operator, *inputs, note=note if form.operator == "Gather" else "", **attributes)
         return made[form]
 
     def _constant(self, name: str, kind: int, raw: bytes, dims: tuple[int, ...]) -> str:
@@ -259,7 +257,9 @@ def _write(graph: _Graph, description: Description, batch_norms: Iterator[BatchN
     row = _row(graph, value).name
     if description.task == "regression":
         return _values(graph, description, row)
-    return _multilabel(graph, description, row) if description.task == "multilabel" else _classes(graph, description, row)
+    return (
+        _multilabel(graph, description, row) if description.task == "multilabel" else _classes(graph, description, row)
+    )
 
 
 def _scaled(graph: _Graph, description: Description) -> str:
@@ -269,8 +269,8 @@ def _scaled(graph: _Graph, description: Description) -> str:
         name = graph.node("Sub", name, graph.numbers("feature_mean", description.shift, description.width))
     if description.divisor is not None:
         name = graph.node("Div", name, _divisor(graph, description.divisor))
-    if description.factor != 1.0:
-        name = graph.node("Mul", name, graph.number(description.factor))
+    if description.factor != 1.0:  # divided, since 255 is the same in every type of numbers, and 1/255 is not
+        name = graph.node("Div", name, graph.number(1.0 / description.factor))
     return name
 
 
@@ -478,7 +478,8 @@ def _windowed(
 ) -> _Value:
     """By a table of what a window sees at each of its positions: for doubles, which runtimes cannot convolve."""
     kernel, stride, padding = (step.settings[name] for name in ("kernel", "stride", "padding"))
-    window = Window(*step.inputs, kernel, stride, padding)
+    channels, height, width = step.inputs
+    window = Window(channels, height, width, kernel, stride, padding)
     padded = padding != (0, 0)
     seen = (window.channels, window.taps) if by_channel else (window.channels * window.taps,)
     table = [number for patch in window.patches for number in patch]

@@ -162,11 +162,11 @@ class Message:
     def whole_number(self, field: int, otherwise: int = 0) -> int:
         """The value of a field of one whole number."""
         values = self._values(field, VARINT)
-        return _signed(int(values[-1])) if values else otherwise  # type: ignore[arg-type]
+        return _signed(int(values[-1])) if values else otherwise
 
     def numbers(self, field: int, code: str) -> array[float]:
         """All values of a field of numbers in four or eight bytes (``code`` "f" or "d"), packed or one by one."""
-        numbers = array(code)
+        numbers: array[float] = array(code)
         single_wire = FOUR_BYTES if code == "f" else EIGHT_BYTES
         for wire, value in self.fields.get(field, []):
             if wire not in (BYTES, single_wire) or isinstance(value, int):
@@ -189,7 +189,7 @@ class Message:
 
 def numbers_of(content: memoryview, code: str) -> array[float]:
     """Little-endian numbers of the type ``code`` of the module ``array``."""
-    numbers = array(code)
+    numbers: array[float] = array(code)
     if len(content) % numbers.itemsize:
         raise ModelFileError(f"{len(content)} bytes of numbers that take {numbers.itemsize} bytes each")
     numbers.frombytes(content)
