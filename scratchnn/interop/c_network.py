@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_SUM = 2**31 - 1  # of the sizes of an output's weights
 _WIDEST = 500  # binary places, before or behind the point: exponents of many layers still fit into 16 bits
 _LINE = 112  # characters of a line of numbers
+_FEATURES = -1  # instead of the number of a block: the pixels as they came
 
 
 def exponent_of(v: float) -> int:
@@ -83,7 +84,8 @@ class _Slots:
 
 
 def block_name(slot: int) -> str:
-    return f"work->block{slot}"
+    """What C calls one of them, or the pixels as they came."""
+    return "features" if slot == _FEATURES else f"work->block{slot}"
 
 
 class Program:
@@ -96,7 +98,7 @@ class Program:
         self.bytes = 0  # of the tables
         self.lines: list[str] = []  # of the function that runs the network
         self.slots = _Slots()
-        self.slot = -1
+        self.slot = _FEATURES
         self.kept: set[int] = set()  # blocks that a residual connection still needs
 
     def table(self, name: str, numbers: Sequence[int], kind: str = "int32_t", visible: bool = False) -> str:
@@ -125,8 +127,8 @@ class Program:
 
     # --- steps -----------------------------------------------------------------------------------------------
 
-    def steps(self, steps: Sequence[Step], path: str) -> None:
-        for number, step in enumerate(steps, 1):
+    def steps(self, steps: Sequence[Step], path: str, first: int = 1) -> None:
+        for number, step in enumerate(steps, first):
             place = f"{path}{number}"
             self.lines += ["", f"    /* {place.replace('_', '.')}: {_said(step)} */"]
             self.step(step, place)
@@ -156,13 +158,13 @@ class Program:
             self.slots.used.discard(slot)
 
     def weighted(self, step: Step, place: str) -> None:
-        known = step.settings
-        columns = [list(column) for column in zip(*known["weight"])]
+        known, factor = step.settings, self.known.factor if self.slot == _FEATURES else 1.0
+        columns = [[v * factor for v in column] for column in zip(*known["weight"])]
         weights = self.weights(columns, known["bias"], step, place)
+        function = self.use(f"{step.kind}_of_bytes" if self.slot == _FEATURES else step.kind)
         x, y = self.moved_on(math.prod(step.outputs))
         inputs = str(math.prod(step.inputs)) if step.kind == "linear" else f"&{self.window(step, place)}"
-        call = f"{self.use(step.kind)}({x}, exponent, {y}, {weights}, {inputs}, {len(columns)})"
-        self.say(f"exponent = {call};")
+        self.say(f"exponent = {function}({x}, exponent, {y}, {weights}, {inputs}, {len(columns)});")
 
     def weights(self, columns: Sequence[Sequence[float]], bias: Sequence[float], step: Step, place: str) -> str:
         """Tables of the weights of each output and of the biases, each with its scale, as arguments."""
@@ -254,9 +256,16 @@ class Program:
     def features(self, places: Sequence[int]) -> None:
         """What becomes of the features of a row, which have so many binary places."""
         known, width = self.known, self.known.width
-        first = known.steps[0] if known.steps else None
-        if first is not None and first.kind == "embedding":
-            self.embedding(first)
+        first = known.steps[0].kind if known.steps else ""
+        if first == "embedding":
+            self.embedding(known.steps[0])
+            return
+        if known.factor != 1.0 and first in ("linear", "convolution"):
+            self.lines += [
+                "",
+                "    /* Pixels, 0 to 255, are read as they are: their factor is in the first weights. */",
+            ]
+            self.say("exponent = 0;")
             return
         self.slot = self.slots.take(width)
         x, loop = block_name(self.slot), f"for (i = 0; i < {width}; i++)"
@@ -315,23 +324,21 @@ class Program:
         self.say(f"exponent = {bits};")
 
     def run(self, places: Sequence[int]) -> str:
-        """The function that runs the network, and before it the working memory."""
+        """The function that runs the network."""
         self.features(places)
-        embedded = bool(self.known.steps) and self.known.steps[0].kind == "embedding"
-        if embedded:
-            for number, step in enumerate(self.known.steps[1:], 2):
-                self.lines += ["", f"    /* {number}: {_said(step)} */"]
-                self.step(step, str(number))
+        steps = self.known.steps
+        if self.known.kinds and steps[0].kind == "embedding":
+            self.steps(steps[1:], "", 2)
         else:
-            self.steps(self.known.steps, "")
-        declared = ["    int exponent;" if embedded else "    int32_t i;\n    int exponent;"]
-        if any("bits" in line for line in self.lines):
-            declared[0] = "    int32_t i;\n    int exponent, bits;"
-        head = (
-            f"/* Runs the network; -1 for features that mean nothing. The outputs are in {block_name(self.slot)}. */\n"
-        )
-        head += f"static int run({self.name}_workspace *work, const {self.name}_input *features)\n{{"
-        return "\n".join([head, *declared, *self.lines, "", "    work->exponent = exponent;", "    return 0;", "}"])
+            self.steps(steps, "")
+        body = "\n".join(self.lines)
+        declared = ["    int32_t i;"] * ("(i = 0" in body) + [f"    int exponent{', bits' * ('bits = ' in body)};"]
+        head = [
+            f"/* Runs the network; -1 for features that mean nothing. The outputs are in {block_name(self.slot)}. */",
+            f"static int run({self.name}_workspace *work, const {self.name}_input *features)",
+            "{",
+        ]
+        return "\n".join([*head, *declared, body, "", "    work->exponent = exponent;", "    return 0;", "}"])
 
 
 def _said(step: Step) -> str:

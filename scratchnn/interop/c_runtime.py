@@ -132,7 +132,8 @@ struct window {
         ("first_bits", "beyond", "put"),
         """\
 /* Each filter at each position: its bias and the sum of weight * what the window sees there in all channels. The
- * weights are filters x channels x height x width of the window. Bounded as in linear. */
+ * weights are filters x channels x height x width of the window, times 2^scale, and of each filter their sizes add up
+ * to less than 2^31: so no sum is larger than 2^31 * 2^30 = 2^61. The biases are at most 2^30: see beyond. */
 static int convolution(const int32_t *x, int exponent, int32_t *y, const int32_t *weight, int scale,
                        const int32_t *bias, int bias_scale, const struct window *w, int32_t filters)
 {
@@ -231,7 +232,8 @@ static int embedding(const int32_t *index, int32_t *y, const int32_t *table, int
     "each_affine": (
         ("first_bits", "beyond", "put"),
         """\
-/* number * weight + bias, with a weight and a bias for so many numbers each. Bounded as in linear. */
+/* number * weight + bias, with a weight and a bias for so many numbers each. The weights are below 2^31, the biases at
+ * most 2^30: see beyond. */
 static int each_affine(int32_t *x, int exponent, int32_t size, int32_t each, const int32_t *weight, int scale,
                        const int32_t *bias, int bias_scale)
 {
@@ -584,3 +586,13 @@ static int32_t fixed(int32_t x, int exponent)
 }""",
     ),
 }
+
+
+def _of_bytes(name: str) -> str:
+    """The same function for a row of bytes."""
+    start, longer = f"static int {name}(", f"static int {name}_of_bytes("
+    text = FUNCTIONS[name][1].replace("\n" + " " * len(start), "\n" + " " * len(longer)).replace(start, longer)
+    return text.replace("const int32_t *x", "const uint8_t *x").replace("int32_t *line", "uint8_t *line")
+
+
+FUNCTIONS.update({f"{name}_of_bytes": (FUNCTIONS[name][0], _of_bytes(name)) for name in ("linear", "convolution")})

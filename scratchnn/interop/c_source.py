@@ -1,12 +1,12 @@
 """A fitted model as one C99 file for chips without a floating-point unit: whole numbers alone, no allocation.
 
 Weights become 32-bit whole numbers, and all arithmetic is on 32-bit numbers with 64-bit sums (see ``c_runtime``).
-Nothing overflows for any input, as what is chosen here guarantees: of each output of a layer the sizes of the weights,
-which are all times the same power of two, add up to less than 2^31. Probabilities differ from those of
-the model by about 1e-7, values of a regression by as much of their spread.
+Nothing overflows for any input, by how ``c_network`` chooses the weights. Probabilities differ from the model's by some
+1e-7, values of a regression by as much of the targets' deviation.
 
 Rows come in as whole numbers: pixels as bytes, all others as 32-bit fixed-point numbers. With how many binary places is
-decided here from the spread of each feature in training, or by whoever exports; the file says so.
+decided here from the spread of each feature in training, or by whoever exports; the file says so. Values of a
+regression go out as 64-bit fixed-point numbers, and probabilities times 2^30.
 
 Names of classes come from strangers: they are written as string literals with octal escapes.
 """
@@ -42,22 +42,26 @@ def _binary_places(known: Description, given: int | None) -> list[int]:
         if given is not None:
             raise ArgumentError("fraction_bits are for features that are no pixels and no indices: those are whole")
         return [0] * width
-    if known.shift is None or known.divisor is None:
-        return [_UNSCALED_PLACES if given is None else require_size("fraction_bits", given, 0, 30)] * width
-    sizes = [max(exponent_of(m), exponent_of(d)) for m, d in zip(known.shift, known.divisor)]
     if given is not None:
-        places = require_size("fraction_bits", given, 0, 30)
-        worst = max(range(width), key=sizes.__getitem__)
-        if sizes[worst] + places > 31:
-            raise ArgumentError(
-                f"fraction_bits={places} leaves no room in 32 bits for feature {worst}, which has a mean of "
-                f"{known.shift[worst]:g} and a deviation of {known.divisor[worst]:g}: at most {31 - sizes[worst]}"
-            )
-        return [places] * width
-    each = [31 - max(exponent_of(m), exponent_of(d) + _SPREADS) for m, d in zip(known.shift, known.divisor)]
-    common = min(each)
-    wide_enough = all(exponent_of(d) + common >= _COMMON_PLACES for d in known.divisor)
-    return [common] * width if wide_enough and 0 <= common <= 62 else each
+        given = require_size("fraction_bits", given, 0, 30)
+    if known.shift is None or known.divisor is None:
+        return [_UNSCALED_PLACES if given is None else given] * width
+    spreads = [exponent_of(d) for d in known.divisor]
+    if given is None:
+        most = [31 - max(exponent_of(m), spread + _SPREADS) for m, spread in zip(known.shift, spreads)]
+        common = min(most)
+        places = [common] * width if common >= 0 and common + min(spreads) >= _COMMON_PLACES else most
+    else:
+        most = [31 - max(exponent_of(m), spread) for m, spread in zip(known.shift, spreads)]
+        places = [given] * width
+    for number, (place, spread, room) in enumerate(zip(places, spreads, most)):
+        if not -spread <= place <= room:
+            told = f"feature {number}, with a mean of {known.shift[number]:g}, a deviation of {known.divisor[number]:g}"
+            remedy = f"fraction_bits has to be from {max(-spread, 0)} to {room}"
+            if room < max(-spread, 0) or given is None:
+                remedy = "train with something taken off it that is near to its mean"
+            raise ArgumentError(f"32 bits with {place} binary places cannot tell the values of {told}: {remedy}")
+    return places
 
 
 # --- answers -------------------------------------------------------------------------------------------------------
@@ -368,6 +372,7 @@ def _header(program: Program, features: _Places, values: _Places | None) -> str:
         *([f"They are an image of {shape}: channel after channel, each row by row."] * (len(known.input_shape) > 1)),
         *([f"Values are fixed-point numbers as well: value i is times 2^{values.text}."] if values else []),
         "",
+        'Other files need the lines from here to LARGEST; in C++, inside extern "C" { }.',
         "To try it:  cc -std=c99 -O2 -DSCRATCHNN_MAIN model.c && ./a.out < rows.csv",
     ]
     if known.feature_names:

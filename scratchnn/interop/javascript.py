@@ -252,11 +252,14 @@ function numbersOf(row) {
     throw new TypeError(`row must be an array of ${inputs} numbers, got ${row === null ? "null" : typeof row}`);
   }
   if (row.length !== inputs) throw new RangeError(`row must have ${inputs} numbers, got ${row.length}`);
-  return Float64Array.from({ length: inputs }, (_, i) => {
-    if (typeof row[i] !== "number") throw new TypeError(`row[${i}] must be a number, got ${typeof row[i]}`);
-    if (!Number.isFinite(row[i])) throw new RangeError(`row[${i}] must be a finite number, got ${row[i]}`);
-    return row[i];
-  });
+  const x = new Float64Array(inputs);
+  for (let i = 0; i < inputs; i++) {
+    const v = row[i];
+    if (typeof v !== "number") throw new TypeError(`row[${i}] must be a number, got ${typeof v}`);
+    if (!Number.isFinite(v)) throw new RangeError(`row[${i}] must be a finite number, got ${v}`);
+    x[i] = v;
+  }
+  return x;
 }
 
 /** What the network gives for a row as it came. */
@@ -441,8 +444,8 @@ def _header(known: Description) -> str:
             "",
             '  import { predict } from "./model.js";',
             "",
-            f"A row is an array, of any kind, of {known.width} numbers{of_images}, as they",
-            "are: what the network needs to have scaled is scaled here.",
+            f"A row is an array, of any kind, of {known.width} numbers{of_images},",
+            "as they are: what the network needs to have scaled is scaled here.",
             answers[known.task],
             "Rows of another length and numbers that are not finite are a RangeError, what is no number a TypeError.",
             'In a page: <script type="module">; in Node, call the file .mjs or have "type": "module" in package.json.',

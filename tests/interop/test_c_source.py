@@ -234,8 +234,13 @@ COVERING = [
 ]
 
 
+def of_pixels() -> Model:
+    """A network whose first layer reads bytes."""
+    return of_layers([Linear(16, 3)], 16, (0.0, 0.0), scaling=Scaling("pixels"))
+
+
 def test_these_networks_need_every_function() -> None:
-    texts = [export_model(network(name)[0]).decode("ascii") for name in COVERING]
+    texts = [export_model(model).decode("ascii") for model in (of_pixels(), *(network(name)[0] for name in COVERING))]
     missing = [name for name, (_, text) in FUNCTIONS.items() if not any(text in whole for whole in texts)]
     assert not missing
 
@@ -398,6 +403,28 @@ def test_features_that_hardly_differ_and_those_that_differ_widely_are_scaled(tmp
     assert asked.apart([[rng.gauss(m, d) for m, d in zip(means, deviations)] for _ in range(50)]) < 1e-6
 
 
+def test_a_feature_that_32_bits_cannot_tell_apart_is_refused() -> None:
+    scaling = Scaling("standard", [0.0, 1e12], [1.0, 1.0])
+    model = of_layers([Linear(2, 2)], 2, (0.0, 0.0), scaling=scaling)
+    with pytest.raises(ArgumentError, match=r"feature 1, with a mean of 1e\+12, a deviation of 1: train with"):
+        export_model(model)
+
+
+@pytest.mark.parametrize("layers", [[], [Tanh()], [Residual([Linear(16, 16)])]], ids=len)
+def test_pixels_are_read_as_they_are(layers: list[Any], tmp_path: Path) -> None:
+    scaling = Scaling("pixels")
+    model = of_layers(
+        [*layers, Linear(16, 3)],
+        16,
+        (0.0, 0.0),
+        scaling=scaling,
+        target_scaling=Scaling("standard", [0.0] * 3, [1e-3] * 3),
+    )
+    asked, rng = Asked(tmp_path, model), Random(4)
+    assert asked.apart([[rng.randrange(256) for _ in range(16)] for _ in range(30)] + [[0] * 16, [255] * 16]) < 1e-8
+    assert ("block1" in asked.text) == bool(layers)
+
+
 def test_values_in_units_far_apart_have_places_of_their_own(tmp_path: Path) -> None:
     scaling = Scaling("standard", [1e9, -2.0, 0.0], [1.0, 1e-9, 1e12])
     model = of_layers([Linear(4, 3)], 4, (0.0, 0.0), target_scaling=scaling)
@@ -483,6 +510,14 @@ def test_it_can_be_tried_on_a_pc(tmp_path: Path) -> None:
         assert (result.returncode, result.stderr) == (2, "rows of 4 numbers are needed\n")
 
 
+@pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler, c++")
+@pytest.mark.slow
+def test_it_is_c_plus_plus_as_well(tmp_path: Path) -> None:
+    for name in COVERING:
+        source = export_model(network(name)[0])
+        compiled(tmp_path, source, options=["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Werror", "-c"])
+
+
 def test_two_models_stand_in_one_program(tmp_path: Path) -> None:
     for name, kind in (("first", "binary"), ("COUNT", "multilabel"), ("NAME", "relu")):
         (tmp_path / f"{name}.c").write_bytes(export_model(network(kind)[0], name=name))
@@ -517,7 +552,11 @@ def test_features_have_as_many_binary_places_as_were_asked_for(tmp_path: Path) -
         ("relu", {"name": "a b"}, "name must be one that C can read"),
         ("relu", {"name": "é"}, "name must be one that C can read"),
         ("relu", {"name": 3}, "name must be one that C can read"),
-        ("relu", {"fraction_bits": 30}, r"no room in 32 bits for feature 4, .*: at most \d+"),
+        (
+            "relu",
+            {"fraction_bits": 30},
+            r"32 bits with 30 .* feature 2, .*: fraction_bits has to be from 0 to 29",
+        ),
         ("relu", {"fraction_bits": -1}, "fraction_bits"),
         ("embedding", {"fraction_bits": 3}, "no pixels and no indices"),
         ("convolution", {"fraction_bits": 3}, "no pixels and no indices"),
