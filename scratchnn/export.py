@@ -28,6 +28,7 @@ KINDS = {
         "a C99 file of whole numbers alone, for chips",
         "scratchnn_predict(features), or cc -std=c99 -O2 -DSCRATCHNN_MAIN {quoted} && ./a.out < rows.csv",
     ),
+    ".onnx": ("the network with its scaling and classes, as ONNX", "onnxruntime.InferenceSession({file!r})"),
     ".safetensors": (
         "weights by PyTorch's names, and all else beside them",
         "torch_network.load_state_dict(safetensors.torch.load_file({file!r}))",
@@ -97,6 +98,8 @@ def _writer(ending: str) -> Callable[[Any, str], None]:
         from .interop.javascript import export_model as export
     elif ending == ".c":
         from .interop.c_source import export_model as export
+    elif ending == ".onnx":
+        from .interop.onnx import export_model as export
     else:
         from .interop.json_text import export_model as export
 

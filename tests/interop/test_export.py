@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scratchnn import Linear, Model, export
-from scratchnn.interop import c_source, javascript, json_text, python_source, safetensors
+from scratchnn.interop import c_source, javascript, json_text, onnx, python_source, safetensors
 from scratchnn.layers.base import Layer
 from tests.commands import Runner, refused
 from tests.interop.networks import network
@@ -52,6 +52,7 @@ def test_the_ending_says_what_is_written(command: Runner, saved: Model) -> None:
         "js": javascript.export_model(saved),
         "mjs": javascript.export_model(saved),
         "c": c_source.export_model(saved),
+        "onnx": onnx.export_model(saved),
         "safetensors": Path("expected").read_bytes(),
     }
     for ending, expected in written.items():
