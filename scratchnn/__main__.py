@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "writes a saved model's prediction for each row of a CSV file",
     "info": "says what a saved model or a checkpoint holds",
     "export": "writes a saved model as a file of Python, JavaScript, C or another kind",
+    "convert": "makes a model of another project's file: ONNX, safetensors, scikit-learn",
     "datasets": "downloads MNIST",
     "play": "opens pages to draw on, and to watch a network learn",
 }
@@ -39,6 +40,8 @@ def _find(command: str) -> Command:
         from .info import main as found
     elif command == "export":
         from .export import main as found
+    elif command == "convert":
+        from .convert import main as found
     elif command == "play":
         from .play.__main__ import main as found
     else:

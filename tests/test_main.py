@@ -22,7 +22,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
-COMMANDS = ("train", "predict", "info", "export", "datasets", "play")
+COMMANDS = ("train", "predict", "info", "export", "convert", "datasets", "play")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
@@ -48,7 +48,8 @@ def test_a_command_that_there_is_not_is_refused_in_a_line() -> None:
     result = run("-m", "scratchnn", "trian", "--epochs", "3")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
-        "error: there is no command 'trian': there are train, predict, info, export, datasets, play (see --help)\n"
+        "error: there is no command 'trian': there are train, predict, info, export, convert, datasets, play "
+        "(see --help)\n"
     )
     assert run("-m", "scratchnn", "--verbose").returncode == 2
 

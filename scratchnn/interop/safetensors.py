@@ -316,7 +316,7 @@ def load_model(
     if KEY not in metadata:
         raise ModelFileError(
             f"{shown_path(path)}: weights without a description of the layers, so not written by scratchnn: hand over "
-            "layers=[...], the network that they belong to"
+            "layers=[...], the network that they belong to, or say --layers on the command line"
         )
     if said:
         raise ArgumentError(f"{' and '.join(said)}: this file says itself what the model is, leave that out")
