@@ -101,9 +101,7 @@ def collect(pyodide: Path, wheel: Path, to: Path) -> None:
     """Fill the folder ``to`` from Pyodide's folder, a wheel, and what is in this clone."""
     missing = [name for name in PYODIDE_FILES if not (pyodide / name).is_file()]
     if missing:
-        raise Missing(
-            f"{pyodide} is not the npm package pyodide, {PYODIDE_VERSION} or a like one: no {missing[0]} there"
-        )
+        raise Missing(f"{pyodide} is not the npm package pyodide {PYODIDE_VERSION}: it has no {missing[0]}")
     if not wheel.is_file():
         raise Missing(f"{wheel}: there is no such wheel")
     (to / "pyodide").mkdir(parents=True, exist_ok=True)
