@@ -40,7 +40,7 @@ def export_model(model: Model, *, dtype: str = "float32") -> bytes:
     row ``label`` (samples x labels, 0 or 1) and ``probabilities``; of a regression ``values`` (samples x outputs), in
     the unit of the targets. Any number of samples may be asked at once.
 
-    It needs ONNX's operators of version 13, which onnxruntime has since 1.6. With "float64" all of it is computed in
+    It needs ONNX's operators of version 13, which onnxruntime has since 1.7. With "float64" all of it is computed in
     doubles, convolutions as lookups in tables, since onnxruntime has none for doubles: exact, and larger and slower.
     What is not kept: how it learned (dropout, what is frozen, the seed), and how layers were grouped.
 

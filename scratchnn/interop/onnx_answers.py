@@ -154,6 +154,7 @@ class _Notes:
             return
         data = graph.metadata
         self.task = data.get("task")
+        require(self.task in (None, *model_format.TASKS), f"its task is {shown(self.task)}, which there is not")
         self.target_scaling = data.get("target_scaling", "none")
         loss = _json(data, "loss", list) or []
         if len(loss) == 2 and isinstance(loss[0], str) and loss[0] in LOSSES and isinstance(loss[1], dict):

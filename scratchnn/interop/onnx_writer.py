@@ -1,8 +1,8 @@
 """Writes a fitted model as an ONNX file, with the standard library alone.
 
 The graph begins with raw rows and ends with answers: scaling, network, probabilities and labels are all nodes of it, so
-whoever runs it needs to know nothing else. It needs operator set 13 and format version 7 (onnxruntime 1.6, of December
-2020, and all later ones); what came to ONNX after that (Gelu, LayerNormalization) is spelled in older operators.
+whoever runs it needs to know nothing else. It needs operator set 13 and format version 7 (onnxruntime 1.7, of March
+2021, and all later ones); what came to ONNX after that (Gelu, LayerNormalization) is spelled in older operators.
 """
 
 from __future__ import annotations
@@ -377,13 +377,12 @@ def _flat(rows: list[list[float]]) -> list[float]:
 
 def _linear(graph: _Graph, step: Step, value: _Value) -> _Value:
     weight, bias = step.settings["weight"], step.settings["bias"]
-    name = graph.node(
-        "Gemm",
-        _row(graph, value).name,
-        graph.numbers("linear_weight", _flat(weight), len(weight), len(bias)),
-        graph.numbers("linear_bias", bias, len(bias)),
-    )
-    return _Value(name, step.outputs)
+    row = _row(graph, value).name
+    weights = graph.numbers("linear_weight", _flat(weight), len(weight), len(bias))
+    biases = graph.numbers("linear_bias", bias, len(bias))
+    if graph.dtype == DOUBLE:  # onnxruntime 1.7 makes one operator of Gemm and Relu, which it has not for doubles
+        return _Value(graph.node("Add", graph.node("MatMul", row, weights), biases), step.outputs)
+    return _Value(graph.node("Gemm", row, weights, biases), step.outputs)
 
 
 def _embedding(graph: _Graph, step: Step, value: _Value) -> _Value:
