@@ -165,6 +165,7 @@ _MAIN = """\
 #ifdef SCRATCHNN_MAIN
 /* To try the file on a PC, which has floating-point numbers: rows of numbers from standard input, an answer each. */
 #include <stdio.h>
+#include <string.h>
 
 static NAME_input as_input(double number, int bits)
 {
@@ -182,8 +183,11 @@ int main(void)
     static ANSWER;
     double number;
     int32_t i = 0, k;
-    int got;
+    int got = getchar();
 
+    /* A first line that does not begin as a number does has names of columns. */
+    if (got != EOF) ungetc(got, stdin);
+    if (got > ' ' && !strchr("+-.0123456789", got)) got = scanf("%*[^\\n]");
     while ((got = scanf("%lf%*[,; \\t\\r\\n]", &number)) == 1) {
         features[i] = as_input(number, PLACES);
         if (++i < UPPER_INPUTS) continue;

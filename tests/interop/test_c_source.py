@@ -496,7 +496,10 @@ int main(void)
 def test_it_can_be_tried_on_a_pc(tmp_path: Path) -> None:
     model, X = network("regression of three")
     program = compiled(tmp_path, export_model(model), options=[*SANITIZED, "-DSCRATCHNN_MAIN"])
-    lines = printed(program, "\r\n".join(", ".join(map(repr, row)) for row in X) + "\r\n").splitlines()
+    table = "\r\n".join(", ".join(map(repr, row)) for row in X) + "\r\n"
+    lines = printed(program, table).splitlines()
+    assert printed(program, '"a",b 1,c,4\r\n' + table).splitlines() == lines  # names of columns come first
+    assert (len(lines), printed(program, "")) == (len(X), "")
     for line, expected in zip(lines, model.predict(X)):
         assert [float(v) for v in line.split(",")] == pytest.approx(expected, rel=1e-6)
     model, X = network("binary")
