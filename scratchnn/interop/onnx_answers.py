@@ -10,7 +10,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..checks import require, shown
+from ..checks import MOST_NUMBERS, require, shown
 from ..errors import ModelFileError
 from ..layers.base import Sequential
 from ..losses import LOSSES, loss_from_plain
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TABLES = ("Gather", f"{LEARNING_OPERATORS}.ArrayFeatureExtractor")  # of class names
 ZIPMAP = f"{LEARNING_OPERATORS}.ZipMap"  # a dict a row, of class names and probabilities
 BINARIZER = f"{LEARNING_OPERATORS}.Binarizer"
+LOGITS = "logits"  # in the place of a loss: nothing makes probabilities of the outputs
 FORGETFUL = ("Identity", "Cast", "Reshape", "Squeeze", "Flatten")  # leave an answer what it is
 
 
@@ -45,11 +46,19 @@ class Label(NamedTuple):
 
     kind: str
     of: str
-    classes: list[Any] | None
+    classes: list[Any]
+
+
+class _Outputs(NamedTuple):
+    """The value of the output with numbers, how labels are found if there are any, and the classes' names if known."""
+
+    numbers: str
+    label: Label | None
+    names: list[Any]
 
 
 class Head(NamedTuple):
-    """What the network's last value is, and what it stands for."""
+    """What the network's last value is; the loss after which a network ends so; and whether outputs are classes."""
 
     outputs: str
     loss: str
@@ -61,38 +70,19 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
     graph = Graph(content)
     notes = _Notes(graph)
     require(len(graph.inputs) == 1, f"it has {len(graph.inputs)} inputs, expected one")
-    main, label, names = _outputs(graph)
-    answer = None if label is None else _label(graph, label)
-    if names and answer and answer.classes:
-        require(names == answer.classes, "its labels and its probabilities have other classes")
-    task, head = _head(graph, main, answer, told, notes)
-    loss: Any = head.loss
-    if notes.loss is not None:
-        fits = task == "regression" or notes.loss_name == head.loss
-        require(fits, f"it is said to have learned with {notes.loss_name}, and ends as after {head.loss}")
-        loss = notes.loss
+    outputs = _outputs(graph)
+    task, head = _head(graph, outputs, told.task or notes.task, notes)
     builder = _builder(graph, graph.inputs[0], notes)
     builder.run(Steps(graph).between(graph.inputs[0].name, head.outputs), builder.layers)
     require(bool(builder.layers), "it has no layers")
-    if task != "regression" and len(builder.sizes) > 1:
-        sizes = " x ".join(map(str, builder.sizes))
-        raise ModelFileError(f"its network ends with {sizes} numbers a sample, expected one for each class, in a row")
+    task, loss = _settled(task, head, builder)
     _check_work(builder, len(content), max_work)
-    classes: Sequence[Any] = ()
-    if task == "multilabel":
-        require(
-            names in ([], [*range(builder.width)]), f"it names its labels {shown(names)}, which are only numbered here"
-        )
-    if task == "classification":
-        graph.take(builder.width)
-        found = answer.classes if answer and answer.classes else names
-        classes = told.classes or notes.typed(found) or notes.classes or ()
     return fitted_model(
         builder.layers,
         task=task,
-        loss=loss,
+        loss=_loss(task, loss, notes),
         input_shape=builder.input_shape,
-        classes=classes,
+        classes=_classes(graph, builder, task, outputs, told, notes),
         scaling=builder.features.scaling(graph, math.prod(builder.input_shape)),
         target_scaling=_target_scaling(graph, builder, task, notes),
         feature_names=notes.feature_names,
@@ -101,10 +91,51 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
     )
 
 
+def _settled(task: str | None, head: Head, builder: Builder) -> tuple[str, str]:
+    """(the task, the loss) now that it is known how many outputs there are."""
+    if task == "regression":
+        return task, head.loss
+    if len(builder.sizes) > 1:
+        sizes = " x ".join(map(str, builder.sizes))
+        raise ModelFileError(f"its network ends with {sizes} numbers a sample, expected one for each class, in a row")
+    one, logits = builder.width == 1, head.loss == LOGITS
+    require(
+        task is not None or not (one and logits),
+        "it does not say what its one output is: load it with task='regression' for a number to be predicted, or with "
+        "task='classification' for one from which a sigmoid makes the probability of the second class",
+    )
+    if task is None:
+        task = "multilabel" if head.loss == "bce_with_logits" and not head.classes and not one else "classification"
+    if not logits:
+        return task, head.loss
+    return task, "bce_with_logits" if one or task == "multilabel" else "cross_entropy"
+
+
+def _loss(task: str, found: str, notes: _Notes) -> Any:
+    """What to learn on with."""
+    if notes.loss is None:
+        return found
+    fits = task == "regression" or notes.loss_name == found
+    require(fits, f"it is said to have learned with {notes.loss_name}, and ends as after {found}")
+    return notes.loss
+
+
+def _classes(graph: Graph, builder: Builder, task: str, outputs: _Outputs, told: Told, notes: _Notes) -> Sequence[Any]:
+    """The classes' names, in the order of the outputs; none of them where they are the numbers from 0 on."""
+    names = outputs.names
+    if task == "multilabel":
+        numbered = names in ([], [*range(builder.width)])
+        require(numbered, f"it names its labels {shown(names)}, which are only numbered here")
+    if task != "classification":
+        return ()
+    graph.take(builder.width)
+    return told.classes or notes.typed(names) or notes.classes or ()
+
+
 def _builder(graph: Graph, port: Port, notes: _Notes) -> Builder:
     batch, *sizes = port.sizes or [None]
     known = [size for size in sizes if size is not None]
-    fine = len(known) == len(sizes) and 1 <= len(sizes) <= 3 and all(0 < size <= 1 << 24 for size in known)
+    fine = len(known) == len(sizes) and 1 <= len(sizes) <= 3 and all(0 < size <= MOST_NUMBERS for size in known)
     require(fine, f"its input {shown(port.name)} is of {shown(port.sizes)}, expected samples x sizes that are known")
     shape = tuple(known)
     if notes.input_shape and len(known) == 1 and math.prod(notes.input_shape) == known[0]:
@@ -140,35 +171,29 @@ def _target_scaling(graph: Graph, builder: Builder, task: str, notes: _Notes) ->
 class _Notes:
     """What scratchnn wrote beside a graph of its own; nothing of it for the graphs of others."""
 
-    task: str | None = None
-    loss: Loss | None = None
-    loss_name = ""
-    input_shape: tuple[int, ...] = ()
-    classes: list[Any] | None = None
-    feature_names: list[str] = []  # noqa: RUF012
-    label_name: str | None = None
-    target_scaling = "none"
-
     def __init__(self, graph: Graph) -> None:
-        if graph.producer != PRODUCER:
-            return
-        data = graph.metadata
+        data = graph.metadata if graph.producer == PRODUCER else {}
         self.task = data.get("task")
         require(self.task in (None, *model_format.TASKS), f"its task is {shown(self.task)}, which there is not")
         self.target_scaling = data.get("target_scaling", "none")
-        loss = _json(data, "loss", list) or []
-        if len(loss) == 2 and isinstance(loss[0], str) and loss[0] in LOSSES and isinstance(loss[1], dict):
-            self.loss_name, self.loss = loss[0], loss_from_plain(loss[0], loss[1])
+        self.loss_name, self.loss = _known_loss(_json(data, "loss", list) or [])
         shape = _json(data, "input_shape", list) or []
-        if all(type(size) is int and 0 < size <= 1 << 24 for size in shape) and len(shape) <= 3:
-            self.input_shape = tuple(shape)
-        self.classes = _json(data, "classes", list) or None
-        self.feature_names = _json(data, "feature_names", list) or []
-        self.label_name = _json(data, "label_name", str)
+        fine = all(type(size) is int and 0 < size <= MOST_NUMBERS for size in shape) and len(shape) <= 3
+        self.input_shape: tuple[int, ...] = tuple(shape) if fine else ()
+        self.classes: list[Any] = _json(data, "classes", list) or []
+        self.feature_names: list[str] = _json(data, "feature_names", list) or []
+        self.label_name: str | None = _json(data, "label_name", str)
 
-    def typed(self, classes: list[Any] | None) -> list[Any] | None:
+    def typed(self, classes: list[Any]) -> list[Any]:
         """The classes that a graph has, as bools where they were: a graph has these as numbers."""
         return self.classes if self.classes == classes else classes
+
+
+def _known_loss(told: list[Any]) -> tuple[str, Loss | None]:
+    """(its name, the loss) of what is told as a pair of name and arguments; of a loss that there is not, nothing."""
+    if len(told) != 2 or not isinstance(told[0], str) or told[0] not in LOSSES or not isinstance(told[1], dict):
+        return "", None
+    return told[0], loss_from_plain(told[0], told[1])
 
 
 def _json(data: dict[str, str], key: str, kind: type) -> Any:
@@ -182,8 +207,8 @@ def _json(data: dict[str, str], key: str, kind: type) -> Any:
 # --- the last nodes ----------------------------------------------------------------------------------------
 
 
-def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
-    """(the output with numbers, that with labels if there is one, the classes' names if they are there)."""
+def _outputs(graph: Graph) -> _Outputs:
+    """What a graph gives."""
     numbers: list[str] = []
     labels: list[str] = []
     names: list[Any] = []
@@ -191,7 +216,7 @@ def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
         node = graph.node(graph.source(port.name))
         if node is not None and node.operator == ZIPMAP and node.inputs:
             numbers.append(node.inputs[0])
-            names = node.attributes.get("classlabels_strings") or node.attributes.get("classlabels_int64s") or []
+            names = [*(node.attributes.get("classlabels_strings") or node.attributes.get("classlabels_int64s") or [])]
         elif port.type in (TensorType.FLOAT, TensorType.DOUBLE):
             numbers.append(port.name)
         else:
@@ -201,19 +226,23 @@ def _outputs(graph: Graph) -> tuple[str, str | None, list[Any]]:
         raise ModelFileError(
             f"its outputs are {those or 'none'}; expected numbers (float32 or float64), and labels beside them or not"
         )
-    return graph.source(numbers[0]), labels[0] if labels else None, [*names]
+    label = _label(graph, labels[0]) if labels else None
+    if label is not None and label.classes:
+        require(names in ([], label.classes), "its labels and its probabilities have other classes")
+        names = label.classes
+    return _Outputs(graph.source(numbers[0]), label, names)
 
 
 def _label(graph: Graph, name: str) -> Label:
     """How labels are found."""
-    classes: list[Any] | None = None
+    classes: list[Any] = []
     shown_name = shown(name)
     while True:
         node = graph.node(graph.source(name))
         if node is None or not node.inputs:
             raise ModelFileError(f"the labels {shown_name} do not come from the network")
         name = node.inputs[0]
-        if node.operator in TABLES and len(node.inputs) == 2 and classes is None:
+        if node.operator in TABLES and len(node.inputs) == 2 and not classes:
             table = graph.constant(name)
             if table is None or table.floats:
                 raise node.refused("of classes that are no texts or whole numbers")
@@ -235,37 +264,25 @@ def _asks_for_half(graph: Graph, node: Node) -> bool:
     return node.operator in ("Greater", "GreaterOrEqual") and [graph.number(each) for each in node.inputs[1:]] == [0.5]
 
 
-def _head(graph: Graph, main: str, label: Label | None, told: Told, notes: _Notes) -> tuple[str, Head]:
-    """(the task, where the network ends and what its outputs are)."""
-    task = told.task or notes.task
+def _head(graph: Graph, outputs: _Outputs, task: str | None, notes: _Notes) -> tuple[str | None, Head]:
+    """(the task, if it is known; where the network ends and what its outputs are)."""
+    main, label = outputs.numbers, outputs.label
     if task == "regression":
         require(label is None, "it has labels: it is no regression")
         return task, _of_values(graph, main)
     head = _of_probabilities(graph, main, notes.loss_name)
-    if label is not None:
-        second = _second(graph, main)
-        known = {second} if label.kind == "flag" else {main} if second != main else {main, head.outputs}
-        require(label.of in known, f"its labels come from {shown(label.of)}, and not from its probabilities")
-        several = label.kind == "flag" and label.classes is None and not head.classes
-        require(label.kind == "largest" or several or head.loss in ("bce", "bce_with_logits"), "its labels do not fit")
-        found = "multilabel" if several else "classification"
-        require(task in (None, found), f"it does {found}, not {task}")
-        return found, head
-    width = _width(graph)
-    if task is None:
-        if head.outputs == main and head.loss == "cross_entropy":  # nothing that makes probabilities
-            if graph.producer == "skl2onnx":
-                return "regression", _of_values(graph, main)
-            require(
-                width != 1,
-                "it does not say what its one output is: load it with task='regression' for a number to be predicted, "
-                "or with task='classification' for one from which a sigmoid makes the probability of the second class",
-            )
-        several = head.loss == "bce_with_logits" and not head.classes and width != 1
-        task = "multilabel" if several else "classification"
-    if head.loss == "cross_entropy" and head.outputs == main and (task == "multilabel" or width == 1):
-        head = head._replace(loss="bce_with_logits")
-    return task, head
+    if label is None:
+        # skl2onnx gives all classifiers labels.
+        values = task is None and head.loss == LOGITS and graph.producer == "skl2onnx"
+        return ("regression", _of_values(graph, main)) if values else (task, head)
+    second = _second(graph, main)
+    known = {second} if label.kind == "flag" else {main} if second != main else {main, head.outputs}
+    require(label.of in known, f"its labels come from {shown(label.of)}, and not from its probabilities")
+    several = label.kind == "flag" and not label.classes and not head.classes
+    require(label.kind == "largest" or several or head.loss in ("bce", "bce_with_logits"), "its labels do not fit")
+    found = "multilabel" if several else "classification"
+    require(task in (None, found), f"it does {found}, not {task}")
+    return found, head
 
 
 def _of_values(graph: Graph, main: str) -> Head:
@@ -275,12 +292,6 @@ def _of_values(graph: Graph, main: str) -> Head:
     if node is not None and reshapes and graph.producer == "skl2onnx" and graph.sizes(node.inputs[1]) == [-1, 1]:
         main = graph.source(node.inputs[0])
     return Head(main, "mse", False)
-
-
-def _width(graph: Graph) -> int | None:
-    """How many numbers the network gives, as far as the file says."""
-    sizes = [port.sizes for port in graph.outputs if port.type in (TensorType.FLOAT, TensorType.DOUBLE)]
-    return sizes[0][-1] if sizes and len(sizes[0]) == 2 else None
 
 
 def _second(graph: Graph, main: str) -> str:
@@ -306,7 +317,7 @@ def _of_probabilities(graph: Graph, main: str, loss: str) -> Head:
         return Head(graph.source(node.inputs[0]), "cross_entropy", True)
     if node.operator == "Exp":
         return Head(graph.source(node.inputs[0]), "nll", True)
-    return Head(main, "nll" if node.operator == "LogSoftmax" else "cross_entropy", True)
+    return Head(main, "nll" if node.operator == "LogSoftmax" else LOGITS, True)
 
 
 def _check_first(graph: Graph, node: Node | None, second: str) -> None:
