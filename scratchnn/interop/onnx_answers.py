@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TABLES = ("Gather", f"{LEARNING_OPERATORS}.ArrayFeatureExtractor")  # of class names
 ZIPMAP = f"{LEARNING_OPERATORS}.ZipMap"  # a dict a row, of class names and probabilities
 BINARIZER = f"{LEARNING_OPERATORS}.Binarizer"
+SKL2ONNX = "skl2onnx"  # as its files name it
 LOGITS = "logits"  # in the place of a loss: nothing makes probabilities of the outputs
 FORGETFUL = ("Identity", "Cast", "Reshape", "Squeeze", "Flatten")  # leave an answer what it is
 
@@ -273,11 +274,14 @@ def _head(graph: Graph, outputs: _Outputs, task: str | None, notes: _Notes) -> t
     head = _of_probabilities(graph, main, notes.loss_name)
     if label is None:
         # skl2onnx gives all classifiers labels.
-        values = task is None and head.loss == LOGITS and graph.producer == "skl2onnx"
+        values = task is None and head.loss == LOGITS and graph.producer == SKL2ONNX
         return ("regression", _of_values(graph, main)) if values else (task, head)
+    # Both write probabilities beside labels; what others put there may be logits.
+    known = graph.producer not in (PRODUCER, SKL2ONNX) or head.loss != LOGITS
+    require(known, f"its probabilities, {shown(main)}, come neither from a softmax nor from a sigmoid")
     second = _second(graph, main)
-    known = {second} if label.kind == "flag" else {main} if second != main else {main, head.outputs}
-    require(label.of in known, f"its labels come from {shown(label.of)}, and not from its probabilities")
+    sources = {second} if label.kind == "flag" else {main} if second != main else {main, head.outputs}
+    require(label.of in sources, f"its labels come from {shown(label.of)}, and not from its probabilities")
     several = label.kind == "flag" and not label.classes and not head.classes
     require(label.kind == "largest" or several or head.loss in ("bce", "bce_with_logits"), "its labels do not fit")
     found = "multilabel" if several else "classification"
@@ -289,7 +293,7 @@ def _of_values(graph: Graph, main: str) -> Head:
     """Where a regression ends. skl2onnx puts all values below each other, also where a row has several: not here."""
     node = graph.node(main)
     reshapes = node is not None and node.operator == "Reshape" and len(node.inputs) == 2
-    if node is not None and reshapes and graph.producer == "skl2onnx" and graph.sizes(node.inputs[1]) == [-1, 1]:
+    if node is not None and reshapes and graph.producer == SKL2ONNX and graph.sizes(node.inputs[1]) == [-1, 1]:
         main = graph.source(node.inputs[0])
     return Head(main, "mse", False)
 

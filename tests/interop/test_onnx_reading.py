@@ -483,6 +483,10 @@ def test_the_graph_counts_and_not_what_is_told_beside_it() -> None:
         assert content.count(old) == 1
         again = load_model(content.replace(old, new.ljust(len(old))), engine="linalg")
         assert again.predict([[3.0, 0.0], [0.0, 3.0]]) == model.predict([[3.0, 0.0], [0.0, 3.0]])
+    for operator, message in (("Sigmoid", "learned with cross_entropy"), ("Flatten", "neither from a softmax")):
+        other = content.replace(wire.text(NodeField.OPERATOR, "Softmax"), wire.text(NodeField.OPERATOR, operator))
+        with pytest.raises(ModelFileError, match=message):
+            load_model(other)
     contradiction = content.replace(b'["cross_entropy", {}]', b'["nll", {}]'.ljust(len(b'["cross_entropy", {}]')))
     with pytest.raises(ModelFileError, match="learned with nll"):
         load_model(contradiction)
