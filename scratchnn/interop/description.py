@@ -54,7 +54,8 @@ from ..layers import (
     Tanh,
 )
 from ..layers.weights import digest
-from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
+from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, KLDivLoss, NLLLoss
+from ..turns import asking
 
 if TYPE_CHECKING:
     from ..layers.base import Shape
@@ -74,7 +75,13 @@ PLAIN = {
 }
 
 # What a network's outputs are turned into to become probabilities, by the loss that it learned with.
-OUTPUTS = {CrossEntropyLoss: "softmax", NLLLoss: "exp", BCELoss: "identity", BCEWithLogitsLoss: "sigmoid"}
+OUTPUTS = {
+    CrossEntropyLoss: "softmax",
+    NLLLoss: "exp",
+    KLDivLoss: "exp",
+    BCELoss: "identity",
+    BCEWithLogitsLoss: "sigmoid",
+}
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,8 @@ class Step:
 class Description:
     """All that answers depend on.
 
-    Features become ``(x - shift) * factor``: ``shift`` and ``divisor`` are one number a column, or None where nothing
-    is taken off; then every number is multiplied by ``factor`` (1/255 for pixels, 1 otherwise). ``output`` says what
+    Features become ``(x - shift) / divisor * factor``: ``shift`` and ``divisor`` are one number a column, or both None,
+    where there is nothing of the kind; ``factor`` is 1/255 for pixels and 1 otherwise. ``output`` says what
     turns the last numbers into probabilities: "softmax", "exp" or "identity" (one number a class), "sigmoid" or
     "identity" (of a label each; a single one is the probability of the second of two classes), or "values" for
     regression, where ``target_scale * output + target_shift`` is the answer (None: the output itself).
@@ -132,11 +139,12 @@ def every_step(steps: list[Step]) -> Iterator[Step]:
         yield step
 
 
+@asking
 def describe(model: Model) -> Description:
     """The description of a fitted model.
 
-    Raises ``NotFittedError`` for one that was not fitted, and ``ArgumentError`` for layers or losses of one's own,
-    which no other format knows.
+    Raises ``NotFittedError`` for one that was not fitted, ``ModelBusyError`` for one that is learning in another thread,
+    and ``ArgumentError`` for layers or losses of one's own, which no other format knows.
     """
     schema = model.schema
     scaling = schema.require_learned()

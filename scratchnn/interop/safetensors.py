@@ -23,6 +23,7 @@ from ..layers.base import Sequential
 from ..model import Model
 from ..saving import model_format, records
 from ..saving.atomic import write_atomically
+from ..turns import asking
 from .making import fitted_model
 from .safetensors_header import BITS, LENGTH_BYTES, METADATA, MOST_HEADER_BYTES, Header, header_bytes, parse_header
 
@@ -242,15 +243,11 @@ def save_model(model: Model, path: str | os.PathLike[str], *, dtype: str = "F64"
     write_atomically(path, _model_bytes(model, dtype))
 
 
+@asking
 def _model_bytes(model: Model, dtype: str) -> bytes:
     from .torch_names import state_dict
 
-    token = object()
-    try:
-        model.turns.ask(token)  # nobody trains it meanwhile
-        description = model_format.described(model.network, model.loss, model.schema, model.seed)
-    finally:
-        model.turns.end(token)
+    description = model_format.described(model.network, model.loss, model.schema, model.seed)
     own = next((layer for layer in model.network.walk() if type(layer).__name__ not in ARGUMENTS), None)
     if own is not None:
         raise ArgumentError(f"{own!r} is a layer of your own: PyTorch has none like it")

@@ -20,6 +20,7 @@ from ..layers.linear import Dropout, Linear
 from ..losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, KLDivLoss, NLLLoss
 from ..model import Model
 from ..preprocessing.scaling import Scaling
+from ..turns import asking
 from .making import fitted_model
 
 if TYPE_CHECKING:
@@ -186,6 +187,7 @@ def _layers(network: Any) -> list[Layer]:
     return layers if activation is None else layers[:-1]
 
 
+@asking
 def _rescaled(model: Model, before: _Affine, around: _Affine, feature_names: list[str], engine: Any) -> Model:
     """A copy of a model, on this engine, with scalings before and around its own."""
     schema = model.schema
@@ -222,12 +224,12 @@ def to_sklearn(model: Model) -> Any:
     not. Predictions are the same to 1e-12 where the model computes in float64 (``engine="linalg"``).
 
     Raises ``ArgumentError``, naming the layer, for a network that scikit-learn cannot have, and where scikit-learn is
-    not installed; ``NotFittedError`` for a model that is not fitted.
+    not installed; ``NotFittedError`` for a model that is not fitted, ``ModelBusyError`` for one that is learning in
+    another thread.
     """
     if not isinstance(model, Model):
         inside = isinstance(getattr(model, "model_", None), Model)
         raise ArgumentError(f"to_sklearn takes a Model, got {_kind(model)}{': hand over its model_' * inside}")
-    scaling = model.schema.require_learned()
     try:
         import sklearn.neural_network as networks  # type: ignore[import-untyped, import-not-found, unused-ignore]
         from sklearn.pipeline import Pipeline  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -235,6 +237,12 @@ def to_sklearn(model: Model) -> Any:
         raise ArgumentError(
             "to_sklearn needs scikit-learn, which is not installed: python -m pip install scikit-learn"
         ) from None
+    return _as_sklearn(model, networks, Pipeline)
+
+
+@asking
+def _as_sklearn(model: Model, networks: Any, pipeline: Any) -> Any:
+    scaling = model.schema.require_learned()
     weights, activation = _dense(model)
     made = networks.MLPClassifier if model.task != "regression" else networks.MLPRegressor
     hidden = tuple(len(bias) for _, bias in weights[:-1])
@@ -253,7 +261,7 @@ def to_sklearn(model: Model) -> Any:
         import numpy as np  # type: ignore[import-not-found, unused-ignore]
 
         (scaler or network).feature_names_in_ = np.array(model.feature_names, dtype=object)
-    return network if scaler is None else Pipeline([("scaler", scaler), ("network", network)])
+    return network if scaler is None else pipeline([("scaler", scaler), ("network", network)])
 
 
 def _flat(layers: Any) -> Iterator[Layer]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scratchnn import ArgumentError, Layer, Linear, Model, NotFittedError, linalg
+from scratchnn import ArgumentError, Layer, Linear, LogSoftmax, Model, NotFittedError, linalg
 from scratchnn.engines.sliding_window import Window
 from scratchnn.interop.description import Description, Step, describe, every_step
 
@@ -134,6 +134,13 @@ def test_steps_inside_others_come_before_them() -> None:
     kinds = [step.kind for step in every_step(known.steps)]
     assert kinds == ["linear", "linear", "tanh", "layer_norm", "linear", "residual", "residual", "linear"]
     assert "layer_norm" in known.kinds
+
+
+def test_a_classifier_that_learned_distributions_says_logarithms_of_probabilities() -> None:
+    layers = [Linear(2, 2), LogSoftmax()]
+    model = Model.from_layers(layers, loss="kl_div", task="classification", engine="linalg")
+    model.fit([[0.0, 1.0], [1.0, 0.0]], [0, 1], epochs=1)
+    assert outputs(describe(model), [0.5, 2.0]) == pytest.approx(model.predict_proba([[0.5, 2.0]])[0])
 
 
 def test_what_cannot_be_described_is_refused() -> None:
