@@ -143,8 +143,8 @@ def every_step(steps: list[Step]) -> Iterator[Step]:
 def describe(model: Model) -> Description:
     """The description of a fitted model.
 
-    Raises ``NotFittedError`` for one that was not fitted, ``ModelBusyError`` for one that is learning in another thread,
-    and ``ArgumentError`` for layers or losses of one's own, which no other format knows.
+    Raises ``NotFittedError`` for one that was not fitted, ``ModelBusyError`` for one that is learning in another
+    thread, and ``ArgumentError`` for layers or losses of one's own, which no other format knows.
     """
     schema = model.schema
     scaling = schema.require_learned()

@@ -15,6 +15,7 @@ from ..checks import shown
 from ..engines.finding import DEFAULT_ENGINE
 from ..errors import DataError
 from ..model import Model
+from ..preprocessing.labels import as_labels
 from ..training.fitting import as_pair
 from .sklearn_models import from_sklearn, to_sklearn
 
@@ -130,7 +131,11 @@ class _ScratchEstimator(BaseEstimator):  # type: ignore[misc, unused-ignore]
         if validation_data is None:
             return None
         X, y = as_pair(validation_data, "validation_data")
-        return validate_data(self, X, accept_sparse="csr", reset=False), np.asarray(y).tolist()
+        return validate_data(self, X, accept_sparse="csr", reset=False), np.asarray(_not_sparse(y)).tolist()
+
+
+def _not_sparse(y: Any) -> Any:
+    return y.toarray() if hasattr(y, "toarray") else y
 
 
 class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[misc, unused-ignore]
@@ -249,7 +254,7 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
         check_classification_targets(y)
         several = type_of_target(y).startswith("multilabel")
         if several:
-            y = check_array(y.toarray() if hasattr(y, "toarray") else y, dtype=None)
+            y = check_array(_not_sparse(y), dtype=None)
         else:
             y = column_or_1d(y, warn=True)
         known = self._classes_of(y, classes, several, going_on)
@@ -260,7 +265,7 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
             model = self._new_model(y.shape[1], "multilabel")
         else:
             model = self._new_model(len(known), "classification")
-            model.schema = model.schema.told_classes(known.tolist())
+            model.schema = model.schema.told_classes(as_labels(known, "classes"))
         held_out = self._held_out(validation_data)
         validation = {} if held_out is None else {"validation_data": held_out}
         self._train(model, X, y.tolist(), weights, part, class_weight=self.class_weight, **validation)
@@ -274,6 +279,11 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
             told = np.unique(classes)
             if going_on and not np.array_equal(told, known):
                 raise DataError(f"classes are {shown(known.tolist())} since the first rows, got {shown(told.tolist())}")
+            if several and not np.array_equal(told, known):
+                raise DataError(
+                    f"classes of rows of {len(known)} labels are their numbers, {shown(known.tolist())}, got "
+                    f"{shown(told.tolist())}"
+                )
             known = told
         odd: Any = () if several else np.setdiff1d(y, known)
         if len(odd):
@@ -392,7 +402,7 @@ class ScratchRegressor(RegressorMixin, _ScratchEstimator):  # type: ignore[misc,
         going_on = self._goes_on(part)
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, reset=not going_on)
         X, y, weights = self._counting(X, y, sample_weight)
-        y = y.astype(np.float64)
+        y = _not_sparse(y).astype(np.float64)
         outputs = y.shape[1] if y.ndim == 2 else 1
         others = {"target_scaling": self.target_scaling}
         model = self.model_ if going_on else self._new_model(outputs, "regression", **others)

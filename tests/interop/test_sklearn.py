@@ -186,6 +186,19 @@ def test_rows_with_any_number_of_labels(sparse: bool) -> None:
     assert estimator.score(X, y) == estimator.model_.score(X, y)
 
 
+def test_labels_that_are_dates_are_refused() -> None:
+    X, y = classified(2)
+    with pytest.raises(ValueError, match="classes: label 0 must be a number or a string, got date"):
+        ScratchClassifier(**NUMPY).fit(X, np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[D]")[y])
+
+
+def test_what_is_held_out_may_be_sparse() -> None:
+    X, y = make_multilabel_classification(60, 6, n_classes=3, random_state=0)
+    given = [(X, y), (scipy.sparse.csr_array(X), scipy.sparse.csr_array(y))]
+    first, second = (ScratchClassifier(**NUMPY, epochs=1).fit(X, y, validation_data=pair) for pair in given)
+    assert first.model_.history.validation_loss == pytest.approx(second.model_.history.validation_loss)
+
+
 def test_a_column_of_labels_is_warned_of() -> None:
     X, y = classified()
     with pytest.warns(DataConversionWarning, match="column-vector"):
@@ -290,7 +303,11 @@ def test_partial_fit_of_numbers_and_of_several_labels() -> None:
     regressor = ScratchRegressor(**NUMPY).partial_fit(X[:60], y[:60]).partial_fit(X[60:], y[60:])
     assert regressor.predict(X).shape == (120, 2) and regressor.n_iter_ == 2
     X, y = make_multilabel_classification(60, 6, n_classes=3, random_state=0)
-    assert ScratchClassifier(**NUMPY).partial_fit(X, y).partial_fit(X, y).predict(X).shape == (60, 3)
+    classifier = ScratchClassifier(**NUMPY).partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
+    assert classifier.predict(X).shape == (60, 3)
+    for wrong in ([0, 1], [1, 2, 3], ["a", "b", "c"]):
+        with pytest.raises(ValueError, match=r"classes of rows of 3 labels are their numbers, \[0, 1, 2\], got"):
+            ScratchClassifier(**NUMPY).partial_fit(X, y, classes=wrong)
 
 
 def test_a_second_fit_begins_anew_unless_it_is_to_go_on() -> None:
@@ -329,6 +346,15 @@ def test_numbers_and_rows_of_numbers(outputs: int) -> None:
     assert estimator.score(X, y) > 0.9 and estimator.n_outputs_ == outputs
     assert estimator.score(X, y) == pytest.approx(estimator.model_.score(X, y))
     assert estimator.predict(X).tolist() == estimator.model_.predict(X)
+
+
+def test_numbers_may_be_sparse() -> None:
+    X, y = measured(3)
+    y[y < 0.0] = 0.0
+    dense, sparse = (ScratchRegressor(**NUMPY, epochs=2).fit(X, of) for of in (y, scipy.sparse.csr_array(y)))
+    assert sparse.model_.weights == dense.model_.weights
+    weights = np.arange(120) % 2
+    ScratchRegressor(**NUMPY, epochs=1).fit(X, scipy.sparse.coo_array(y), weights, (X, scipy.sparse.csr_array(y)))
 
 
 def test_targets_may_be_left_as_they_are() -> None:
