@@ -253,10 +253,7 @@ class ScratchClassifier(ClassifierMixin, _ScratchEstimator):  # type: ignore[mis
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, reset=not going_on)
         check_classification_targets(y)
         several = type_of_target(y).startswith("multilabel")
-        if several:
-            y = check_array(_not_sparse(y), dtype=None)
-        else:
-            y = column_or_1d(y, warn=True)
+        y = check_array(_not_sparse(y), dtype=None) if several else column_or_1d(y, warn=True)
         known = self._classes_of(y, classes, several, going_on)
         X, y, weights = self._counting(X, y, sample_weight)
         if going_on:

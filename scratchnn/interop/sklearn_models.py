@@ -108,12 +108,14 @@ class _Found:
             around = _scaler(estimator.transformer_, f"the transformer of {kind}")
             self.target_scaling = self.target_scaling.then(around)
             return self._entered(estimator.regressor_, f"the regressor of {kind}")
-        if not _is(estimator, "MLPClassifier", "MLPRegressor") and not hasattr(estimator, "model_"):
+        if isinstance(getattr(estimator, "model_", None), Model):
+            return estimator
+        if not _is(estimator, "MLPClassifier", "MLPRegressor", "ScratchClassifier", "ScratchRegressor"):
             raise ArgumentError(
                 f"{where} is to be an MLPClassifier or MLPRegressor of scikit-learn, or a Pipeline that ends in one, "
                 f"got {_kind(estimator)}"
             )
-        if not hasattr(estimator, "coefs_") and not isinstance(getattr(estimator, "model_", None), Model):
+        if not hasattr(estimator, "coefs_"):
             raise ArgumentError(f"{where}, {_kind(estimator)}, has not been fitted: call its fit first")
         return estimator
 
@@ -129,10 +131,10 @@ class _Found:
 
 
 def _is(estimator: Any, *names: str) -> bool:
-    """Whether its class, or one that this is derived from, is scikit-learn's of one of these names. (Whoever has an
-    object of it has scikit-learn: there is no need to import it.)"""
+    """Whether its class, or one that this is derived from, has one of these names and is scikit-learn's or of here.
+    (Whoever has an object of it has scikit-learn: there is no need to import it.)"""
     of = type(estimator).__mro__
-    return any(kind.__name__ in names and kind.__module__.split(".")[0] == "sklearn" for kind in of)
+    return any(kind.__name__ in names and kind.__module__.split(".")[0] in ("sklearn", "scratchnn") for kind in of)
 
 
 def _kind(estimator: Any) -> str:
@@ -255,7 +257,7 @@ def _as_sklearn(model: Model, networks: Any, pipeline: Any) -> Any:
     else:
         classes = sorted(model.classes)
         weights[-1] = _in_order(*weights[-1], model.classes)
-        _fill(network, weights, classes, classes)
+        _fill(network, weights, classes[:1], classes)
     scaler = None if scaling.kind == "none" else _standard_scaler(_Affine.of(scaling, model.input_size))
     if model.feature_names:
         import numpy as np  # type: ignore[import-not-found, unused-ignore]
@@ -343,12 +345,13 @@ def _in_order(weight: Rows, bias: list[float], classes: list[Any]) -> tuple[Rows
 
 
 def _fill(network: Any, weights: list[tuple[Rows, list[float]]], y: Any, classes: Any = None) -> None:
-    """Make ``network`` one that was fitted, to these weights: scikit-learn itself takes a step on targets ``y`` of rows
-    of zeros, and so sets up all that a fitted one has, before the weights take the place of those."""
+    """Make ``network`` one that was fitted, to these weights: scikit-learn itself takes a step on rows of zeros with
+    targets ``y`` (few: of each a row as wide as there are classes may be made), and so sets up all that a fitted one
+    has, before the weights take the place of those."""
     import numpy as np  # type: ignore[import-not-found, unused-ignore]
 
     X = np.zeros((len(y), len(weights[0][0])))
-    more = {} if classes is None else {"classes": np.array(list(classes))}
+    more = {} if classes is None else {"classes": _array_of(list(classes))}
     network.partial_fit(X, np.array(y), **more)
     network.coefs_ = [np.array(weight, dtype=np.float64) for weight, _ in weights]
     network.intercepts_ = [np.array(bias, dtype=np.float64) for _, bias in weights]
@@ -357,6 +360,19 @@ def _fill(network: Any, weights: list[tuple[Rows, list[float]]], y: Any, classes
     network._no_improvement_count = 0
     if classes is not None:
         network.classes_ = network._label_binarizer.classes_
+
+
+def _array_of(classes: list[Any]) -> Any:
+    """Classes as an array of NumPy's, in which they are still the same."""
+    import numpy as np  # type: ignore[import-not-found, unused-ignore]
+
+    array = np.array(classes)
+    for label, there in zip(classes, array.tolist()):
+        if label != there:
+            raise ArgumentError(
+                f"class {shown(label)} would be {shown(there)} there: arrays of texts do without zeros at their ends"
+            )
+    return array
 
 
 def _standard_scaler(affine: _Affine) -> Any:

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ from scratchnn import (
     Tanh,
 )
 from scratchnn.errors import ArgumentError, DataError, NotFittedError
+from scratchnn.interop.making import fitted_model
 from scratchnn.interop.sklearn import ScratchClassifier, ScratchRegressor
 from scratchnn.interop.sklearn_models import from_sklearn, to_sklearn
 
@@ -244,7 +246,8 @@ NO_NETWORKS: list[tuple[Any, bool, str]] = [
     ),
     (make_pipeline(StandardScaler(), MLPClassifier()), False, "step 'standardscaler', a StandardScaler, has not been"),
     (TransformedTargetRegressor(MLPRegressor()), False, "TransformedTargetRegressor, has not been fitted"),
-    (ScratchClassifier(), False, "got a ScratchClassifier"),
+    (ScratchClassifier(), False, "the estimator, a ScratchClassifier, has not been fitted"),
+    (SimpleNamespace(model_=3, coefs_=[]), False, "got a SimpleNamespace"),
     (make_pipeline(PCA(3), FEW), True, "step 'pca' is a PCA, which a Model cannot do"),
     (make_pipeline(make_pipeline(StandardScaler(), PCA(3)), FEW), True, "step 'pipeline', 'pca' is a PCA"),
     (make_pipeline(PowerTransformer(), FEW), True, "step 'powertransformer' is a PowerTransformer"),
@@ -424,6 +427,31 @@ def test_what_is_no_fitted_model_is_refused() -> None:
         to_sklearn(ScratchClassifier())
     with pytest.raises(ArgumentError, match="hand over its model_"):
         to_sklearn(ScratchClassifier(2, epochs=1).fit(X, Y))
+
+
+def test_classes_that_numpy_would_change_are_refused() -> None:
+    model = Model(2, 3, 2, engine="linalg")
+    model.fit([[0.0, 1.0], [1.0, 0.0]], ["a\0", "a"], epochs=1)
+    with pytest.raises(ArgumentError, match=r"class 'a\\x00' would be 'a' there: arrays of texts do without zeros"):
+        to_sklearn(model)
+
+
+def test_many_classes_and_features_cost_no_more_than_the_weights() -> None:
+    """Rows or labels as wide as there are classes would take 70 megabytes, the weights take one and a half."""
+    import tracemalloc
+
+    classes, width = 3000, 3000
+    layers: list[Any] = [Linear(width, 1), Tanh(), Linear(1, classes)]
+    model = fitted_model(layers, loss="cross_entropy", input_shape=width, engine="linalg")
+    to_sklearn(fitted_model([Linear(2, 2)], loss="cross_entropy", input_shape=2))  # which imports scikit-learn
+    tracemalloc.start()
+    try:
+        network = to_sklearn(model)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert network.classes_.tolist() == list(range(classes)) and network.n_outputs_ == classes
+    assert most < 10_000_000
 
 
 def test_losses_that_only_differ_in_training_are_no_obstacle() -> None:
