@@ -147,8 +147,8 @@ def load_file(path: str | os.PathLike[str], *, max_bytes: int = records.MAX_BYTE
     """What ``save_file``, the package ``safetensors`` or any other program has written.
 
     A file is taken or refused exactly as the package does it; ``ModelFileError`` says in one line what is wrong. What
-    a header says is believed only where the bytes are there: reading takes no more memory than a small multiple of the
-    file. One of more than ``max_bytes`` is not read.
+    a header says is believed only where the bytes are there: reading takes no more memory than the file and some thirty
+    times its header. A file of more than ``max_bytes`` is not read.
     """
     name = shown_path(path)
     try:
@@ -168,7 +168,7 @@ def from_bytes(data: bytes) -> Contents:
     """What a file of these bytes holds."""
     from io import BytesIO
 
-    return _read(BytesIO(data), len(data))
+    return _read(BytesIO(data), max(len(data), records.MAX_BYTES))
 
 
 def _read(stream: BinaryIO, max_bytes: int) -> Contents:
@@ -179,20 +179,25 @@ def _read(stream: BinaryIO, max_bytes: int) -> Contents:
     length = int.from_bytes(told, "little")
     if length > MOST_HEADER_BYTES:
         raise ModelFileError(f"no safetensors file: its header would be {length:,} bytes long")
+    _require_at_most(max_bytes, LENGTH_BYTES + length)
     text = _read_whole(stream, length)
     if len(text) < length:
         raise ModelFileError(
             f"no whole safetensors file: a header of {length:,} bytes, of which {len(text):,} are there"
         )
     header = parse_header(text)
-    if LENGTH_BYTES + length + header.size > max_bytes:
-        raise ModelFileError(f"longer than {max_bytes} bytes; pass a larger max_bytes to read it anyway")
+    _require_at_most(max_bytes, LENGTH_BYTES + length + header.size)
     data = _read_whole(stream, header.size)
     if len(data) < header.size:
         raise ModelFileError(f"damaged: the tensors take {header.size:,} bytes, of which {len(data):,} are there")
     if stream.read(1):
         raise ModelFileError(f"damaged: there is more behind the {header.size:,} bytes of the tensors")
     return Contents(_tensors(header, data), header.metadata)
+
+
+def _require_at_most(max_bytes: int, size: int) -> None:
+    if size > max_bytes:
+        raise ModelFileError(f"longer than {max_bytes} bytes; pass a larger max_bytes to read it anyway")
 
 
 def _read_whole(stream: BinaryIO, size: int) -> bytes:

@@ -80,7 +80,7 @@ def _class_weights(
     labels: Sequence[Label], classes: Sequence[Label], class_weight: Mapping[Label, float] | str
 ) -> dict[Label, float]:
     if not classes:
-        raise ArgumentError("class_weight needs classes: this model does regression")
+        raise ArgumentError("class_weight needs classes: numbers, and rows of several labels, have none")
     if class_weight != "balanced" and not isinstance(class_weight, Mapping):
         raise ArgumentError(f"class_weight is 'balanced' or a dict of class: weight, got {shown(class_weight)}")
     if isinstance(class_weight, str):

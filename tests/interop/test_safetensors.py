@@ -199,6 +199,15 @@ def test_a_larger_file_than_is_allowed_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names as POSIX has them")
+def test_a_larger_header_than_is_allowed_is_not_read_either(tmp_path: Path) -> None:
+    """Whoever allows a thousand bytes is not to read, and take apart, a hundred million."""
+    path = tmp_path / "x.safetensors"
+    header = b'{"a":[' + b"[]," * 100_000 + b"[]]}"  # which would be refused for another reason
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelFileError, match="longer than 1000 bytes; pass a larger max_bytes"):
+        load_file(path, max_bytes=1000)
+
+
 def test_a_pipe_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -312,7 +312,7 @@ def test_bad_weights_are_named(weights: Any, class_weight: Mapping[Any, Any] | s
 
 
 def test_class_weights_need_classes() -> None:
-    with pytest.raises(ValueError, match="class_weight needs classes: this model does regression"):
+    with pytest.raises(ValueError, match="class_weight needs classes: numbers, and rows of several labels, have none"):
         Model(2, 3, 1, task="regression").fit(X, Y, class_weight="balanced")
 
 
