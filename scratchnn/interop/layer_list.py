@@ -25,6 +25,7 @@ from ..layers.base import MOST_LAYERS, Layer
 from ..losses import LOSSES
 from ..preprocessing.scaling import Scaling
 from ..saving import records
+from ..saving.model_format import check_argument
 from .plain_json import parse_plain
 
 PARTS: dict[str, tuple[type, ...]] = {
@@ -113,18 +114,11 @@ class _Completion:
         for name, types in ARGUMENTS[kind].items():
             require(name in layer or name in self.usual[kind], f"{name} of {kind} is missing")
             if name in layer:
-                _check_argument(kind, name, layer[name], types)
+                check_argument(kind, name, layer[name], types)
             complete[name] = layer[name] if name in layer else self.usual[kind][name]
         if "layers" in ARGUMENTS[kind]:
             complete["layers"] = self.layers(layer["layers"])
         return complete
-
-
-def _check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -> None:
-    fine = type(value) in types
-    if type(value) is list and name != "layers":
-        fine = fine and len(value) == 2 and {*map(type, value)} == {int}
-    require(fine, f"{name} of {kind} cannot be {shown(value)}")
 
 
 def _usual(kind: type[Layer]) -> dict[str, Any]:

@@ -168,13 +168,14 @@ def _check_layers(layers: list[Any], before: int, own: Collection[str] = ()) -> 
         require(unknown is None, f"{kind} has an unknown argument, {shown(unknown)}")
         for name, types in ARGUMENTS[kind].items():
             require(name in layer, f"{name} of {kind} is missing")
-            _check_argument(kind, name, layer[name], types)
+            check_argument(kind, name, layer[name], types)
         if "layers" in ARGUMENTS[kind]:
             count = _check_layers(layer["layers"], count, own)
     return count
 
 
-def _check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -> None:
+def check_argument(kind: str, name: str, value: Any, types: tuple[type, ...]) -> None:
+    """``ValueError`` for an argument of a layer that is of another type than these."""
     fine = type(value) in types
     if type(value) is list and name != "layers":
         fine = fine and len(value) == 2 and {*map(type, value)} == {int}
