@@ -18,7 +18,7 @@ let curves = null; // of this run: lists of [epoch, value]
 function enter(state, text) {
   document.body.dataset.state = state;
   byId("state").textContent = text;
-  const there = state !== "loading" && state !== "failed";
+  const there = curves !== null;
   buttons.stop.textContent = state === "stopped" ? "Go on" : "Stop";
   able(buttons.stop, state === "training" || state === "stopped");
   able(buttons.again, there);
@@ -29,7 +29,10 @@ const able = (button, is) => button.setAttribute("aria-disabled", String(!is));
 const isAble = (button) => button.getAttribute("aria-disabled") === "false";
 
 function start() {
-  epochs = Number(byId("epochs").value);
+  epochs = Math.min(Math.max(Math.round(Number(byId("epochs").value)) || 10, 1), 100);
+  byId("epochs").value = epochs; // a browser may remember what was typed half
+  byId("problem").textContent = "";
+  byId("progress").hidden = false;
   curves = { losses: [], learned: [], others: [] };
   byId("digest").textContent = "";
   byId("test").textContent = "-";
@@ -75,7 +78,7 @@ function standing(now) {
     byId("digest").textContent = `${now.parameters.toLocaleString("en")} weights, SHA-256 ${now.digest}: `
       + "the same that this run has in any Python, to the last bit.";
   }
-  if (pad.strokes.length) later();
+  if (pad.strokes.length) later(now.done);
 }
 
 function charts() {
@@ -103,13 +106,14 @@ function changed(done) {
   ask();
 }
 
-/** The network has changed: ask again, but not all the time. */
-function later() {
+/** The network has changed: ask again, but not all the time; and aloud when it is `done`. */
+function later(done) {
+  aloud = aloud || done;
   if (timer) return;
   timer = setTimeout(() => {
     timer = 0;
-    changed(true);
-  }, document.body.dataset.state === "training" ? PAUSE : 0);
+    changed(false);
+  }, done ? 0 : PAUSE);
 }
 
 function ask() {
@@ -126,10 +130,10 @@ function answered({ image, probabilities }) {
   squares(byId("seen"), IMAGE, (k) => 255 - image[k]);
   const name = winner === null ? ": nothing yet" : "";
   byId("seen").setAttribute("aria-label", `The drawing as the network sees it, 8 times 8 pixels${name}`);
+  const text = winner === null ? "Nothing drawn yet." : `It looks like ${winner}: ${percent(probabilities[winner])}.`;
+  byId("result").textContent = text;
   if (aloud && !again) {
-    // Read aloud where it is another digit, or the network has come to its end; and not for every percent.
-    const text = winner === null ? "Nothing drawn yet." : `It looks like ${winner}: ${percent(probabilities[winner])}.`;
-    if (byId("result").textContent !== text) byId("result").textContent = text;
+    byId("said").textContent = text; // to those who hear the page, and not for every percent
     aloud = false;
   }
   if (!again) document.body.dataset.answered = "yes";

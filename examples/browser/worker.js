@@ -10,7 +10,7 @@ const SECONDS = 0.04; // at a time
 let python = null;
 let module = null; // learner.py
 let learner = null; // of the run at hand
-let going = false;
+let run = 0; // counts what was started and stopped: a loop ends when it is no longer the last
 
 async function fetched(name) {
   const response = await fetch(name);
@@ -59,10 +59,10 @@ function reason(error) {
 const turn = () => new Promise((resolve) => { setTimeout(resolve); });
 
 async function train(mine) {
-  while (going && learner === mine) {
-    const standing = JSON.parse(mine.step(SECONDS));
-    if (standing.done) going = false;
+  while (run === mine) {
+    const standing = JSON.parse(learner.step(SECONDS));
     postMessage({ kind: "standing", ...standing });
+    if (standing.done) return;
     await turn();
   }
 }
@@ -74,11 +74,10 @@ const doing = {
     doing.go();
   },
   stop() {
-    going = false;
+    run++;
   },
   go() {
-    going = true;
-    train(learner).catch(failed);
+    train(++run).catch(failed);
   },
   draw({ number, ink, width }) {
     postMessage({ kind: "answer", number, ...JSON.parse(learner.answer(python.toPy(ink), width)) });
@@ -91,7 +90,7 @@ const doing = {
 };
 
 function failed(error) {
-  going = false;
+  run++;
   postMessage({ kind: "failed", text: reason(error) });
 }
 
