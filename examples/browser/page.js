@@ -76,7 +76,7 @@ function standing(now) {
     time("trained");
     enter("trained", "Learned");
     byId("digest").textContent = `${now.parameters.toLocaleString("en")} weights, SHA-256 ${now.digest}: `
-      + "the same that this run has in any Python, to the last bit.";
+      + "the same as after this run in any Python.";
   }
   if (pad.strokes.length) later(now.done);
 }
