@@ -1,19 +1,17 @@
 """The page of ``examples/browser`` in headless Chromium: it loads Python, learns without freezing, and reads drawings.
 
-Needs the npm package pyodide (see ``test_pyodide.py``), Playwright and Chromium (see ``tests/browsers.py``). The page
+Needs the npm package pyodide (see ``in_pyodide.py``), Playwright and Chromium (see ``tests/browsers.py``). The page
 is put together as its own script does it, and served as ``python -m http.server`` serves it. How long it took is
 printed, and asked for nowhere.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +21,8 @@ from scratchnn import Model, load_digits
 from scratchnn.info import weights_digest
 from tests.browsers import Watched, require_playwright, violations
 from tests.conftest import MOST_WEIGHTS
+from tests.interop.in_pyodide import HOW, PYODIDE, building
 from tests.play.strokes import Stroke, strokes
-
-ROOT = Path(__file__).resolve().parents[2]
-HOW = "to run it: npm install pyodide@314.0.7, and PYODIDE=node_modules/pyodide in the environment"
-PYODIDE = os.environ.get("PYODIDE", "")
 
 require_playwright()
 if not (Path(PYODIDE) / "pyodide.mjs").is_file():
@@ -40,15 +35,6 @@ STRICT = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'"
 )
-
-
-def building() -> Any:
-    """The script that puts the page together, as a module."""
-    spec = util.spec_from_file_location("build", ROOT / "examples" / "browser" / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Files(SimpleHTTPRequestHandler):

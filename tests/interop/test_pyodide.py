@@ -1,37 +1,22 @@
 """The built wheel under Pyodide, CPython for WebAssembly, as it runs in browsers: the same bytes, the same files.
 
-Pyodide is the npm package of that name, found by the environment variable PYODIDE, and runs in Node. Nothing is fetched
-from anywhere. ``portable.py`` is the program that both Pythons run.
+``in_pyodide.py`` says what is needed, and starts it; ``portable.py`` is the program that both Pythons run.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import shutil
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable, Iterator
-from importlib import util
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-PROGRAM = HERE / "portable.py"
-HOW = "to run it: npm install pyodide@314.0.7, and PYODIDE=node_modules/pyodide in the environment"
+from tests.interop.in_pyodide import Here, There, building, lacking
 
-NODE = shutil.which("node")
-PYODIDE = os.environ.get("PYODIDE", "")
-
-if NODE is None:
-    pytest.skip(f"no node; {HOW}", allow_module_level=True)
-if not (Path(PYODIDE) / "pyodide.mjs").is_file():
-    pytest.skip(f"no Pyodide; {HOW}", allow_module_level=True)
+if lacking():
+    pytest.skip(lacking(), allow_module_level=True)
 
 pytestmark = pytest.mark.slow
 
@@ -41,15 +26,6 @@ OF_NUMBERS = ("regression", "regression, tanh", "tiny")  # which have no classes
 Runs = Callable[..., Any]
 
 
-def building() -> Any:
-    """The script that puts the page for browsers together, as a module."""
-    spec = util.spec_from_file_location("build", ROOT / "examples" / "browser" / "build.py")
-    assert spec is not None and spec.loader is not None
-    module = util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As it would be published."""
@@ -57,54 +33,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def unpacked(wheel: Path) -> Path:
-    """As pip would install it."""
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(wheel.parent / "installed")
-    return wheel.parent / "installed"
-
-
-@pytest.fixture
-def here(unpacked: Path, tmp_path: Path) -> Runs:
-    """What the program prints in this Python, with the wheel."""
-
-    def run(what: str, *where: Path) -> Any:
-        environment = {**os.environ, "PYTHONPATH": str(unpacked), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-W", "ignore", str(PROGRAM), what, *map(str, where)]
-        result = subprocess.run(
-            command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path, encoding="utf-8"
-        )
-        assert result.returncode == 0, result.stderr
-        return json.loads(result.stdout)
-
-    return run
+def here(wheel: Path) -> Runs:
+    """What the program prints in this Python."""
+    return Here(wheel)
 
 
 @pytest.fixture(scope="module")
 def there(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """What the program prints in Pyodide, with the wheel."""
-    base = tmp_path_factory.getbasetemp()
-    command = [str(NODE), str(HERE / "wheel_in_pyodide.mjs"), PYODIDE, str(wheel), str(base), str(PROGRAM)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
-    ) as process:
-        assert process.stdin is not None and process.stdout is not None
-        said, asked = process.stdout, process.stdin
-
-        def printed() -> str:
-            line = said.readline()
-            answer = json.loads(line) if line else {"error": "Pyodide has ended"}
-            assert "error" not in answer, answer["error"]
-            return str(answer["printed"])
-
-        def run(what: str, *where: Path) -> Any:
-            folders = [f"/shared/{folder.relative_to(base).as_posix()}" for folder in where]
-            asked.write(json.dumps([what, *folders]) + "\n")
-            return json.loads(printed().splitlines()[-1])
-
-        printed()
-        yield run
-        asked.close()
+    """What it prints in Pyodide."""
+    pyodide = There(wheel, tmp_path_factory.getbasetemp())
+    yield pyodide
+    pyodide.close()
 
 
 def test_networks_learn_the_same_bytes(here: Runs, there: Runs) -> None:
