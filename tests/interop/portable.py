@@ -8,6 +8,7 @@
     portable.py whole             the digest of that run, made in one go
     portable.py search            grid search and random search
     portable.py commands FOLDER   train, predict, info as commands
+    portable.py export FOLDER     writes a model in other projects' formats, and prints digests of the files
     portable.py limits FOLDER     what there is not everywhere: other processes, threads, a server, a network
     portable.py speed             seconds: to import, to read the digits, an epoch of two networks
 
@@ -205,6 +206,21 @@ def _said(main, *arguments):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         code = main(list(arguments))
     return code, out.getvalue()
+
+
+def export(folder):
+    from scratchnn.export import main as export
+
+    path = os.path.join(folder, "model.pkl")
+    _fitted("dense, on lanes")[0].save(path)
+    found = {}
+    for ending in ("py", "js", "c", "onnx", "safetensors", "json"):
+        to = os.path.join(folder, f"model.{ending}")
+        code, said = _said(export, path, "--to", to)
+        assert code == 0, said
+        with open(to, "rb") as file:
+            found[ending] = hashlib.sha256(file.read()).hexdigest()
+    return found
 
 
 def limits(folder):

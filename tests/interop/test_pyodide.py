@@ -105,6 +105,10 @@ def test_commands_say_the_same(here: Runs, there: Runs, tmp_path: Path) -> None:
     assert (tmp_path / "trained.pkl").read_bytes() == model
 
 
+def test_exported_files_are_the_same(here: Runs, there: Runs, tmp_path: Path) -> None:
+    assert there("export", tmp_path) == here("export", tmp_path)
+
+
 def test_what_there_is_not_is_said_in_a_line(there: Runs, tmp_path: Path) -> None:
     """One process, no threads, no server, no network; and files as anywhere."""
     found = there("limits", tmp_path)
