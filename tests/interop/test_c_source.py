@@ -205,9 +205,9 @@ def test_all_digits_get_the_same_labels_and_probabilities(kind: str, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.shared
-def test_all_digits_of_mnist_get_the_same_labels_and_probabilities(shared: Path, tmp_path: Path) -> None:
+def test_digits_of_mnist_get_the_same_labels_and_probabilities(shared: Path, tmp_path: Path) -> None:
     model, rows = mnist(shared)
-    assert len(rows) == 10_000
+    assert len(rows) == 2000
     asked = Asked(tmp_path, model, [*STRICT, "-O2"])
     assert asked.apart([list(row) for row in rows]) < 1e-5
 
