@@ -242,7 +242,7 @@ def _pieces(options: argparse.Namespace, model: Any) -> Iterator[Any]:
         like=like,
         regression=not model.classes,
         label_required=options.score,
-        max_bytes=sys.maxsize if streamed else None,  # nothing is kept of a stream
+        max_bytes=1 << 62 if streamed else None,  # nothing is kept of a stream
         **cli.csv_format(options),
     ):
         named_or_numbered = data.feature_names or isinstance(options.label, int)  # names are for files with a header

@@ -179,6 +179,14 @@ def test_standard_input_is_a_dash(command: Runner, monkeypatch: pytest.MonkeyPat
     assert command("model.pkl", "-") == (0, EXPECTED, "")
 
 
+def test_a_stream_may_be_longer_than_a_small_machine_counts(command: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``sys.maxsize`` is 2 GiB on 32 bits, as in WebAssembly, and rows of a pipe may come for ever."""
+    rows = Path("labelled.csv").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows)))
+    monkeypatch.setattr(sys, "maxsize", len(rows) // 2)
+    assert command("model.pkl", "-") == command("model.pkl", "labelled.csv")
+
+
 def test_output_goes_to_a_file_if_asked(command: Runner) -> None:
     assert command("model.pkl", "bare.csv", "--output", "out.csv") == (0, "", "")
     assert Path("out.csv").read_text(encoding="utf-8") == EXPECTED
