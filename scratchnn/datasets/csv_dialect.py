@@ -351,6 +351,12 @@ def _detected_label(layout: Layout, rows: Sequence[Record], options: CsvOptions)
             f"which column holds the label? None is called {_ANY_OF_THEM}, and the first holds "
             f"{shown(first)}, which is no class; give the label column's name or position"
         )
+    if options.regression and options.width is not None:  # any number could be a label, and any other a feature
+        raise layout.problem(
+            f"which column holds the label? There is one more than the {options.width} features, none is called "
+            f"{_ANY_OF_THEM}, and what was learned from had none; give its name or position, or leave it out of the "
+            "file"
+        )
     return 0
 
 

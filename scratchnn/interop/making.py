@@ -35,6 +35,7 @@ def fitted_model(
     target_scaling: Scaling | None = None,
     feature_names: Sequence[str] = (),
     label_name: str | None = None,
+    label_position: int | None = None,
     engine: Any = DEFAULT_ENGINE,
     seed: int | None = 0,
 ) -> Model:
@@ -44,7 +45,9 @@ def fitted_model(
     become the model's own, as with ``Model.from_layers``, which has ``task``, ``loss``, ``input_shape``, ``engine``
     and ``seed``. ``classes`` are in the order of the outputs; a classifier that is given none has the numbers from 0
     on. ``scaling`` is what becomes of raw features before the first layer, ``target_scaling`` what a regression's
-    outputs stand for; without them both are left alone. ``feature_names`` are the names of all features, or none.
+    outputs stand for; without them both are left alone. ``feature_names`` are the names of all features, or
+    none; ``label_name`` and ``label_position`` (from 0, or -1 for the end) say which column of the file that was
+    learned from had the label.
 
     Raises ``DataError`` for weights that are not finite, and ``ArgumentError`` for parts that do not fit each other.
     """
@@ -68,6 +71,7 @@ def fitted_model(
         target_scaling=_plain(target_scaling),
         feature_names=_names(feature_names),
         label_name=label_name,
+        label_position=label_position,
     )
     try:
         model_format.described(model.network, model.loss, model.schema, model.seed)

@@ -88,6 +88,7 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
         target_scaling=_target_scaling(graph, builder, task, notes),
         feature_names=notes.feature_names,
         label_name=notes.label_name,
+        label_position=notes.label_position,
         engine=engine,
     )
 
@@ -184,6 +185,7 @@ class _Notes:
         self.classes: list[Any] = _json(data, "classes", list) or []
         self.feature_names: list[str] = _json(data, "feature_names", list) or []
         self.label_name: str | None = _json(data, "label_name", str)
+        self.label_position: int | None = _json(data, "label_position", int)
 
     def typed(self, classes: list[Any]) -> list[Any]:
         """The classes that a graph has, as bools where they were: a graph has these as numbers."""

@@ -99,6 +99,7 @@ def _metadata(model: Model, description: Description) -> dict[str, str]:
         "classes": json.dumps(description.classes),
         "feature_names": json.dumps(description.feature_names),
         "label_name": json.dumps(description.label_name),
+        "label_position": json.dumps(model.label_position),
         "target_scaling": "none" if target_scaling is None else target_scaling.kind,
         "digest": description.digest,
     }

@@ -20,6 +20,7 @@ from ..errors import ArgumentError, ModelFileError
 from ..layers import ARGUMENTS
 from ..layers.architecture import find_input_shape, layer_from_plain
 from ..layers.base import Sequential
+from ..layers.weights import digest
 from ..model import Model
 from ..saving import model_format, records
 from ..saving.atomic import write_atomically
@@ -260,7 +261,8 @@ def _model_bytes(model: Model, dtype: str) -> bytes:
     tensors = state_dict(model.network, tuple(model.input_shape), weights, dtype)
     told = {"format": records.FORMAT, "version": records.VERSION, **description}
     # "pt" is what PyTorch's own files say, and what some programs ask for.
-    return to_bytes(tensors, {"format": "pt", KEY: json.dumps(told, allow_nan=False, separators=(",", ":"))})
+    text = json.dumps(told, allow_nan=False, separators=(",", ":"))
+    return to_bytes(tensors, {"format": "pt", "sha256_of_weights": digest(model.network), KEY: text})
 
 
 def load_model(

@@ -576,6 +576,13 @@ def test_rows_without_a_label(write: Any) -> None:
             {"width": 2, "label_required": False},
             "data.csv, line 1: expected 2 feature columns with or without a label, got 4 columns in all",
         ),
+        (  # of numbers to be predicted any column could be the one
+            "a,b,price\n1,2,3\n",
+            {"width": 2, "regression": True},
+            "data.csv, line 1: which column holds the label? There is one more than the 2 features, none is called "
+            "label, class, target, species or y, and what was learned from had none; give its name or position, or "
+            "leave it out of the file",
+        ),
     ],
 )
 def test_a_file_that_does_not_fit_the_training_data(

@@ -41,6 +41,7 @@ def test_a_classifier_predicts_by_its_weights_scaling_and_classes(engine: str, t
         scaling=Scaling("standard", [1.0, 2.0], [2.0, 4.0]),
         feature_names=["height", "width"],
         label_name="answer",
+        label_position=-1,
         engine=engine,
         seed=7,
     )
@@ -50,6 +51,7 @@ def test_a_classifier_predicts_by_its_weights_scaling_and_classes(engine: str, t
     assert p[1][1] == pytest.approx(1.0 / (1.0 + math.exp(1.75)), rel=1e-4)
     assert model.predict([[3.0, 10.0], [3.0, -2.0]]) == ["no", "yes"]
     assert (model.classes, model.feature_names, model.label_name) == (["yes", "no"], ["height", "width"], "answer")
+    assert model.label_position == -1
     assert model.seed == 7
     model.save(tmp_path / "model.pkl")
     again = Model.load(tmp_path / "model.pkl", engine=engine)

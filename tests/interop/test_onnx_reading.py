@@ -75,12 +75,13 @@ def test_names_and_classes_come_back_as_they_were(classes: list[Any], tmp_path: 
         classes=classes,
         feature_names=["a\n", "\ud800"],
         label_name="which",
+        label_position=2,
         scaling=Scaling("standard", [1e300, 0.1], [1e-300, 3.0]),
     )
     save_model(model, tmp_path / "model.onnx", dtype="float64")
     again = load_model(tmp_path / "model.onnx", engine="linalg")
     assert (again.classes, [*map(type, again.classes)]) == (classes, [*map(type, classes)])
-    assert (again.feature_names, again.label_name) == (["a\n", "\ud800"], "which")
+    assert (again.feature_names, again.label_name, again.label_position) == (["a\n", "\ud800"], "which", 2)
     assert again.scaling.to_dict() == model.scaling.to_dict()
     again.save(tmp_path / "model.pkl")
     assert Model.load(tmp_path / "model.pkl").classes == classes

@@ -44,6 +44,16 @@ def test_a_file_can_be_imported_where_nothing_else_is_installed(path: Path) -> N
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+def test_its_files_are_found_by_their_names() -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from scratchnn import interop\n"
+        "print(interop.onnx.load_model.__name__, interop.safetensors.load_model.__name__, 'sklearn' in dir(interop))\n"
+        "print(hasattr(interop, 'onyx'))"
+    )
+    result = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["load_model", "load_model", "True", "False"]
+
+
 def test_the_wing_is_empty_until_a_file_of_it_is_asked_for() -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import scratchnn.interop\n"
