@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..checks import in_order, shown
 from ..engines.finding import DEFAULT_ENGINE
 from ..errors import ArgumentError, DataError
 from ..layers.base import Layer, Parameter, Sequential
@@ -53,7 +54,7 @@ def fitted_model(
     """
     scaling, target_scaling = scaling or Scaling("none"), target_scaling or Scaling("none")
     network = Sequential(layers)
-    _take_weights(network)
+    ops, taken = network.ops, _take_weights(network)
     model = Model.from_layers(
         network.layers,
         loss=loss,
@@ -65,24 +66,42 @@ def fitted_model(
         engine=engine,
         seed=seed,  # type: ignore[arg-type]
     )
-    model.schema = model.schema._replace(
-        classes=_classes(classes, model.task, model.output_size),
-        scaling=_plain(scaling),
-        target_scaling=_plain(target_scaling),
-        feature_names=_names(feature_names),
-        label_name=label_name,
-        label_position=label_position,
-    )
     try:
-        model_format.described(model.network, model.loss, model.schema, model.seed)
-    except ArgumentError as error:
-        raise ArgumentError(str(error).replace("cannot be saved", "cannot be made", 1)) from None
+        model.schema = model.schema._replace(
+            classes=_classes(classes, model.task, model.output_size),
+            scaling=_plain(scaling),
+            target_scaling=_plain(target_scaling),
+            feature_names=_names(feature_names),
+            label_name=label_name,
+            label_position=label_position,
+        )
+        _check(model)
+    except (TypeError, ValueError):
+        _give_back(network, ops, taken)
+        raise
     model.network.eval()
     return model
 
 
-def _take_weights(network: Sequential) -> None:
-    """Have the layers keep the weights that they have, as finite floats of the right shapes."""
+def _check(model: Model) -> None:
+    """``ArgumentError`` for what could not be saved and loaded."""
+    try:
+        model_format.described(model.network, model.loss, model.schema, model.seed)
+    except ArgumentError as error:
+        raise ArgumentError(str(error).replace("cannot be saved", "cannot be made", 1)) from None
+
+
+def _give_back(network: Sequential, ops: Any, taken: list[tuple[Parameter, Any]]) -> None:
+    """Leave layers that came to no model as they were handed over, so that they can be handed over again."""
+    network.use(ops)
+    for parameter, matrix in taken:
+        parameter.value = matrix
+    for layer in network.walk():
+        layer.in_model = False
+
+
+def _take_weights(network: Sequential) -> list[tuple[Parameter, Any]]:
+    """Have the layers keep the weights that they have, as finite floats of the right shapes; returns these."""
     if any(layer.in_model for layer in network.walk()):
         raise ArgumentError("layers that belong to a model, which would be changed: hand over their copy()")
     parameters, ops, matrices = network.parameters(), network.ops, []
@@ -98,6 +117,7 @@ def _take_weights(network: Sequential) -> None:
         parameter.value = matrix
     for layer in network.walk():
         layer.keeps_weights |= any(isinstance(value, Parameter) for value in vars(layer).values())
+    return [*zip(parameters, matrices)]
 
 
 def _classes(classes: Sequence[Label], task: str, outputs: int) -> tuple[Label, ...]:
@@ -121,6 +141,7 @@ def _plain(scaling: Scaling) -> Scaling:
 
 
 def _names(names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise ArgumentError("feature_names must be a list of texts")
-    return tuple(map(str.__str__, names))
+    given = in_order(names)
+    if given is None or not all(isinstance(name, str) for name in given):
+        raise ArgumentError(f"feature_names must be a list of texts, got {shown(names)}")
+    return tuple(map(str.__str__, given))

@@ -52,7 +52,7 @@ def test_a_classifier_predicts_by_its_weights_scaling_and_classes(engine: str, t
     assert model.predict([[3.0, 10.0], [3.0, -2.0]]) == ["no", "yes"]
     assert (model.classes, model.feature_names, model.label_name) == (["yes", "no"], ["height", "width"], "answer")
     assert model.label_position == -1
-    assert model.seed == 7
+    assert (model.seed, model.schema.scaling_kind, model.schema.target_scaling_kind) == (7, "standard", "none")
     model.save(tmp_path / "model.pkl")
     again = Model.load(tmp_path / "model.pkl", engine=engine)
     assert again.predict_proba([[3.0, 10.0]]) == p[:1]
@@ -143,7 +143,7 @@ def made(layers: list[Layer] | None = None, **changes: Any) -> Model:
         ({"input_shape": 3}, "expects 2 inputs, got 3"),
         ({"loss": "hinge"}, "unknown loss"),
         ({"task": "ranking"}, "unknown task"),
-        ({"layers": [linear([[1.0], [2.0]], [0.0, 1.0])]}, r"weights\[0\] is 2x1, the layers need 2x2"),
+        ({"layers": [linear([[1.0], [2.0]], [0.0, 1.0])]}, r"^weights\[0\] is 2x1, the layers need 2x2"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -155,6 +155,18 @@ def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str
 def test_weights_that_are_no_numbers_are_refused(odd: float) -> None:
     with pytest.raises(DataError, match=r"weights\[0\]: row 1, column 0 must be a finite number"):
         made([linear([[1.0, 2.0], [odd, 1.0]], [0.0, 0.0])])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_layers_that_came_to_no_model_are_as_free_as_before(engine: str) -> None:
+    if engine == "numpy":
+        pytest.importorskip("numpy")
+    layers = two_layers()
+    expected = weights_of(Sequential(two_layers()))
+    for wrong in ({"classes": ["a"]}, {"feature_names": ["a"]}, {"feature_names": 3}, {"classes": [0.5, 1.0]}):
+        with pytest.raises(ArgumentError):
+            made(layers, engine=engine, **wrong)
+    assert made(layers, engine="linalg").weights == expected
 
 
 def test_layers_of_another_model_are_refused_and_their_copies_taken() -> None:

@@ -181,6 +181,34 @@ def test_a_file_that_is_none_is_refused_in_one_line(data: bytes, message: str, t
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["", '\\\\\\"[', "[{" * 70])
+def test_nothing_is_nested_deeper_than_the_package_reads(text: str) -> None:
+    """127 lists and objects in one another are read, one more is not; brackets in texts are none."""
+
+    def file_of(depth: int) -> bytes:
+        nested = "[" * (depth - 2) + "]" * (depth - 2)
+        header = f'{{"a":{{"dtype":"U8","shape":[0],"data_offsets":[0,0],"b":"{text}","more":{nested}}}}}'
+        return len(header).to_bytes(8, "little") + header.encode()
+
+    assert [*from_bytes(file_of(127)).tensors] == ["a"]
+    with pytest.raises(ModelFileError, match="nested more than 127 deep"):
+        from_bytes(file_of(128))
+    try:
+        from safetensors import SafetensorError, deserialize
+    except ImportError:
+        return
+    assert [name for name, _ in deserialize(file_of(127))] == ["a"]
+    with pytest.raises(SafetensorError, match="recursion limit"):
+        deserialize(file_of(128))
+
+
+def test_a_header_that_nobody_would_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scratchnn.interop.safetensors.MOST_HEADER_BYTES", 100)
+    assert to_bytes({}, {"a": "b" * 60})
+    with pytest.raises(ArgumentError, match=r"names, shapes and texts take 1\d\d bytes, at most 100 can be"):
+        to_bytes({}, {"a": "b" * 100})
+
+
 def test_places_that_are_no_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="no such file"):
         load_file(tmp_path / "none.safetensors")

@@ -453,8 +453,11 @@ def test_arguments_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         load_model(path, small_layers(), classes=["a", "b", "c"])
     with pytest.raises(ArgumentError, match="layers must be a list of layers"):
         load_model(path, 3)  # type: ignore[arg-type]
+    other = Model.from_layers(small_layers())
+    weights = other.weights
     with pytest.raises(ArgumentError, match="belong to a model"):
-        load_model(path, [*Model.from_layers(small_layers()).network])
+        load_model(path, [*other.network])
+    assert other.weights == weights
     with pytest.raises(ArgumentError, match="input_shape is needed"):
         load_model(path, [ReLU()])
     with pytest.raises(ArgumentError, match="no counterpart of Weighted"):
@@ -667,6 +670,8 @@ def test_every_layer_can_be_described_with_what_it_needs_alone(tmp_path: Path) -
         ({"layers": PLAIN, "scaling": {"kind": "standard", "means": [1]}}, "as many means as deviations"),
         ({"layers": PLAIN, "loss": "hinge", "loss_arguments": {}}, "unknown loss 'hinge'"),
         ({"layers": PLAIN, "loss": "huber", "loss_arguments": {"gamma": 1.0}}, "gamma"),
+        ({"layers": PLAIN, "loss": "huber", "loss_arguments": {"delta": "1"}}, "delta"),
+        ({"layers": PLAIN, "input_shape": 10**41}, "a whole number of 42 digits"),
         ({"layers": PLAIN, "feature_names": [1]}, "feature_names are to be texts"),
         ({"layers": PLAIN, "classes": "ab"}, "classes is to be of type list"),
     ],
