@@ -41,9 +41,10 @@ def from_sklearn(estimator: Any, *, engine: Any = DEFAULT_ENGINE, seed: int | No
     The estimator may also stand at the end of a ``Pipeline`` behind scalers that shift and stretch each column
     (``StandardScaler``, ``MinMaxScaler`` and ``MaxAbsScaler`` that do not clip, ``RobustScaler``), which become the
     model's ``scaling``, and in a ``TransformedTargetRegressor`` with such a scaler, which becomes ``target_scaling``. A
-    ``ScratchClassifier`` or ``ScratchRegressor`` gives its model. Weights, classes and names of features are kept, to
-    the last bit on ``engine="linalg"``; what was set for training (solver, rates, momenta) is not. A probability of
-    exactly 0.5 is a yes here and a no there, where one output tells two classes or one label apart.
+    ``ScratchClassifier`` or ``ScratchRegressor`` gives its model, with the seed of that. Weights, classes and names of
+    features are kept, to the last bit on ``engine="linalg"``; what was set for training (solver, rates, momenta) is
+    not. A probability of exactly 0.5 is a yes here and a no there, where one output tells two classes or one label
+    apart.
 
     Raises ``ArgumentError``, naming the step or the class, for what is not fitted or cannot be expressed.
     """
@@ -309,7 +310,7 @@ def _does_not_fit(number: int, layer: Any, expected: str) -> ArgumentError:
 
 def _check_ending(model: Model, number: int, name: str, layer: Any) -> None:
     """``ArgumentError`` unless outputs become answers as in scikit-learn."""
-    kind, single = type(model.loss), model.output_size == 1
+    kind = type(model.loss)
     if model.task == "regression":
         fine = name == "identity"
     elif kind in (NLLLoss, KLDivLoss):
@@ -318,7 +319,6 @@ def _check_ending(model: Model, number: int, name: str, layer: Any) -> None:
         fine = name in ("identity", "log_softmax")
     else:
         fine = (kind, name) in ((BCEWithLogitsLoss, "identity"), (BCELoss, "logistic"))
-        fine = fine and (single or model.task == "multilabel")
     if not fine:
         raise _does_not_fit(number, layer, f"no such end: for {model.task} with {model.loss!r} it cannot be expressed")
 
@@ -357,9 +357,6 @@ def _fill(network: Any, weights: list[tuple[Rows, list[float]]], y: Any, classes
     network.intercepts_ = [np.array(bias, dtype=np.float64) for _, bias in weights]
     del network._optimizer  # it has the momenta of that step: learning on begins with new ones
     network.n_iter_, network.t_, network.loss_curve_, network.best_loss_ = 0, 0, [], np.inf
-    network._no_improvement_count = 0
-    if classes is not None:
-        network.classes_ = network._label_binarizer.classes_
 
 
 def _array_of(classes: list[Any]) -> Any:

@@ -6,6 +6,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
 
 from scratchnn import SGD, Adam, Callback, EarlyStopping, Model, load_digits
 from scratchnn.interop.sklearn import ScratchClassifier, ScratchRegressor
@@ -165,6 +167,23 @@ def test_two_classes_of_any_kind(of: Any) -> None:
     assert estimator.score(X, labels) > 0.8
     assert estimator.predict_proba(X).shape == (120, 2)
     np.testing.assert_allclose(np.exp(estimator.predict_log_proba(X)), estimator.predict_proba(X))
+
+
+def test_the_logarithm_of_a_probability_of_zero_is_no_matter_for_a_warning() -> None:
+    X, y = classified(2)
+    estimator = ScratchClassifier(**NUMPY, epochs=2).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logarithms = estimator.predict_log_proba(X * 1e6)
+    assert logarithms.min() == -np.inf and logarithms.max() == 0.0
+
+
+def test_tags_say_what_is_taken() -> None:
+    for estimator in (ScratchClassifier(), ScratchRegressor()):
+        tags = get_tags(estimator)
+        assert tags.input_tags.sparse and tags.target_tags.required
+    assert get_tags(ScratchClassifier()).classifier_tags.multi_label
+    assert get_tags(ScratchRegressor()).target_tags.multi_output
 
 
 def test_labels_of_pandas() -> None:

@@ -212,10 +212,13 @@ def test_networks_in_single_precision() -> None:
 
 def test_an_estimator_of_this_package_gives_its_model() -> None:
     X, y = classified(3)
-    alone = ScratchClassifier(8, engine="numpy", epochs=2).fit(X, y)
+    alone = ScratchClassifier(8, engine="numpy", epochs=2, random_state=5).fit(X, y)
     model = from_sklearn(alone, engine="numpy")
     assert model is not alone.model_ and model.weights == alone.model_.weights
     assert model.predict_proba(X) == alone.model_.predict_proba(X)
+    assert model.seed == alone.model_.seed == 5 and from_sklearn(FEW.fit(X, y), seed=7).seed == 7
+    alone.model_.schema = alone.model_.schema._replace(feature_names=tuple("abcdef"))
+    assert from_sklearn(alone).feature_names == list("abcdef")
     whole = make_pipeline(MinMaxScaler(), ScratchClassifier(8, engine="numpy", epochs=2)).fit(X, y)
     agree(from_sklearn(whole, engine="linalg"), whole, X)
     around = TransformedTargetRegressor(ScratchRegressor(8, engine="numpy", epochs=2), transformer=StandardScaler())
@@ -250,6 +253,11 @@ NO_NETWORKS: list[tuple[Any, bool, str]] = [
     (SimpleNamespace(model_=3, coefs_=[]), False, "got a SimpleNamespace"),
     (make_pipeline(PCA(3), FEW), True, "step 'pca' is a PCA, which a Model cannot do"),
     (make_pipeline(make_pipeline(StandardScaler(), PCA(3)), FEW), True, "step 'pipeline', 'pca' is a PCA"),
+    (
+        make_pipeline(type("MinMaxScaler", (MinMaxScaler,), {"__module__": "mine"})(), FEW),
+        True,
+        "is a MinMaxScaler, which",
+    ),
     (make_pipeline(PowerTransformer(), FEW), True, "step 'powertransformer' is a PowerTransformer"),
     (make_pipeline(MinMaxScaler(clip=True), FEW), True, "clip=True"),
     (make_pipeline(StandardScaler(), LogisticRegression()), True, "step 'logisticregression' is to be an MLP"),
@@ -377,10 +385,14 @@ def test_an_estimator_from_here_learns_on_and_is_copied(task: str) -> None:
     estimator = to_sklearn(model)
     again = pickle.loads(pickle.dumps(estimator))
     assert np.array_equal(again.predict(X), estimator.predict(X))
+    assert np.array_equal(estimator[0].var_, estimator[0].scale_ ** 2)
     rows = estimator[0].transform(X)
     network = estimator[-1]
+    before = network.coefs_[0].copy()
     network.partial_fit(rows, targets)
     assert network.n_iter_ == 1 and len(network.loss_curve_) == 1 and network.t_ == len(X)
+    # The first step of Adam is as long as its rate (0.001), one that remembers others is not.
+    assert np.abs(network.coefs_[0] - before).max() == pytest.approx(0.001, rel=1e-3)
     clone(estimator).fit(X, targets)
 
 
