@@ -22,6 +22,7 @@ KINDS = {
     ".joblib": "a fitted MLPClassifier or MLPRegressor of scikit-learn, alone or behind a scaler in a Pipeline; with "
     "--trust, for such a file can run code (.pkl and .pickle as well)",
 }
+OTHERS = (".py", ".js", ".mjs", ".c", ".json", ".onnx", ".safetensors", ".joblib")  # no endings of models
 PICKLES = (".joblib", ".pkl", ".pickle")
 
 
@@ -65,6 +66,7 @@ def _convert(arguments: Sequence[str] | None) -> int:
 
     read = _reader(options)
     cli.spare_inputs(options.to, options.file)
+    _require_model_name(options.to)
     check_writable(options.to)
     model = read()
     model.save(options.to)
@@ -81,6 +83,11 @@ def _reader(options: argparse.Namespace) -> Callable[[], Any]:
     """What makes a model of the file; ``ArgumentError`` for options that do not suit such a one."""
     path = options.file
     ending = os.path.splitext(path)[1].lower()
+    if ending in (".pt", ".pth"):
+        raise ArgumentError(
+            f"{shown_path(path)}: PyTorch's own files can run any code when they are read: write the weights with its "
+            'safetensors.torch.save_file(network.state_dict(), "net.safetensors"), and convert that'
+        )
     if ending not in (*KINDS, *PICKLES):
         came = f"the ending {ending!r}" if ending else "a name without an ending"
         raise ArgumentError(f"{shown_path(path)}: {came} says no kind of file that is known: {', '.join(KINDS)}")
@@ -109,6 +116,14 @@ def _reader(options: argparse.Namespace) -> Callable[[], Any]:
     from .interop.sklearn_models import from_sklearn
 
     return lambda: from_sklearn(load_estimator(path, cli.complain))
+
+
+def _require_model_name(path: str) -> None:
+    """Refuse to write a model where somebody expects another kind of file."""
+    if path.lower().endswith(OTHERS):
+        raise ArgumentError(
+            f"--to {path}: what is written is a model, such as model.pkl; {cli.spelled('export')} makes others of that"
+        )
 
 
 def _labels(names: list[str] | None) -> list[Any] | None:

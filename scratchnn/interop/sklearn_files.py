@@ -22,6 +22,8 @@ def load_estimator(path: str | os.PathLike[str], warn: Callable[[str], Any] | No
     name = shown_path(path)
     if records.begins_like(path, records.FORMAT):
         raise ModelFileError(f"{name}: this is a model of scratchnn already")
+    if not os.path.exists(path):
+        raise ModelFileError(f"{name}: no such file")
     try:
         import joblib  # type: ignore[import-untyped, import-not-found, unused-ignore]
         import sklearn  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: F401

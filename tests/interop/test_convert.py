@@ -143,7 +143,9 @@ def test_no_pickle_at_all(command: Runner) -> None:
         (["net.onnx"], "the following arguments are required: --to"),
         (["missing.onnx", "--to", "model.pkl"], "missing.onnx"),
         (["missing.safetensors", "--to", "model.pkl"], "missing.safetensors"),
-        (["missing.joblib", "--to", "model.pkl", "--trust"], "missing.joblib"),
+        (["missing.joblib", "--to", "model.pkl", "--trust"], "missing.joblib: no such file"),
+        (["net.pt", "--to", "model.pkl"], "net.pt: PyTorch's own files can run any code"),
+        (["net.onnx", "--to", "model.py"], "--to model.py: what is written is a model, such as model.pkl"),
         (
             ["net.h5", "--to", "model.pkl"],
             "the ending '.h5' says no kind of file that is known: .onnx, .safetensors, .joblib",
