@@ -341,13 +341,19 @@ def _answers(program: Program, places: Sequence[int]) -> str:
     return text.replace("COUNT", str(known.output_size))
 
 
-def _main(known: Description, features: _Places, values: _Places | None) -> str:
+def _main(known: Description, name: str, features: _Places, values: _Places | None) -> str:
     kind = "int64_t" if known.task == "regression" else "int32_t"
     least, most = ("0.0", "255.0") if known.factor != 1.0 else ("-2147483647.0", "2147483647.0")
-    ask = _ASK[known.task].replace("VALUE_PLACES", values.text.replace("[i]", "[k]") if values else "")
-    text = _MAIN.replace("ASK", ask)
-    text = text.replace("ANSWER", f"{kind} answer[UPPER_OUTPUTS]").replace("PLACES", features.text)
-    return text.replace("LEAST", least).replace("MOST", most)
+    outputs = f"{name.upper()}_OUTPUTS"
+    return _named(
+        _MAIN,
+        name,
+        ASK=_named(_ASK[known.task], name, VALUE_PLACES=values.text.replace("[i]", "[k]") if values else ""),
+        ANSWER=f"{kind} answer[{outputs}]",
+        PLACES=features.text,
+        LEAST=least,
+        MOST=most,
+    )
 
 
 def _header(program: Program, features: _Places, values: _Places | None) -> str:
@@ -392,9 +398,14 @@ def _said_of_features(known: Description, places: _Places) -> str:
     return f"Features are fixed-point numbers: feature i is its value times 2^{places.text}, rounded."
 
 
-def _named(text: str, name: str) -> str:
-    """One of the texts above with the names that were asked for."""
-    return re.sub(r"\b(NAME|UPPER)(?=_)", lambda found: name if found[0] == "NAME" else name.upper(), text)
+def _named(text: str, name: str, **parts: str) -> str:
+    """One of the texts above with the names that were asked for, and these parts in the places that are called so.
+
+    All of it in one go: what has been put in may itself have such a word in it, as the names of users can.
+    """
+    known = {"NAME": name, "UPPER": name.upper(), **parts}
+    words = "|".join([r"\b(?:NAME|UPPER)(?=_)", *(rf"\b{part}\b" for part in parts)])
+    return re.sub(words, lambda found: known[found[0]], text)
 
 
 def _declarations(program: Program, features: _Places, values: _Places | None) -> list[str]:
@@ -412,7 +423,7 @@ def _declarations(program: Program, features: _Places, values: _Places | None) -
         "\n".join([*defines, "", f"typedef {'uint8_t' if known.factor != 1.0 else 'int32_t'} {name}_input;"]),
         f"typedef struct {{\n{blocks}{exponent}}} {name}_workspace;",
         *(places.declaration for places in (features, values) if places and places.declaration),
-        _named(public.replace("PLACES", values.text if values else ""), name),
+        _named(public, name, PLACES=values.text if values else ""),
     ]
 
 
@@ -454,6 +465,6 @@ def export_model(model: Model, name: str = "scratchnn", fraction_bits: int | Non
         f"static {name}_workspace memory;",
         *(_named(text, name) for text in _wrappers(known)),
         *([_named(_CLASS_NAME.replace("COUNT", str(len(known.classes))), name)] if known.classes else []),
-        _named(_main(known, features, values), name),
+        _main(known, name, features, values),
     ]
     return ("\n\n".join(parts) + "\n").encode("ascii")

@@ -513,6 +513,14 @@ def test_it_can_be_tried_on_a_pc(tmp_path: Path) -> None:
         assert (result.returncode, result.stderr) == (2, "rows of 4 numbers are needed\n")
 
 
+@pytest.mark.parametrize("name", ["most", "least", "places", "answer", "name", "upper"])
+def test_any_name_may_be_asked_for(name: str, tmp_path: Path) -> None:
+    model, X = network("regression of three")
+    program = compiled(tmp_path, export_model(model, name=name), options=["-DSCRATCHNN_MAIN"])
+    answers = [[float(v) for v in line.split(",")] for line in printed(program, ",".join(map(repr, X[0]))).splitlines()]
+    assert answers == [pytest.approx(model.predict(X[:1])[0], rel=1e-6)]
+
+
 @pytest.mark.skipif(not shutil.which("c++"), reason="there is no C++ compiler, c++")
 @pytest.mark.slow
 def test_it_is_c_plus_plus_as_well(tmp_path: Path) -> None:
