@@ -65,7 +65,7 @@ def _convert(arguments: Sequence[str] | None) -> int:
     from .saving.atomic import check_writable
 
     read = _reader(options)
-    cli.spare_inputs(options.to, options.file)
+    cli.spare_inputs(options.to, options.file, options.layers)
     _require_model_name(options.to)
     check_writable(options.to)
     model = read()
@@ -127,11 +127,10 @@ def _require_model_name(path: str) -> None:
 
 
 def _labels(names: list[str] | None) -> list[Any] | None:
-    """Names of classes, as numbers if all of them are whole ones."""
-    try:
-        return None if names is None else [int(name) for name in names]
-    except ValueError:
-        return names
+    """Names of classes, as numbers if all of them are whole ones, as in a table: "1_0" is a name."""
+    from .datasets.csv_dialect import is_whole_number
+
+    return [int(name) for name in names] if names and all(map(is_whole_number, names)) else names
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Sequence
+from keyword import iskeyword
 from typing import Any
 
 from . import cli
@@ -81,7 +82,7 @@ def _spellings(path: str) -> dict[str, str]:
     return {
         "file": path,
         "quoted": shlex.quote(path),
-        "module": module if module.isidentifier() else "...",
+        "module": module if module.isidentifier() and not iskeyword(module) else "...",
         "path": json.dumps(path if os.path.isabs(path) else f"./{path}"),
     }
 

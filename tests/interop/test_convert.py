@@ -71,6 +71,14 @@ def test_weights_alone_need_a_description_of_the_layers(command: Runner) -> None
     assert same(Model.load("model.pkl", engine="linalg"), model, X)
 
 
+def test_the_description_of_the_layers_is_not_written_over(command: Runner) -> None:
+    weights_alone()
+    before = Path("layers.json").read_bytes()
+    said = refused(command("net.safetensors", "--to", "layers.json", "--layers", "layers.json"))
+    assert "this would overwrite what is read" in said
+    assert Path("layers.json").read_bytes() == before
+
+
 def test_classes_may_be_named(command: Runner) -> None:
     weights_alone()
     plain = [
@@ -80,7 +88,7 @@ def test_classes_may_be_named(command: Runner) -> None:
     ]
     Path("layers.json").write_text(json.dumps({"layers": plain, "loss": "bce_with_logits"}), encoding="ascii")
     arguments = ["net.safetensors", "--to", "model.pkl", "--layers", "layers.json", "--classes"]
-    for given, classes in [(["no", "yes"], ["no", "yes"]), (["3", "5"], [3, 5])]:
+    for given, classes in [(["no", "yes"], ["no", "yes"]), (["-3", "5"], [-3, 5]), (["1_0", "2"], ["1_0", "2"])]:
         code, _, err = command(*arguments, *given)
         assert (code, err) == (0, "")
         assert Model.load("model.pkl").classes == classes

@@ -62,6 +62,11 @@ def test_the_ending_says_what_is_written(command: Runner, saved: Model) -> None:
         assert Path(f"flowers.{ending}").read_bytes() == expected
 
 
+@pytest.mark.parametrize("name", ["class", "two words", "2nd"])
+def test_a_name_that_no_module_has_is_not_imported(name: str, command: Runner, saved: Model) -> None:
+    assert command("model.pkl", "--to", f"{name}.py")[1].endswith("from ... import predict\n")
+
+
 @pytest.mark.parametrize("ending", [*export.KINDS])
 def test_every_kind_is_written_whole_and_over_what_was_there(ending: str, command: Runner, saved: Model) -> None:
     file = Path(f"model{ending}")
