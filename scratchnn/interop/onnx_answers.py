@@ -6,7 +6,6 @@ graph. The graph is what counts: what is written beside it only tells what it ca
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,10 +15,12 @@ from ..layers.base import Sequential
 from ..losses import LOSSES, loss_from_plain
 from ..preprocessing.scaling import Scaling
 from ..saving import model_format
+from .description import OUTPUTS
 from .making import fitted_model
 from .onnx_format import PRODUCER, TensorType
 from .onnx_graph import LEARNING_OPERATORS, Graph, Node, Port
 from .onnx_reader import Affine, Builder, Steps, require_rows
+from .plain_json import NotJSON, parse_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def model_of(content: bytes, told: Told, *, engine: Any, max_work: int | None) -
         loss=_loss(task, loss, notes),
         input_shape=builder.input_shape,
         classes=_classes(graph, builder, task, outputs, told, notes),
-        scaling=builder.features.scaling(graph, math.prod(builder.input_shape)),
+        scaling=builder.features.scaling(math.prod(builder.input_shape)),
         target_scaling=_target_scaling(graph, builder, task, notes),
         feature_names=notes.feature_names,
         label_name=notes.label_name,
@@ -117,7 +118,7 @@ def _loss(task: str, found: str, notes: _Notes) -> Any:
     """What to learn on with."""
     if notes.loss is None:
         return found
-    fits = task == "regression" or notes.loss_name == found
+    fits = task == "regression" or OUTPUTS.get(type(notes.loss)) == OUTPUTS[LOSSES[found]]
     require(fits, f"it is said to have learned with {notes.loss_name}, and ends as after {found}")
     return notes.loss
 
@@ -157,12 +158,12 @@ def _check_work(builder: Builder, length: int, max_work: int | None) -> None:
 
 
 def _target_scaling(graph: Graph, builder: Builder, task: str, notes: _Notes) -> Scaling:
-    found = Affine()
+    found = Affine(graph)
     for step in builder.trailing:
         if task != "regression":
             raise step.node.refused("of a constant, behind the last layer of a classifier,")
         found.then_of_outputs(step.node, builder.each(step.node, step.settings["by"]))
-    scaling = found.scaling(graph, builder.width, of_targets=True)
+    scaling = found.scaling(builder.width, of_targets=True)
     pixels = {*scaling.means} == {0.0} and {*scaling.deviations} == set(Scaling("pixels").units(1))
     return Scaling("pixels") if pixels and notes.target_scaling == "pixels" else scaling
 
@@ -201,9 +202,9 @@ def _known_loss(told: list[Any]) -> tuple[str, Loss | None]:
 
 def _json(data: dict[str, str], key: str, kind: type) -> Any:
     try:
-        value = json.loads(data.get(key, "null"))
-    except (ValueError, RecursionError):
-        raise ModelFileError(f"its {key} is no JSON") from None
+        value = parse_plain(data.get(key, "null"))
+    except NotJSON as error:
+        raise ModelFileError(f"its {key}: {error}") from None
     return value if type(value) is kind else None
 
 

@@ -198,7 +198,7 @@ class Builder:
         self.sizes = [*sizes]
         self.shape = self.input_shape = tuple(shape)
         self.layers: list[Layer] = []
-        self.features = Affine()
+        self.features = Affine(graph)
         self.trailing: list[Step] = []  # sums and products behind the last layer
         self._open: Layer | None = None  # a layer whose bias may still come
 
@@ -632,7 +632,8 @@ def _each(function: Any, first: Numbers, second: Numbers) -> Numbers:
 class Affine:
     """Sums and products of constants, one after another, as one shift and one factor a column."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
         self.means: Numbers = 0.0
         self.deviations: Numbers = 1.0
         self.used = False
@@ -646,6 +647,7 @@ class Affine:
             self.means = _each(lambda a, b: a + b if operator == "Sub" else a - b, self.means, shift)
         else:
             self.deviations = _each(lambda a, b: a * b if operator == "Div" else a / b, self.deviations, by)
+        self._take()
 
     def then_of_outputs(self, node: Node, by: Numbers) -> None:
         """What becomes of x * deviation + mean: of what stands for targets."""
@@ -658,15 +660,20 @@ class Affine:
                 _each(lambda a, b: a / b if node.operator == "Div" else a * b, numbers, by)
                 for numbers in (self.means, self.deviations)
             )
+        self._take()
 
-    def scaling(self, graph: Graph, width: int, of_targets: bool = False) -> Scaling:
+    def _take(self) -> None:
+        """Count the columns, which one number more or less has gone through."""
+        self.graph.take(max(len(v) if isinstance(v, list) else 0 for v in (self.means, self.deviations)))
+
+    def scaling(self, width: int, of_targets: bool = False) -> Scaling:
         """As what a model knows."""
         if not self.used:
             return Scaling("none")
         one = isinstance(self.deviations, float) and self.means == 0.0
         if one and not of_targets and math.isclose(self.deviations, 1.0 / PIXEL_FACTOR, rel_tol=CLOSE):
             return Scaling("pixels")
-        graph.take(2 * width)
+        self.graph.take(2 * width)
         means, deviations = ([v] * width if isinstance(v, float) else v for v in (self.means, self.deviations))
         return Scaling("standard", means, deviations)
 

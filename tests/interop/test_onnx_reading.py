@@ -97,6 +97,16 @@ def test_losses_with_settings_and_what_targets_were_come_back() -> None:
         assert repr(load_model(export_model(named(task=task, loss=loss))).loss) == repr(loss)
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "nll", "kl_div"])
+def test_every_loss_of_a_classifier_comes_back(loss: str) -> None:
+    model = named(loss=loss)
+    again = load_model(export_model(model, dtype="float64"), engine="linalg")
+    assert (type(again.loss), again.predict_proba([[0.5, -0.5]])) == (
+        type(model.loss),
+        model.predict_proba([[0.5, -0.5]]),
+    )
+
+
 def test_a_model_that_was_read_learns_on() -> None:
     model = load_model(export_model(network("convolution")[0], dtype="float64"))
     before = digest(model.network)
@@ -388,6 +398,21 @@ def test_one_constant_cannot_be_used_a_thousand_times() -> None:
     assert size < 200 * len(content)
 
 
+@pytest.mark.parametrize("behind", [False, True])
+def test_all_columns_are_not_gone_through_for_every_number(behind: bool) -> None:
+    products = [node("Mul", f"h{k} two", f"h{k + 1}") for k in range(1, 1000)]
+    nodes = [node("Mul", "r b" if behind else "x b", "h0"), node("Sub", "h0 b", "h1"), *products]
+    nodes = (
+        [node("Relu", "x", "r"), *nodes, node("Identity", "h1000", "y")]
+        if behind
+        else [*nodes, node("Relu", "h1000", "y")]
+    )
+    columns = [tensor("b", [0.5] * 10_000, 10_000), tensor("two", [1.0])]
+    content = file(nodes, columns, (0, 10_000), (0, 10_000))
+    seconds, _ = cost(content, "stands for far more numbers than it has")
+    assert seconds < 5.0
+
+
 def test_many_nodes_take_time_in_proportion() -> None:
     def chain(count: int) -> bytes:
         nodes = [node("Identity", f"h{k}", f"h{k + 1}") for k in range(count)]
@@ -491,8 +516,9 @@ def test_the_graph_counts_and_not_what_is_told_beside_it() -> None:
     contradiction = content.replace(b'["cross_entropy", {}]', b'["nll", {}]'.ljust(len(b'["cross_entropy", {}]')))
     with pytest.raises(ModelFileError, match="learned with nll"):
         load_model(contradiction)
-    with pytest.raises(ModelFileError, match="classes is no JSON"):
-        load_model(content.replace(b'["yes", "no"]', b"[" * 13))
+    for text, message in ((b"[" * 13, "its classes: no JSON"), (b'{"a":1,"a":2}', "the same name twice")):
+        with pytest.raises(ModelFileError, match=message):
+            load_model(content.replace(b'["yes", "no"]', text))
 
 
 def test_an_embedding_comes_first_or_not_at_all() -> None:
