@@ -202,6 +202,38 @@ def test_nothing_is_nested_deeper_than_the_package_reads(text: str) -> None:
         deserialize(file_of(128))
 
 
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        ('{"dtype":{"U8":null},"shape":[0],"data_offsets":[0,0]}', None),
+        ('{"dtype":{"U8":0},"shape":[0],"data_offsets":[0,0]}', "unknown dtype"),
+        ('{"dtype":"F4","shape":[1],"data_offsets":[0,0]}', "does not end with a whole byte"),
+        ('{"dtype":"U8","shape":[9223372036854775808,4,0],"data_offsets":[0,0]}', "too large"),
+        ('{"dtype":"U8","shape":[0,9223372036854775808,4],"data_offsets":[0,0]}', None),
+        ('{"dtype":"U8","shape":[0],"data_offsets":[0,0],"more":"\\ud83d\\ude00"}', None),
+        ('{"dtype":"U8","shape":[0],"data_offsets":[0,0],"more":"\\ud83d"}', "half of a character"),
+    ],
+)
+def test_corners_of_the_format_are_as_the_package_has_them(tensor: str, message: str | None) -> None:
+    header = f'{{"a":{tensor}}}'.encode()
+    data = len(header).to_bytes(8, "little") + header
+    if message is None:
+        assert [*from_bytes(data).tensors] == ["a"]
+    else:
+        with pytest.raises(ModelFileError, match=message):
+            from_bytes(data)
+    try:
+        from safetensors import SafetensorError, deserialize
+    except ImportError:
+        return
+    try:
+        deserialize(data)
+        taken = True
+    except SafetensorError:
+        taken = False
+    assert taken is (message is None)
+
+
 def test_a_header_that_nobody_would_read_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scratchnn.interop.safetensors.MOST_HEADER_BYTES", 100)
     assert to_bytes({}, {"a": "b" * 60})
