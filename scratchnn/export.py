@@ -27,7 +27,8 @@ KINDS = {
     ".mjs": ("a JavaScript module, by the name that Node knows one by", "import {{ predict }} from {path}"),
     ".c": (
         "a C99 file of whole numbers alone, for chips",
-        "scratchnn_predict(features), or cc -std=c99 -O2 -DSCRATCHNN_MAIN {quoted} && ./a.out < rows.csv",
+        "scratchnn_predict(features), or cc -std=c99 -O2 -DSCRATCHNN_MAIN {quoted} && ./a.out < rows.csv, where a row "
+        "has its features alone, without the label's column",
     ),
     ".onnx": ("the network with its scaling and classes, as ONNX", "onnxruntime.InferenceSession({file!r})"),
     ".safetensors": (

@@ -163,9 +163,17 @@ _NAMES = (
 
 _MAIN = """\
 #ifdef SCRATCHNN_MAIN
-/* To try the file on a PC, which has floating-point numbers: rows of numbers from standard input, an answer each. */
+/* To try the file on a PC, which has floating-point numbers: lines of CSV from standard input, each of them a row's
+ * features and nothing else, become an answer each. */
+#include <float.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* What a line has: so many fields; of these, so many words; the first field that is no finite decimal number. */
+struct line {
+    long fields, words, wrong;
+};
 
 static NAME_input as_input(double number, int bits)
 {
@@ -177,48 +185,157 @@ static NAME_input as_input(double number, int bits)
     return (NAME_input)(number > least ? (number < most ? number : most) : least);
 }
 
+/* Whether a text is a number. To the C library nan, inf and 0x1p3 are. */
+static int is_number(const char *text, double *number)
+{
+    char *end;
+
+    *number = strtod(text, &end);
+    return end != text && *end == 0;
+}
+
+/* The next character that is no blank. A line may end as those of Windows do. */
+static int next_character(void)
+{
+    int c;
+
+    do c = getchar();
+    while (c == ' ' || c == '\\t' || c == '\\r');
+    return c;
+}
+
+/* The next field of a line, without the quotes around it. Returns what ends it: a comma or semicolon, a blank behind a
+ * number, the line's end or EOF. One that is too long for a number begins with a question mark then. */
+static int next_field(char *text, size_t size)
+{
+    size_t length = 0;
+    int quoted = 0, c = next_character();
+    double number;
+
+    for (text[0] = 0; c != EOF && c != '\\n' && (quoted || (c != ',' && c != ';')); c = getchar()) {
+        if (c == '"' && (quoted || length == 0)) {
+            quoted = !quoted;
+            continue;
+        }
+        if (!quoted && (c == ' ' || c == '\\t' || c == '\\r') && is_number(text, &number)) {
+            c = next_character();
+            if (c == EOF || c == '\\n' || c == ',' || c == ';') return c;
+            ungetc(c, stdin);
+            return ' ';
+        }
+        if (c == 0 || length + 1 == size) {
+            length = 0;
+            c = '?';
+        }
+        text[length++] = (char)c;
+        text[length] = 0;
+    }
+    return c;
+}
+
+/* Reads a line, and what numbers it has into the features, as far as there are so many. Returns what ends it. */
+static int read_line(NAME_input *features, struct line *line)
+{
+    char text[512];
+    double number;
+    int end;
+
+    line->fields = line->words = line->wrong = 0;
+    do {
+        const long i = line->fields;
+        end = next_field(text, sizeof text);
+        if (i == 0 && text[0] == 0 && (end == '\\n' || end == EOF)) return end;
+        line->fields++;
+        if (!is_number(text, &number)) line->words++;
+        if (line->words || text[strspn(text, "+-.0123456789eE")] || number > DBL_MAX || number < -DBL_MAX) {
+            if (line->wrong == 0) line->wrong = line->fields;
+        } else if (i < UPPER_INPUTS) {
+            features[i] = as_input(number, PLACES);
+        }
+    } while (end != '\\n' && end != EOF);
+    return end;
+}
+
+/* Says why a line is no row of features, if it is none; returns whether it is one. */
+static int is_row(const struct line *line, long number)
+{
+    const long width = UPPER_INPUTS;
+
+    if (line->wrong) {
+        fprintf(stderr, "line %ld: field %ld is no finite number: a row has %ld numbers, without the label's column\\n",
+                number, line->wrong, width);
+    } else if (line->fields != width) {
+        fprintf(stderr, "line %ld: %ld numbers, a row has %ld%s\\n", number, line->fields, width,
+                line->fields == width + 1 ? ": leave out the label's column" : "");
+    }
+    return line->wrong == 0 && line->fields == width;
+}
+SHOW_NAME
 int main(void)
 {
     static NAME_input features[UPPER_INPUTS];
     static ANSWER;
-    double number;
-    int32_t i = 0, k;
-    int got = getchar();
+    struct line line;
+    long number, lines = 0;
+    int end, got, k;
 
-    /* A first line that does not begin as a number does has names of columns. */
-    if (got != EOF) ungetc(got, stdin);
-    if (got > ' ' && !strchr("+-.0123456789", got)) got = scanf("%*[^\\n]");
-    while ((got = scanf("%lf%*[,; \\t\\r\\n]", &number)) == 1) {
-        features[i] = as_input(number, PLACES);
-        if (++i < UPPER_INPUTS) continue;
-        i = 0;
-ASK
+    /* A byte order mark comes before the text. */
+    end = getchar();
+    if (end == 0xEF) end = getchar() == EOF || getchar() == EOF ? EOF : 0;
+    else ungetc(end, stdin);
+    for (number = 1; end != EOF; number++) {
+        end = read_line(features, &line);
+        if (line.fields == 0) continue;
+        if (lines++ == 0 && line.words == line.fields) continue; /* the names of the columns */
+        if (!is_row(&line, number)) return 2;
+        got = ASK;
+        if (got < 0) {
+            fprintf(stderr, "line %ld: these features mean nothing\\n", number);
+            return 2;
+        }
+TELL
+        printf("\\n");
     }
-    if (got == EOF && i == 0) return 0;
-    fprintf(stderr, "rows of %ld numbers are needed\\n", (long)UPPER_INPUTS);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+    fprintf(stderr, "the answers cannot be written\\n");
     return 2;
 }
 #endif"""
 
+_SHOW_NAME = """
+/* A name as a field of CSV (RFC 4180). */
+static void show_name(const char *name)
+{
+    const int quoted = strpbrk(name, ",\\"\\r\\n") != 0;
+
+    if (quoted) putchar('"');
+    for (; *name; name++) {
+        if (*name == '"') putchar('"');
+        putchar(*name);
+    }
+    if (quoted) putchar('"');
+}
+"""
+
+# How each task is asked, and how its answer is told.
 _ASK = {
+    "classification": "NAME_predict_proba(features, answer)",
+    "multilabel": "NAME_predict_proba(features, answer)",
+    "regression": "NAME_predict(features, answer)",
+}
+_TELL = {
     "classification": """\
-        got = NAME_predict_proba(features, answer);
-        printf("%s", got < 0 ? "none" : NAME_class_name(got));
-        for (k = 0; k < UPPER_OUTPUTS; k++) printf(",%.9f", answer[k] / 1073741824.0);
-        printf("\\n");""",
+        show_name(NAME_class_name(got));
+        for (k = 0; k < UPPER_OUTPUTS; k++) printf(",%.9f", answer[k] / 1073741824.0);""",
     "multilabel": """\
-        NAME_predict_proba(features, answer);
-        for (k = 0; k < UPPER_OUTPUTS; k++) printf("%s%.9f", k ? "," : "", answer[k] / 1073741824.0);
-        printf("\\n");""",
+        for (k = 0; k < UPPER_OUTPUTS; k++) printf("%s%.9f", k ? "," : "", answer[k] / 1073741824.0);""",
     "regression": """\
-        NAME_predict(features, answer);
         for (k = 0; k < UPPER_OUTPUTS; k++) {
-            number = (double)answer[k];
-            for (got = VALUE_PLACES; got > 0; got--) number /= 2;
-            for (; got < 0; got++) number *= 2;
-            printf("%s%.9g", k ? "," : "", number);
-        }
-        printf("\\n");""",
+            double value = (double)answer[k];
+            for (got = VALUE_PLACES; got > 0; got--) value /= 2;
+            for (; got < 0; got++) value *= 2;
+            printf("%s%.9g", k ? "," : "", value);
+        }""",
 }
 
 
@@ -348,7 +465,9 @@ def _main(known: Description, name: str, features: _Places, values: _Places | No
     return _named(
         _MAIN,
         name,
-        ASK=_named(_ASK[known.task], name, VALUE_PLACES=values.text.replace("[i]", "[k]") if values else ""),
+        SHOW_NAME=_SHOW_NAME if known.task == "classification" else "",
+        ASK=_named(_ASK[known.task], name),
+        TELL=_named(_TELL[known.task], name, VALUE_PLACES=values.text.replace("[i]", "[k]") if values else ""),
         ANSWER=f"{kind} answer[{outputs}]",
         PLACES=features.text,
         LEAST=least,
@@ -384,6 +503,7 @@ def _header(program: Program, features: _Places, values: _Places | None) -> str:
         "",
         'Other files need the lines from here to LARGEST; in C++, inside extern "C" { }.',
         "To try it:  cc -std=c99 -O2 -DSCRATCHNN_MAIN model.c && ./a.out < rows.csv",
+        "A line of rows.csv has the features of a row alone, without the label's column.",
     ]
     if known.feature_names:
         lines += ["", "The features, in order:", *(f"    {i}: {text}" for i, text in enumerate(known.feature_names))]

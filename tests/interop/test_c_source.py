@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -498,7 +501,7 @@ def test_it_can_be_tried_on_a_pc(tmp_path: Path) -> None:
     program = compiled(tmp_path, export_model(model), options=[*SANITIZED, "-DSCRATCHNN_MAIN"])
     table = "\r\n".join(", ".join(map(repr, row)) for row in X) + "\r\n"
     lines = printed(program, table).splitlines()
-    assert printed(program, '"a",b 1,c,4\r\n' + table).splitlines() == lines  # names of columns come first
+    assert printed(program, '"a",b 1,c,"d, 4"\r\n' + table).splitlines() == lines  # names of columns come first
     assert (len(lines), printed(program, "")) == (len(X), "")
     for line, expected in zip(lines, model.predict(X)):
         assert [float(v) for v in line.split(",")] == pytest.approx(expected, rel=1e-6)
@@ -508,9 +511,102 @@ def test_it_can_be_tried_on_a_pc(tmp_path: Path) -> None:
     assert [line.split(",")[0] for line in lines] == model.predict(X)
     for line, expected in zip(lines, model.predict_proba(X)):
         assert [float(v) for v in line.split(",")[1:]] == pytest.approx(expected, abs=1e-6)
-    for text in ("1,2,3", "1,2,three,4", "1,2,3,4,5"):
-        result = subprocess.run([str(program)], input=text, capture_output=True, text=True, check=False)
-        assert (result.returncode, result.stderr) == (2, "rows of 4 numbers are needed\n")
+
+
+def tried(folder: Path, name: str) -> Path:
+    """The program that a model's file is if it is to be tried."""
+    return compiled(folder, export_model(network(name)[0]), options=[*SANITIZED, "-DSCRATCHNN_MAIN"])
+
+
+def asked_in_vain(program: Path, text: str | bytes) -> tuple[int, str]:
+    """How many lines were answered before one was refused, and what was said of that."""
+    given = text.encode("utf-8") if isinstance(text, str) else text
+    result = subprocess.run([str(program)], input=given, capture_output=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr.count(b"\n") == 1
+    return result.stdout.count(b"\n"), result.stderr.decode("ascii").rstrip("\n")
+
+
+WORD = "field {} is no finite number: a row has 4 numbers, without the label's column"
+
+
+def test_a_line_that_is_no_row_is_refused_and_none_behind_it_is_answered(tmp_path: Path) -> None:
+    program, row = tried(tmp_path, "binary"), "1,2,3,4\n"
+    for line, message in {
+        "1,2,3": "3 numbers, a row has 4",
+        "1,2,3,4,5": "5 numbers, a row has 4: leave out the label's column",
+        "1,2,3,4,5,6,7,8": "8 numbers, a row has 4",
+        "1 2 3": "3 numbers, a row has 4",
+        "1,2,three,4": WORD.format(3),
+        "1,2,3,4,rose": WORD.format(5),
+        "1,nan,3,4": WORD.format(2),
+        "-inf,2,3,4": WORD.format(1),
+        "1,2,3,1e999": WORD.format(4),
+        "0x1,2,3,4": WORD.format(1),
+        "1,,3,4": WORD.format(2),
+        "1,2,3,4,": WORD.format(5),
+        "1,2,3,4 5": "5 numbers, a row has 4: leave out the label's column",
+        "1,2,3,4x": WORD.format(4),
+        "1,2,3,4\0": WORD.format(4),
+        "1,2,3," + "4" * 600: WORD.format(4),
+        "1,2,3," + "four" * 100_000: WORD.format(4),
+        "1," * 300_000: WORD.format(300_001),
+        '"1,2,3,4': WORD.format(1),
+    }.items():
+        assert asked_in_vain(program, row + "\n" + line + "\n" + row) == (1, f"line 3: {message}")
+        assert asked_in_vain(program, row + line) == (1, f"line 2: {message}")
+        if line[0] in "01-":
+            assert asked_in_vain(program, line + "\n" + row) == (0, f"line 1: {message}")
+    assert asked_in_vain(program, "nan,nan,nan,nan\n") == (0, f"line 1: {WORD.format(1)}")
+    assert asked_in_vain(program, "a,b,c,4\n") == (0, f"line 1: {WORD.format(1)}")
+    assert asked_in_vain(program, "a,b,c,d\na,b,c,d\n") == (0, f"line 2: {WORD.format(1)}")
+    assert asked_in_vain(program, b"\xff\xfe1\0,\x002\0\n\0") == (0, f"line 2: {WORD.format(1)}")
+
+
+def test_lines_may_be_written_in_many_ways(tmp_path: Path) -> None:
+    program = tried(tmp_path, "binary")
+    expected = printed(program, "1,2,3,4\n5,6,7,-8e-1\n")
+    assert expected.count("\n") == 2
+    for text in (
+        "1,2,3,4\n5,6,7,-.8",
+        "\r\n1,2,3,4\r\n\r\n5,6,7,-0.8\r\n \n",
+        "\ufeff1, 2 ;3\t4 \n 5 6 7 -0.8 \n",
+        '"1","2","3","4"\n"5",6,"7" ,-0.8\n',
+        '\ufeffa b,b 2,,"d, 4"\n1,2,3,4\n5,6,7,-0.8\n',
+        "\n" + "name," * 100_000 + "\n1,2,3,4\n5,6,7,-0.8\n",
+        "1,2,3," + "4." + "0" * 400 + "\n+5,6,7,-0.8\n",
+    ):
+        assert printed(program, text) == expected
+    for text in ("", "\n\n", "\ufeff", "a,b,c,d", "a,b,c,d\n"):
+        assert printed(program, text) == ""
+
+
+def test_names_in_answers_are_csv(tmp_path: Path) -> None:
+    linear = Linear(1, 3)
+    names = ['says "a, b"', "two\nlines", "plain"]
+    linear.weight.value, linear.bias.value = [[1.0, 0.0, -1.0]], [[0.0, 0.5, 0.0]]
+    told: dict[str, Any] = {"task": "classification", "loss": "cross_entropy", "engine": "linalg", "classes": names}
+    model = fitted_model([linear], input_shape=1, **told)
+    program = compiled(tmp_path, export_model(model), options=[*SANITIZED, "-DSCRATCHNN_MAIN"])
+    text = printed(program, "9\n0\n-9\n")
+    found = [*csv.reader(io.StringIO(text, newline=""))]
+    assert [row[0] for row in found] == names
+    assert {len(row) for row in found} == {4}
+    assert "\nplain," in text
+
+
+@pytest.mark.slow
+def test_features_without_a_meaning_get_no_answer(tmp_path: Path) -> None:
+    program = tried(tmp_path, "embedding")
+    assert asked_in_vain(program, "1,2,3,4\n1,2,3,99\n") == (1, "line 2: these features mean nothing")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    program = tried(tmp_path, "binary")
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([str(program)], input=b"1,2,3,4\n", stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (result.returncode, result.stderr) == (2, b"the answers cannot be written\n")
 
 
 @pytest.mark.parametrize("name", ["most", "least", "places", "answer", "name", "upper"])
