@@ -9,6 +9,7 @@ its own model needs and no others, is ASCII from end to end, and is the same for
 from __future__ import annotations
 
 import math
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
@@ -256,6 +257,12 @@ NEEDS = {
 
 MODULES = ["binascii", "functools", "math", "operator", "struct", "sys"]
 
+# Python 2 reads the file until here; MicroPython says that it is 3.4.
+TOO_OLD = """
+if sys.version_info < (3,):
+    sys.exit("needs Python 3.6 or later")
+"""
+
 DOCUMENTATION = '''
 """A trained neural network that {what}, for wherever there is Python 3.6 or later and nothing else.
 
@@ -331,8 +338,9 @@ def rows_of(lines):
     columns, width = range(WIDTH), WIDTH
     for number, fields in enumerate(filter(None, lines)):
         if number == 0 and (fields == FEATURES or not any(map(is_number, fields))):
-            if FEATURES and not set(FEATURES) <= set(fields):
-                raise ValueError("the header line does not name all of FEATURES")
+            missing = sorted(set(FEATURES) - set(fields), key=FEATURES.index)
+            if missing:
+                raise ValueError("the header line does not name %r (commas separate names)" % missing[0])
             if FEATURES:
                 columns, width = [fields.index(name) for name in FEATURES], len(fields)
         elif len(fields) != width:
@@ -357,20 +365,27 @@ def main(options):
     if options not in {allowed}:
         (sys.stdout if options == ["--help"] else sys.stderr).write(__doc__)
         return 0 if options == ["--help"] else 2
-    lines = csv.reader(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", newline=""))
+    text = io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "surrogateescape", newline="")
+    lines = csv.reader(line for line in text if line.encode())  # UnicodeError if it was not UTF-8
     stream = io.TextIOWrapper(sys.stdout.buffer, "utf-8", "backslashreplace", newline="", line_buffering=True)
     write = csv.writer(stream, lineterminator="\\n").writerow
     try:
 {head}        for row in rows_of(lines):
             write({line})
+        return 0
+    except UnicodeError:  # at a line that csv has not seen
+        message = "line %d: not UTF-8" % (lines.line_num + 1)
     except (ValueError, csv.Error) as error:
-        sys.stderr.write("error: line %d: %s\\n" % (lines.line_num, ascii(str(error))[1:-1]))
-        return 2
+        message = "line %d: %s" % (lines.line_num, ascii(str(error))[1:-1])
     except KeyboardInterrupt:
         os._exit(130)
-    except BrokenPipeError:  # whoever read the predictions has gone
+    except BrokenPipeError:  # nobody reads on
         os._exit(141)
-    return 0
+    except OSError as error:  # such as a full disk
+        os.write(2, b"error: %s\\n" % error.strerror.encode())
+        os._exit(2)
+    sys.stderr.write("error: %s\\n" % message)
+    return 2
 '''
 
 PROBA_HEAD = """        if options:
@@ -420,15 +435,21 @@ def source(known: Description) -> str:
         _features(known.feature_names),
     ]
     text = "\n\n\n".join(code[1:])
-    imports = "\n".join(f"import {name}" for name in MODULES if f"{name}." in text)
+    imports = "\n".join([*(f"import {name}" for name in MODULES if f"{name}." in text), TOO_OLD.rstrip()])
     end = ['if __name__ == "__main__":\n    sys.exit(main(sys.argv[1:]))\n']
     return "\n\n".join([code[0], imports, "\n".join(names), "\n" + text, "\n" + "\n".join(data), *end])
 
 
 def _features(names: Sequence[str]) -> str:
-    """The assignment of the names of columns; plain words, as they mostly are, stand in one text."""
+    """The assignment of the names of columns; plain words, as they mostly are, stand in one text or are counted."""
     if not names:
         return "FEATURES = []  # their names, if they have any"
+    counted = re.fullmatch("([A-Za-z_]*)([0-9]{1,9})", names[0])
+    if counted and len(names) > 1:
+        word, first = counted[1], int(counted[2])
+        if all(name == f"{word}{k}" for k, name in enumerate(names, first)):
+            numbers = f"range({first}, {first + len(names)})" if first else f"range({len(names)})"
+            return f'FEATURES = ["{word}%d" % k for k in {numbers}]'
     if not all(name.isascii() and name.replace("_", "a").isalnum() for name in names):
         return _assigned("FEATURES", names)
     lines = wrap(" ".join(names), COLUMNS, break_long_words=False)

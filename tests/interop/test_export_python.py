@@ -362,11 +362,23 @@ def test_every_task_has_its_lines(name: str, tmp_path: Path) -> None:
         ("1,2\n1,two\n", "error: line 2: could not convert string to float: 'two'"),
         ("1,two\n", "error: line 1: could not convert string to float: 'two'"),
         ("1,nan\n", "error: line 1: number 2 of the row is not a finite number: nan"),
-        ("height,width\n1,2\n", "error: line 1: the header line does not name all of FEATURES"),
+        ("height,width\n1,2\n", "error: line 1: the header line does not name 'length' (commas separate names)\n"),
+        ("length,height\n1,2\n", "error: line 1: the header line does not name 'width' (commas separate names)\n"),
+        (
+            "length;width\n1;2\n",
+            "error: line 1: the header line does not name 'length' (commas separate names)\n",
+        ),
+        (
+            "\nlength\twidth\n1\t2\n",
+            "error: line 2: the header line does not name 'length' (commas separate names)\n",
+        ),
         ("length,width,kind\n1,2\n", "error: line 2: expected 3 columns, got 2"),
         ("1,2\n1,\x1b[2J\n", "error: line 2: could not convert string to float: '\\x1b[2J'"),
         ("1," + "2" * 200_000 + "\n", "error: line 1: field larger than field limit (131072)"),
-        (b"1,2\n\xff\xfe,2\n", "error: line"),
+        (b"1,2\n\xff\xfe,2\n", "error: line 2: not UTF-8\n"),
+        (b"\xff\xfe1\0,\x002\0\n\0", "error: line 1: not UTF-8\n"),
+        (b"1,2\n" * 5000 + b"1,\xe9\n" + b"1,2\n" * 5000, "error: line 5001: not UTF-8\n"),
+        (b"width,kind,length\n1,,2\n1,r\xf6sli,2\n", "error: line 3: not UTF-8\n"),
     ],
 )
 def test_what_is_no_row_is_refused_in_one_line(given: str | bytes, message: str, flowers: Path) -> None:
@@ -382,6 +394,27 @@ def test_columns_may_be_called_by_numbers(tmp_path: Path) -> None:
     file = tmp_path / "model.py"
     file.write_bytes(export_model(model))
     assert run(file, "0,1\n0,1\n1,0\n") == (0, b"a\nb\n", "")  # pandas' header for columns without names
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (["pixel0", "pixel1"], 'FEATURES = ["pixel%d" % k for k in range(2)]\n'),
+        (["7", "8"], 'FEATURES = ["%d" % k for k in range(7, 9)]\n'),
+        (["x_9", "x_10"], 'FEATURES = ["x_%d" % k for k in range(9, 11)]\n'),
+        (["x01", "x02"], 'FEATURES = "x01 x02".split()\n'),
+        (["x1", "x3"], 'FEATURES = "x1 x3".split()\n'),
+        (["x1", "y2"], 'FEATURES = "x1 y2".split()\n'),
+        (["%1", "%2"], "FEATURES = ['%1', '%2']\n"),
+        (["1" * 5000, "2"], "FEATURES = "),
+    ],
+)
+def test_names_of_columns_that_are_counted_are_not_listed(names: list[str], written: str) -> None:
+    model = Model(2, 5, 2, engine="linalg")
+    model.fit([[0.0, 1.0], [1.0, 0.0]] * 4, ["a", "b"] * 4, columns=names, epochs=1)
+    source = export_model(model)
+    assert f"\n{written}" in source.decode("ascii")
+    assert loaded(source).FEATURES == names
 
 
 def test_no_rows_are_no_predictions(flowers: Path) -> None:
@@ -417,6 +450,29 @@ def test_a_reader_may_go_early(flowers: Path) -> None:
             pass
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+@pytest.mark.parametrize("options", [[], ["--proba"]])
+def test_a_full_disk_is_said_in_one_line(options: list[str], flowers: Path) -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [sys.executable, str(flowers), *options], input=ROWS.encode(), stdout=full, stderr=subprocess.PIPE
+        )
+    assert (result.returncode, result.stderr) == (2, b"error: No space left on device\n")
+
+
+def python_2() -> str | None:
+    """A Python 2 of this machine."""
+    folders = sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python2.7"))
+    return str(folders[0]) if folders else shutil.which("python2.7")
+
+
+def test_python_2_is_told_that_it_is_too_old(flowers: Path) -> None:
+    python = python_2()
+    if python is None or subprocess.run([python, "--version"], capture_output=True).returncode:
+        pytest.skip("no Python 2 on this machine")
+    assert run(flowers, ROWS, python=python) == (1, b"", "needs Python 3.6 or later\n")
 
 
 def interpreters() -> list[str]:
