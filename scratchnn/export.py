@@ -7,21 +7,25 @@ that is asked for is loaded; this door reads arguments and prints.
 from __future__ import annotations
 
 import json
+import keyword
 import os
 import shlex
+import sys
+import sysconfig
 from collections.abc import Callable, Sequence
-from keyword import iskeyword
+from importlib.machinery import PathFinder
 from typing import Any
 
 from . import cli
-from .errors import ArgumentError
+from .convert import KINDS as OF_OTHERS
+from .errors import ArgumentError, ModelFileError
 
-# What each ending stands for, and what to do with such a file: its name is {file}, {quoted} for a shell, {module} as
-# that of a module and {path} as JavaScript has it.
+# What each ending stands for, and what to do with such a file: its name is {file}, {quoted} for a shell and {path} as
+# JavaScript has it; {apart} keeps it from modules that it is named after, and {imported} says how it is one itself.
 KINDS = {
     ".py": (
         "a Python file that needs nothing else",
-        "python {quoted} < rows.csv > predictions.csv, or in a program: from {module} import predict",
+        "python {apart}{quoted} < rows.csv > predictions.csv{imported}",
     ),
     ".js": ("a JavaScript module that needs nothing else", "import {{ predict }} from {path}"),
     ".mjs": ("a JavaScript module, by the name that Node knows one by", "import {{ predict }} from {path}"),
@@ -68,7 +72,12 @@ def _export(arguments: Sequence[str] | None) -> int:
 
     cli.spare_inputs(options.to, options.model)
     check_writable(options.to)
-    model = Model.load(options.model, engine="linalg", max_work=1 << 100)  # nothing is predicted here
+    try:
+        model = Model.load(options.model, engine="linalg", max_work=1 << 100)  # nothing is predicted here
+    except ModelFileError as error:
+        if os.path.splitext(options.model)[1].lower() not in OF_OTHERS or not os.path.isfile(options.model):
+            raise
+        raise ModelFileError(f"{error}: make a model of it first: {cli.spelled('convert')}") from None
     model.schema.require_learned()
     _writer(ending)(model, options.to)
     what, advice = KINDS[ending]
@@ -78,14 +87,27 @@ def _export(arguments: Sequence[str] | None) -> int:
 
 
 def _spellings(path: str) -> dict[str, str]:
-    """The name of a file as it stands in a text, for a shell, as a module's and in JavaScript."""
-    module = os.path.splitext(os.path.basename(path))[0]
+    """The name of a file as it stands in a text, for a shell and in JavaScript, and what Python makes of it."""
+    module, ending = os.path.splitext(os.path.basename(path))
+    of_python = _is_of_python(module)
+    importable = ending == ".py" and module.isidentifier() and not keyword.iskeyword(module) and not of_python
     return {
         "file": path,
         "quoted": shlex.quote(path),
-        "module": module if module.isidentifier() and not iskeyword(module) else "...",
         "path": json.dumps(path if os.path.isabs(path) else f"./{path}"),
+        "apart": "-I " if of_python else "",
+        "imported": f", or in a program: from {module} import predict" if importable else "",
     }
+
+
+def _is_of_python(module: str) -> bool:
+    """Whether the standard library has a module of this name: that would be imported, or not be found any more."""
+    names = getattr(sys, "stdlib_module_names", None)  # since Python 3.10
+    if names is not None:
+        return module in names
+    folder = sysconfig.get_path("stdlib")
+    found = PathFinder.find_spec(module, [folder, os.path.join(folder, "lib-dynload")])
+    return module in sys.builtin_module_names or found is not None
 
 
 def _writer(ending: str) -> Callable[[Any, str], None]:

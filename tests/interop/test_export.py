@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -62,9 +63,40 @@ def test_the_ending_says_what_is_written(command: Runner, saved: Model) -> None:
         assert Path(f"flowers.{ending}").read_bytes() == expected
 
 
-@pytest.mark.parametrize("name", ["class", "two words", "2nd"])
-def test_a_name_that_no_module_has_is_not_imported(name: str, command: Runner, saved: Model) -> None:
-    assert command("model.pkl", "--to", f"{name}.py")[1].endswith("from ... import predict\n")
+@pytest.mark.parametrize(
+    ("file", "advice"),
+    [
+        ("json.py", "python -I json.py < rows.csv > predictions.csv"),
+        ("csv.py", "python -I csv.py < rows.csv > predictions.csv"),
+        ("math.py", "python -I math.py < rows.csv > predictions.csv"),
+        ("M.PY", "python M.PY < rows.csv > predictions.csv"),
+        ("my-model.py", "python my-model.py < rows.csv > predictions.csv"),
+        ("2nd.py", "python 2nd.py < rows.csv > predictions.csv"),
+        ("two words.py", "python 'two words.py' < rows.csv > predictions.csv"),
+        ("class.py", "python class.py < rows.csv > predictions.csv"),
+        ("model.v2.py", "python model.v2.py < rows.csv > predictions.csv"),
+        (
+            "_json_.py",
+            "python _json_.py < rows.csv > predictions.csv, or in a program: from _json_ import predict",
+        ),
+    ],
+)
+def test_a_module_is_imported_only_by_a_name_of_its_own(file: str, advice: str, command: Runner, saved: Model) -> None:
+    code, out, err = command("model.pkl", "--to", file)
+    assert (code, err, out.splitlines()[1]) == (0, "", f"use it: {advice}")
+    arguments = [sys.executable, *shlex.split(advice[: advice.index(" <")])[1:]]
+    result = subprocess.run(arguments, input="1,2,3,4\n", capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{saved.predict([[1.0, 2.0, 3.0, 4.0]])[0]}\n"
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".safetensors", ".JOBLIB"])
+def test_a_file_of_another_project_has_to_become_a_model_first(ending: str, command: Runner) -> None:
+    Path(f"net{ending}").write_bytes(b"something else")
+    message = refused(command(f"net{ending}", "--to", "m.py"))
+    assert message.startswith(f"net{ending}: not a scratchnn model")
+    assert message.endswith(": make a model of it first: python -m scratchnn.convert")
+    assert "convert" not in refused(command(f"missing{ending}", "--to", "m.py"))
 
 
 @pytest.mark.parametrize("ending", [*export.KINDS])

@@ -414,7 +414,7 @@ def test_names_of_columns_that_are_counted_are_not_listed(names: list[str], writ
     model.fit([[0.0, 1.0], [1.0, 0.0]] * 4, ["a", "b"] * 4, columns=names, epochs=1)
     source = export_model(model)
     assert f"\n{written}" in source.decode("ascii")
-    assert loaded(source).FEATURES == names
+    assert names == loaded(source).FEATURES
 
 
 def test_no_rows_are_no_predictions(flowers: Path) -> None:
