@@ -218,7 +218,7 @@ def log_softmax(x):
     "layer_norm": """
 def layer_norm(x, weight, bias, epsilon):
     mean = sum(x) / len(x)
-    deviation = math.sqrt(sum((v - mean) ** 2 for v in x) / len(x) + epsilon)
+    deviation = math.sqrt(sum((v - mean) * (v - mean) for v in x) / len(x) + epsilon)
     return [(v - mean) / deviation * w + b for v, w, b in zip(x, weight, bias)]
 """,
     "batch_norm": '''
@@ -327,7 +327,7 @@ def predict(row):
 }
 PROBABILITIES = {
     "softmax": "softmax(outputs(row))",
-    "exp": "[math.exp(v) for v in outputs(row)]",
+    "exp": "[math.exp(min(v, 709.78)) for v in outputs(row)]",  # beyond that it is none of a double's numbers
     "sigmoid": "sigmoid(outputs(row))",
     "identity": "outputs(row)",
 }

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scratchnn import Conv2D, Flatten, Linear, MaxPool2D, Model, ReLU, load_digits
+from scratchnn import Conv2D, Flatten, LayerNorm, Linear, MaxPool2D, Model, ReLU, load_digits
 from scratchnn.datasets import load_idx
 from scratchnn.errors import ArgumentError, NotFittedError
 from scratchnn.interop.description import describe
@@ -295,6 +295,20 @@ def test_rows_of_zeros_and_tiny_numbers_have_answers() -> None:
     module, (model, _) = exported("regression, nothing scaled"), network("regression, nothing scaled")
     for row in ([0.0] * 4, [5e-324] * 4, [1e-250, 0.0, 0.0, 0.0], [-0.0] * 4):
         assert module.predict(row) == pytest.approx(model.predict([row])[0], rel=1e-6)
+
+
+def test_no_number_overflows_for_a_row_that_the_model_answers() -> None:
+    norm, linear = LayerNorm(2), Linear(2, 2)
+    norm.weight.value, norm.bias.value = [[1.0, 2.0]], [[0.0, 0.5]]
+    linear.weight.value, linear.bias.value = [[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.5]]
+    for layer, loss in ((norm, "mse"), (linear, "nll")):
+        task = "regression" if loss == "mse" else "classification"
+        model = fitted_model([layer], task=task, loss=loss, input_shape=2, engine="linalg")
+        module = loaded(export_model(model))
+        for row in ([1e200, -3e200], [1000.0, 2.0]):
+            assert module.predict(row) == pytest.approx(model.predict([row])[0])
+            if loss == "nll":
+                assert module.predict_proba(row) == pytest.approx(model.predict_proba([row])[0], rel=1e-2)
 
 
 # --- as a command -----------------------------------------------------------------------------------------------------
