@@ -313,7 +313,7 @@ def _of_probabilities(graph: Graph, main: str, loss: str) -> Head:
     node = graph.node(second)
     if second != main:
         _check_first(graph, graph.node(main), second)
-    if node is None or loss == "bce":
+    if node is None or not node.inputs or loss == "bce":
         return Head(second, "bce", second != main)
     if node.operator == "Sigmoid":
         return Head(graph.source(node.inputs[0]), "bce_with_logits", second != main)

@@ -203,7 +203,10 @@ class Graph:
         }
         if graph.has(GraphField.SPARSE):
             raise ModelFileError("it has sparse constants, which are not read")
-        self.constants = {tensor.name: tensor for tensor in map(Tensor, graph.messages(GraphField.INITIALIZERS))}
+        self.constants: dict[str, Tensor] = {}
+        for tensor in map(Tensor, graph.messages(GraphField.INITIALIZERS)):
+            require(tensor.name not in self.constants, f"it has two constants by the name {shown(tensor.name)}")
+            self.constants[tensor.name] = tensor
         # Old files have the constants among their inputs, too.
         ports = map(_port, graph.messages(GraphField.INPUTS))
         self.inputs = [port for port in ports if port.name not in self.constants]

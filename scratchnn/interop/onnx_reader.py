@@ -247,6 +247,8 @@ class Builder:
 
     def _affine(self, step: Step, opened: Layer | None, outermost: bool) -> None:
         by: Tensor = step.settings["by"]
+        if len(by.dims) > 1 + len(self.sizes):
+            raise step.node.refused(f"of a constant of {' x '.join(map(str, by.dims))}")
         if step.node.operator == "Add" and isinstance(opened, (Linear, Conv2D)) and by.floats:
             outputs = self.shape[0]
             expected = [outputs, 1, 1] if isinstance(opened, Conv2D) else [outputs]
@@ -426,7 +428,7 @@ class Builder:
         given = self.graph.constant(node.inputs[1]) if len(node.inputs) > 1 else None
         if given is not None and not given.floats:
             axes = [*given.numbers]
-        if axes is None or sorted(axis % 4 for axis in axes) != [2, 3]:
+        if axes is None or sorted(axis + 4 if axis < 0 else axis for axis in axes) != [2, 3]:
             raise node.refused("along other axes than those of images")
         layer = AvgPool2D(image, image)
         self._add(layer, layer.output_shape(self.shape))

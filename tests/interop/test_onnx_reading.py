@@ -247,6 +247,16 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "a circle": (file([node("Relu", "y", "h"), node("Relu", "h", "y")]), "reads 'y', which nothing before it makes"),
     "made twice": (file([node("Relu", "x", "y"), node("Tanh", "x", "y")]), "makes 'y', which is there already"),
+    "constants by the same name": (file([node("MatMul", "x w", "y")], [SQUARE, SQUARE]), "two constants .* 'w'"),
+    "a softmax of nothing": (file([node("Softmax", "", "y")]), r"the operator Softmax \('the Softmax'\) has no"),
+    "axes that there are not": (
+        file([node("ReduceMean", "x", "h", axes=[6, 7]), node("Flatten", "h", "y")], [], (0, 2, 4, 4)),
+        "along other axes than those of images",
+    ),
+    "a constant of more dimensions": (
+        file([node("Mul", "x b", "h"), node("Relu", "h", "y")], [tensor("b", [1.0, 2.0], 1, 1, 2)]),
+        "of a constant of 1 x 1 x 2",
+    ),
     "two ways": (
         file([node("Relu", "x", "g"), node("Tanh", "x", "h"), node("Add", "g h", "y")]),
         "'h' does not come from 'g' alone",
