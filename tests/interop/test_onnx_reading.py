@@ -209,6 +209,7 @@ def file(
     inputs: tuple[int, ...] = (0, 2),
     outputs: tuple[int, ...] = (0, 2),
     version: int = 13,
+    beside: tuple[bytes, ...] = (),
 ) -> bytes:
     graph = b"".join(
         [
@@ -216,6 +217,7 @@ def file(
             *[wire.data(GraphField.INITIALIZERS, each) for each in tensors or []],
             wire.data(GraphField.INPUTS, port("x", *inputs)),
             wire.data(GraphField.OUTPUTS, port("y", *outputs)),
+            *[wire.data(GraphField.OUTPUTS, each) for each in beside],
         ]
     )
     opset = wire.whole_number(OpsetField.VERSION, version)
@@ -338,6 +340,89 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "what a terminal would obey": (file([node("Evil\x1b[2J\n", "x", "y")]), r"the operator 'Evil\\x1b\[2J\\n'"),
 }
+
+
+ONE = tensor("one", [1.0])
+TO_ONE = tensor("w", [1.0, 2.0], 2, 1)
+LABEL = port("label", 0, kind=TensorType.INT64)
+LARGEST = [node("Softmax", "x", "y"), node("ArgMax", "x", "k", axis=1, keepdims=0)]
+NAMES = tensor("names", [7, 5], 2, kind=TensorType.INT64)
+
+# What stands behind a network: answers that are none of its.
+REFUSED |= {
+    "two outputs of numbers": (file([node("Relu", "x", "y")], beside=(port("x", 0, 2),)), "its outputs are 'y', 'x'"),
+    "two outputs of labels": (
+        file([*LARGEST, node("Gather", "names k", "label")], [NAMES], beside=(LABEL, port("k", 0, kind=7))),
+        "its outputs are 'y', 'label', 'k'",
+    ),
+    "labels from nowhere": (
+        file([node("Softmax", "x", "y")], [NAMES], beside=(port("names", 2, kind=TensorType.INT64),)),
+        "the labels 'names' do not come from the network",
+    ),
+    "labels with fractions": (
+        file([*LARGEST, node("Gather", "b k", "label")], [TWO], beside=(LABEL,)),
+        r"Gather \('the Gather'\) of classes that are no texts",
+    ),
+    "labels of other numbers": (
+        file(
+            [node("Relu", "x", "h"), node("Softmax", "h", "y"), node("ArgMax", "x", "label", axis=1)], beside=(LABEL,)
+        ),
+        "its labels come from 'x', and not from its probabilities",
+    ),
+    "a sum behind a classifier": (
+        file([node("Relu", "x", "h"), node("Add", "h b", "i"), node("Softmax", "i", "y")], [TWO]),
+        "Add .* of a constant, behind the last layer of a classifier",
+    ),
+    "two probabilities that are not of one": (
+        file(
+            [
+                node("MatMul", "x w", "z"),
+                node("Sigmoid", "z", "p"),
+                node("Tanh", "z", "q"),
+                node("Concat", "q p", "y", axis=1),
+            ],
+            [TO_ONE],
+        ),
+        r"Concat \('the Concat'\) of these",
+    ),
+    "two probabilities, the first of two": (
+        file(
+            [
+                node("MatMul", "x w", "z"),
+                node("Sigmoid", "z", "p"),
+                node("Sub", "two p", "q"),
+                node("Concat", "q p", "y", axis=1),
+            ],
+            [TO_ONE, tensor("two", [2.0])],
+        ),
+        r"Concat \('the Concat'\) of these",
+    ),
+    "two probabilities below each other": (
+        file(
+            [
+                node("MatMul", "x w", "z"),
+                node("Sigmoid", "z", "p"),
+                node("Sub", "one p", "q"),
+                node("Concat", "q p", "y", axis=0),
+            ],
+            [TO_ONE, ONE],
+        ),
+        r"Concat \('the Concat'\) of these",
+    ),
+}
+
+
+def test_answers_made_by_hand_are_read() -> None:
+    content = file([*LARGEST, node("Gather", "names k", "label")], [NAMES], beside=(LABEL,))
+    with pytest.raises(ModelFileError, match="it has no layers"):
+        load_model(content)
+    relu = [node("Tanh", "x", "h"), node("Softmax", "h", "y"), node("ArgMax", "h", "k", axis=1, keepdims=0)]
+    model = load_model(file([*relu, node("Gather", "names k", "label")], [NAMES], beside=(LABEL,)), engine="linalg")
+    assert (model.task, model.classes, model.predict([[1.0, 0.0], [0.0, 1.0]])) == ("classification", [7, 5], [7, 5])
+    both = [node("Sigmoid", "z", "p"), node("Sub", "one p", "q"), node("Concat", "q p", "y", axis=1)]
+    model = load_model(file([node("MatMul", "x w", "z"), *both], [TO_ONE, ONE]), engine="linalg")
+    assert (model.classes, model.output_size) == ([0, 1], 1)
+    assert model.predict_proba([[0.0, 0.0]]) == [[0.5, 0.5]]
 
 
 @pytest.mark.parametrize("name", REFUSED)
