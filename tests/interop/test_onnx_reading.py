@@ -7,6 +7,7 @@ import tracemalloc
 from functools import cache
 from pathlib import Path
 from random import Random
+from struct import pack
 from typing import Any
 
 import pytest
@@ -164,8 +165,6 @@ def tensor(name: str, values: list[float], *dims: int, kind: int = TensorType.FL
     if kind == TensorType.INT64:
         numbers = wire.packed(field, [*map(int, values)])
     else:
-        from struct import pack
-
         numbers = wire.data(field, pack(f"<{len(values)}{code}", *values))
     head = wire.packed(TensorField.DIMS, dims) + wire.whole_number(TensorField.TYPE, kind)
     return head + wire.text(TensorField.NAME, name) + numbers
@@ -348,6 +347,29 @@ LABEL = port("label", 0, kind=TensorType.INT64)
 LARGEST = [node("Softmax", "x", "y"), node("ArgMax", "x", "k", axis=1, keepdims=0)]
 NAMES = tensor("names", [7, 5], 2, kind=TensorType.INT64)
 
+LAYER_NORM = [
+    node("ReduceMean", "x", "m", axes=[-1]),
+    node("Sub", "x m", "c"),
+    node("Mul", "c c", "s"),
+    node("ReduceMean", "s", "v", axes=[0]),
+    node("Add", "v one", "e"),
+    node("Sqrt", "e", "r"),
+    node("Div", "c r", "n"),
+    node("Mul", "n b", "o"),
+    node("Add", "o b", "y"),
+]
+REFUSED |= {
+    "an operator of another set": (
+        file([node("Relu", "x", "y") + wire.text(NodeField.DOMAIN, "somebody.s")]),
+        "the operator somebody.s.Relu",
+    ),
+    "divided by 0": (
+        file([node("Div", "x b", "h"), node("Relu", "h", "y")], [tensor("b", [0.0, 1.0], 2)]),
+        r"Div \('the Div'\) of numbers that are not above 0",
+    ),
+    "a variance over samples": (file(LAYER_NORM, [ONE, TWO]), r"Div \('the Div'\) of these inputs"),
+}
+
 # What stands behind a network: answers that are none of its.
 REFUSED |= {
     "two outputs of numbers": (file([node("Relu", "x", "y")], beside=(port("x", 0, 2),)), "its outputs are 'y', 'x'"),
@@ -410,6 +432,19 @@ REFUSED |= {
         r"Concat \('the Concat'\) of these",
     ),
 }
+
+
+def test_a_layer_norm_made_by_hand_is_read() -> None:
+    nodes = [*LAYER_NORM[:3], node("ReduceMean", "s", "v", axes=[-1]), *LAYER_NORM[4:]]
+    assert "LayerNorm(features=2" in repr(load_model(file(nodes, [ONE, TWO]), engine="linalg"))
+
+
+def test_a_table_of_what_windows_see_stands_behind_the_padding_that_it_was_made_for() -> None:
+    content = export_model(network("convolution")[0], dtype="float64")
+    pads = pack("<4q", 0, 0, 0, 1)
+    assert pads in content
+    with pytest.raises(ModelFileError, match="of a table that is no window's"):
+        load_model(content.replace(pads, pack("<4q", 0, 1, 0, 0)))
 
 
 def test_answers_made_by_hand_are_read() -> None:
