@@ -353,9 +353,7 @@ def _detected_label(layout: Layout, rows: Sequence[Record], options: CsvOptions)
         )
     if options.regression and options.width is not None:  # any number could be a label, and any other a feature
         raise layout.problem(
-            f"which column holds the label? There is one more than the {options.width} features, none is called "
-            f"{_ANY_OF_THEM}, and what was learned from had none; give its name or position, or leave it out of the "
-            "file"
+            f"which column holds the label? None is called {_ANY_OF_THEM}; give its name or position, or leave it out"
         )
     return 0
 

@@ -283,6 +283,7 @@ class Process:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes cannot be waited for on Windows")
+@pytest.mark.usefixtures("usual_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_pipe_that_stays_open_is_answered_row_by_row_and_a_signal_leaves_nothing(
     number: signal.Signals, models: Path, tmp_path: Path

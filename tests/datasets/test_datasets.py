@@ -579,9 +579,8 @@ def test_rows_without_a_label(write: Any) -> None:
         (  # of numbers to be predicted any column could be the one
             "a,b,price\n1,2,3\n",
             {"width": 2, "regression": True},
-            "data.csv, line 1: which column holds the label? There is one more than the 2 features, none is called "
-            "label, class, target, species or y, and what was learned from had none; give its name or position, or "
-            "leave it out of the file",
+            "data.csv, line 1: which column holds the label? None is called label, class, target, species or y; give its "
+            "name or position, or leave it out",
         ),
     ],
 )
