@@ -579,8 +579,8 @@ def test_rows_without_a_label(write: Any) -> None:
         (  # of numbers to be predicted any column could be the one
             "a,b,price\n1,2,3\n",
             {"width": 2, "regression": True},
-            "data.csv, line 1: which column holds the label? None is called label, class, target, species or y; give its "
-            "name or position, or leave it out",
+            "data.csv, line 1: which column holds the label? None is called label, class, target, species or y; give "
+            "its name or position, or leave it out",
         ),
     ],
 )
