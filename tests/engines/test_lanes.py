@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
-from scratchnn.engines.lanes.engine import WIDTHS, Lanes
+from scratchnn.engines.lanes.engine import TURNED_ROWS, TURNED_TERMS, WIDTHS, Lanes
 from scratchnn.engines.lanes.matrix import (
     SMALLEST,
     Block,
@@ -270,6 +270,73 @@ def test_products_are_precise(ops: Lanes, n: int, k: int, m: int, prepared: bool
     assert_close(ops.to_rows(back), linalg.matmul_nt(g, w), row_sum(gradient, ops) * size(weight), precision(ops, m))
     for m_ in (batch, weight, bias, gradient):
         sound(ops, m_)
+
+
+class RowByRow(Lanes):
+    """Computes every product row by row."""
+
+    def _turns(self, x: Any, weight: Any) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("learning", [False, True])
+@given(engines, st.integers(0, 2**32))
+def test_products_with_a_lane_for_each_row_are_those_row_by_row_to_the_last_bit(
+    learning: bool, ops: Lanes, seed: int
+) -> None:
+    rng = random.Random(seed)
+    for _ in range(8):
+        check_lane_for_each_row(ops, learning, rng)
+
+
+def check_lane_for_each_row(ops: Lanes, learning: bool, rng: random.Random) -> None:
+    terms, width = rng.choice([TURNED_TERMS, 40, 100]), rng.randint(1, 4)
+    count = TURNED_ROWS * width + rng.randint(0, 40)
+    if learning:
+        ops = ops.tuned_for(ops.prepare([[rng.random() for _ in range(terms)]]), count)
+    by_rows = RowByRow()
+    vars(by_rows).update(vars(ops))
+    spread = rng.choice([0, 0, 1, 8, 60])
+
+    def matrix(rows: int, columns: int, size: float) -> Rows:
+        zeros, kinds = rng.choice([0.0, 0.0, 0.1]), rng.choice([["any"], ["alike"], ["any", "alike", "single"]])
+        result = []
+        for _ in range(rows):
+            kind, single = rng.choice(kinds), rng.randrange(columns)
+            each = size * 2.0 ** rng.randint(-spread, spread) * (rng.random() >= zeros)
+            if kind == "single":  # its product may be a row of zeros
+                row = [float(i == single) for i in range(columns)]
+            else:
+                row = [rng.gauss(0.0, 1.0) if kind == "any" else rng.uniform(0.9, 1.0) for _ in range(columns)]
+            result.append([each * v for v in row])
+        return result
+
+    size = 2.0 ** rng.choice([0, 0, -40, 40, -300, 150])
+    x, weight, bias = (
+        matrix(count, terms, size),
+        matrix(terms, width, rng.choice([1.0, 1e-3, 1e3])),
+        matrix(1, width, 1),
+    )
+    positive, biased = rng.random() < 0.5, rng.random() < 0.5
+
+    def product(engine: Lanes) -> list[Any]:
+        samples = engine.samples_of(engine.from_rows(x))
+        left = LaneMatrix(engine.width, (count, terms), samples=samples)
+        if positive:
+            left = engine.relu(left)[0]
+        right, added = engine.from_rows(weight), engine.from_rows(bias)
+        result = engine.affine(left, right, added) if biased else engine.matmul(left, right)
+        again = engine.affine(left, right, added)  # with plans that may be known
+        data = engine.samples_of(result)
+        return [data.data, data.scale, data.sizes, engine.to_rows(again)]
+
+    try:
+        wanted = product(by_rows)
+    except LaneOverflowError:
+        with pytest.raises(LaneOverflowError):
+            product(ops)
+        return
+    assert product(ops) == wanted
 
 
 @given(engines, sizes, sizes, st.floats(-1e6, 1e6), st.data())

@@ -285,6 +285,15 @@ def test_transposed(case: tuple[Layout, list[list[int]]]) -> None:
     turned = Layout(layout.width, len(rows))
     columns = [[row[lane] for row in rows] for lane in range(layout.count)]
     assert layout.transposed(in_ints(rows, layout.width), turned) == in_ints(columns, layout.width)
+    bound = max([abs(v) for row in rows for v in row], default=0)
+    assert layout.transposed(in_ints(rows, layout.width), turned, bound) == in_ints(columns, layout.width)
+
+
+@given(matrices())
+def test_sizes(case: tuple[Layout, list[list[int]]]) -> None:
+    layout, rows = case
+    wanted = in_ints([[abs(v) for v in row] for row in rows], layout.width)
+    assert layout.sizes(in_ints(rows, layout.width)) == wanted
 
 
 @pytest.mark.parametrize("width", WIDTHS)

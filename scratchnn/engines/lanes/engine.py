@@ -78,6 +78,7 @@ from .matrix import (
     too_short,
     transposed,
     unit_for,
+    usual,
 )
 
 TYPE_CHECKING = False
@@ -100,6 +101,8 @@ NUMBERS_AT_ONCE = 2048  # that a formula is computed of: their lists stay in a p
 CHEAPER_PAIRS = 16  # the product of a pair of rows costs as much as so many numbers of a gradient
 MOST_CANCELLED = 16  # how many times larger terms may be than their sum before its last bits are lost
 SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
+TURNED_TERMS = 24  # products of so many terms, ...
+TURNED_ROWS = 2  # ... and of so many times as many rows as columns, are computed with a lane for each row
 
 
 class ImageOperation:
@@ -236,6 +239,10 @@ class Lanes(Forms, Engine):
     def _times(self, x: Operand, weight: Operand, bias: LaneMatrix | None, one_unit: bool = False) -> LaneMatrix:
         """x·weight + bias. How a row of x is multiplied follows from the sum of its sizes and its unit (its *plan*)."""
         width = weight.shape[1]
+        if self._turns(x, weight):
+            turned = self._times_turned(x, weight, bias)
+            if turned is not None:
+                return LaneMatrix(self.width, (x.shape[0], width), samples=turned)
         scalars: Inputs | Scalars = x if isinstance(x, Inputs) else self.scalars_of(x, one_unit)
         if isinstance(x, FloatRows) and isinstance(weight, LaneMatrix) and weight.floats is not None:
             rows, powers = self._even(weight)
@@ -243,9 +250,7 @@ class Lanes(Forms, Engine):
         else:
             rows = self.rows_of(weight)
         added = None if bias is None else self.rows_of(bias)
-        plans = rows.plans
-        if plans is None or not plans.fit(scalars.scale, added):
-            plans = rows.plans = Plans(self, scalars.scale, rows.scale, added, width)
+        plans = self._plans(rows, scalars.scale, added, width)
         data: list[int] = []
         sizes: list[Size] = []
         by_floats: list[int] = []
@@ -309,6 +314,75 @@ class Lanes(Forms, Engine):
             for i in zeros:
                 data[i], sizes[i] = packed.data[0], packed.sizes[0]
         return LaneMatrix(self.width, (x.shape[0], width), samples=result)
+
+    def _plans(self, weight: Block, scale: float, bias: Block | None, width: int) -> Plans:
+        """The plans for products with a weight, which are kept with it."""
+        plans: Plans | None = weight.plans
+        if plans is None or not plans.fit(scale, bias):
+            plans = weight.plans = Plans(self, scale, weight.scale, bias, width)
+        return plans
+
+    def _turns(self, x: Operand, weight: Operand) -> bool:
+        """Whether a product is worth computing with its rows as lanes: they have to be many, and lanes already."""
+        (count, terms), width = x.shape, weight.shape[1]
+        return (
+            count >= TURNED_ROWS * width
+            and terms >= TURNED_TERMS
+            and isinstance(x, LaneMatrix)
+            and x.floats is None
+            and x.scalars is None
+        )
+
+    def _times_turned(self, x: Any, weight: Operand, bias: LaneMatrix | None) -> Samples | None:
+        """x·weight + bias with a lane for each row of x: few long products instead of many short ones. Of three rows
+
+            x  (1, 2)  (3, 4)  (5, 6)     its columns  (1, 3, 5)  (2, 4, 6)     weight  7     bias  9
+                                                                                        8
+            (1, 3, 5) * 7 + (2, 4, 6) * 8 + (1, 1, 1) * 9  =  (32, 62, 92)
+
+        These are the sums that ``_times`` computes row by row, of the same ints, to the last bit. None where rows would
+        follow different plans, or a plan that has no lanes.
+        """
+        (count, terms), width, bits = x.shape, weight.shape[1], self.scalar_bits(x.shape[1])
+        samples, layout = self.samples_of(x), self.layout(count)
+        data, exponents = self._shortened(samples, bits, terms)
+        if terms << bits > layout.limit:
+            return None
+        if not alike(exponents):
+            return None if self.learning else self._times_by_unit(x, exponents, weight, bias)
+        columns = self.layout(terms).transposed(data, layout, 1 << bits)
+        sizes = columns if x.positive else layout.sizes(columns)
+        growths, least = layout.unpack([sum(sizes)], terms << bits), usual(terms, bits)
+        if not self.learning and (0 in growths or max(growths).bit_length() > least):
+            return None
+        rows, added = self.rows_of(weight), None if bias is None else self.rows_of(bias)
+        plans = self._plans(rows, samples.scale, added, width)
+        least = max(least, max(growths).bit_length())
+        factors, size = plans.turned(rows, self.columns_of(weight), least, exponents[0])
+        if factors is None:
+            return None
+        turned = self._sums([*columns, layout.ones], 0, factors, 0, count)
+        data = layout.transposed(turned, self.layout(width))
+        if self.learning or 0 not in data:
+            return Samples(data, plans.scale, [size] * count)
+        return Samples(data, plans.scale, [size if row else NOTHING for row in data])
+
+    def _times_by_unit(
+        self, x: LaneMatrix, exponents: Sequence[int], weight: Operand, bias: LaneMatrix | None
+    ) -> Samples:
+        """The same product of those rows first that have one unit as scalars, then of those that have another, ..."""
+        samples = self.samples_of(x)
+        groups: dict[int, list[int]] = {}
+        for number, exponent in enumerate(exponents):
+            groups.setdefault(exponent, []).append(number)
+        data, sizes = [0] * len(exponents), [NOTHING] * len(exponents)
+        for numbers in groups.values():
+            part = LaneMatrix(self.width, (len(numbers), x.shape[1]), samples=samples.part(numbers))
+            part.positive = x.positive
+            product = self.samples_of(self._times(part, weight, bias))
+            for number, row, size in zip(numbers, product.data, product.sizes):
+                data[number], sizes[number] = row, size
+        return Samples(data, product.scale, sizes)
 
     def _times_alike(self, scalars: Inputs | Scalars, least: int, plans: Plans, rows: Block) -> Samples | None:
         """The product where one plan is for all rows, which most often is so; None where it is not."""
@@ -902,6 +976,7 @@ class Plans:
         self.exponent = exponent + more  # of a product of ints
         self.bias = bias if bias is not None and bias.bound else None
         self.known: dict[tuple[int, int], Any] = {}
+        self.known_turned: dict[tuple[int, int], Any] = {}
 
     def fit(self, scale: float, bias: Block | None) -> bool:
         """Whether they are for inputs of this scale, and this bias."""
@@ -916,14 +991,41 @@ class Plans:
         found = self.known[bits, own] = self._plan(rows, bits, own + self.exponent)
         return found
 
+    def turned(self, rows: Block, columns: Block, bits: int, own: int) -> tuple[list[list[int]] | None, Size]:
+        """The same for a product that is computed with a lane for each of its rows: for each column of the weight its
+        ints and that of the bias, and the size of the result. None where ``plan`` has no table."""
+        found = self.known_turned.get((bits, own))
+        if found is None:
+            found = self.known_turned[bits, own] = self._turned(rows, columns, bits, own + self.exponent)
+        return found
+
+    def _turned(self, rows: Block, columns: Block, bits: int, exponent: int) -> tuple[list[list[int]] | None, Size]:
+        shift, offset, size = self._rounding(rows, bits, exponent)
+        if shift is None:
+            return None, size
+        layout = self.ops.layout(len(rows.data))
+        ints = layout.unpack(layout.shift(columns.data, shift), shifted_bound(rows.bound, shift))
+        offsets = self.ops.layout(self.width).unpack([offset])
+        return [[*row, added] for row, added in zip(in_rows(ints, (self.width, len(rows.data))), offsets)], size
+
     def _plan(self, rows: Block, bits: int, exponent: int) -> tuple[list[int] | None, int, int, Size]:
+        shift, offset, size = self._rounding(rows, bits, exponent)
+        if shift is None:
+            return None, 0, 0, NOTHING
+        ops = self.ops
+        base = ops.layout(self.width).coarse_bias(shift) if shift and len(rows.data) > FEW_ROWS else 0
+        return ops._table(rows, shift, self.width), base, offset, size
+
+    def _rounding(self, rows: Block, bits: int, exponent: int) -> tuple[int | None, int, Size]:
+        """(how many bits the weight loses, the bias in units of the result, the size of the result); None where too few
+        bits would be left, or numbers are too small to count."""
         ops, bias, capacity = self.ops, self.bias, self.ops.capacity
         allowed = (1 << capacity) >> bits
         if bias is not None:
             product = times_power(rows.bound * self.scale, exponent + bits)  # no entry of x·weight is larger
             largest = product + bias.bound * bias.scale
             if not product > SMALLEST or not largest <= LARGEST:
-                return None, 0, 0, NOTHING
+                return None, 0, NOTHING
             # The sum is counted in units of the product: they must be coarse enough for the bias as well.
             allowed = int(0.98 * allowed * (product / largest))
         shift = 0
@@ -931,7 +1033,7 @@ class Plans:
             shift = (rows.bound // allowed).bit_length() if allowed else ops.width
         bound, offset = shifted_bound(rows.bound, shift), 0
         if shift and bound < 1 << LEAST_BITS:
-            return None, 0, 0, NOTHING
+            return None, 0, NOTHING
         exponent += shift
         bound <<= bits
         if bias is not None:
@@ -940,6 +1042,5 @@ class Plans:
             bound += extra
         size = size_in_range(self.scale, exponent, bound)
         if size == NOTHING and rows.bound:
-            return None, 0, 0, NOTHING
-        base = ops.layout(self.width).coarse_bias(shift) if shift and len(rows.data) > FEW_ROWS else 0
-        return ops._table(rows, shift, self.width), base, offset, size
+            return None, 0, NOTHING
+        return shift, offset, size
