@@ -61,7 +61,7 @@ FLOORS: dict[int, set[str]] = {
         *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.shared"),
         *("engines.lanes.formulas", "engines.short_rows"),
-        *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images"),
+        *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images", "engines.lanes.pooled"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },
 }
@@ -256,7 +256,7 @@ LEARNING = {
     "training.standing",
     "training.interruption",
 }
-IMAGES = {f"engines.lanes.{name}" for name in ("convolution", "pooling", "images")}
+IMAGES = {f"engines.lanes.{name}" for name in ("convolution", "pooling", "images", "pooled")}
 
 
 def test_predicting_loads_nothing_that_only_learning_needs(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from scratchnn.engines.lanes import convolution, images
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.images import MovedSums
-from scratchnn.engines.lanes.matrix import Block, LaneMatrix
+from scratchnn.engines.lanes.matrix import Block, LaneMatrix, Samples
+from scratchnn.engines.lanes.pooled import Choices, Convolved
 from scratchnn.engines.lists import LISTS
 from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
@@ -212,6 +213,54 @@ def test_the_largest_is_found_exactly(window: Window, width: int, data: Any) -> 
     result = ops.max_pool_inputs(in_lanes(ops, gradient, largest), choices, window)
     out_of_lanes(ops, result)
     assert ops.to_rows(result) == LISTS.max_pool_inputs(gradient, chosen, window)  # type: ignore[arg-type]
+
+
+@given(products(), st.booleans(), st.data())
+def test_a_pooling_behind_a_convolution_gives_what_it_gives_of_its_rows(
+    case: tuple[Lanes, Window, Ints], of_pixels: bool, data: Any
+) -> None:
+    """The largest numbers, the way back of a gradient, and the gradients of weight and bias, which are exact."""
+    ops, window, filters = case
+    rng, count = Random(data.draw(st.integers(0, 10**6))), data.draw(st.integers(1, 3))
+    window = Window(window.channels, *window.image, window.kernel, 1, window.padding)
+    kernel = [data.draw(st.integers(1, min(3, n))) for n in window.output]
+    pooling = Window(len(filters), *window.output, kernel, kernel)
+    pixels = [rng.choices([0, 0, 1, 255], k=window.inputs) for _ in range(count)]
+    x: Any = in_lanes(ops, pixels, 255)
+    if of_pixels:
+        x = ops.take_rows(ops.prepare(list(map(bytes, pixels))), range(count))
+    weight = in_lanes(ops, [list(row) for row in zip(*filters)], 1 << 17)
+    convolved = ops.convolve(x, weight, ops.from_rows([rng.choices([-2.0, 0.0, 3.0], k=len(filters))]), window)
+    rows = convolved.samples
+    assert isinstance(rows, Convolved)
+    result, choices = ops.max_pool(convolved, pooling)
+    assert isinstance(choices, Choices) or rows.sizes[0][1] >= 1 << (ops.width - 2)
+    of_rows = LaneMatrix(ops.width, convolved.shape, samples=Samples(rows.data, rows.scale, rows.sizes))
+    expected, chosen = ops.max_pool(of_rows, pooling)
+    assert result.samples is not None and expected.samples is not None
+    assert (result.samples.data, result.samples.sizes) == (expected.samples.data, expected.samples.sizes)
+    bound = data.draw(st.sampled_from([1, 1 << 11]))
+    gradient = extremes(data.draw, count, len(filters) * pooling.positions, bound)
+    back, back_of_rows = (
+        ops.max_pool_inputs(in_lanes(ops, gradient, bound), one, pooling) for one in (choices, chosen)
+    )
+    weights, sums = ops.to_rows(ops.convolve_weights(x, back, window)), ops.sum_channels(back, len(filters))
+    spread = [list(map(int, row)) for row in ops.to_rows(back_of_rows)]
+    assert weights == [list(map(float, row)) for row in correlated(pixels, spread, window)]
+    assert ops.to_rows(sums) == ops.to_rows(ops.sum_channels(back_of_rows, len(filters)))
+    assert ops.to_rows(back) == ops.to_rows(back_of_rows)
+
+
+@pytest.mark.parametrize("taps", [(4, 8), (5, 7), (6, 6), (8, 9), (11, 13)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_pixels_do_not_leave_lanes_that_are_narrower(taps: tuple[int, int], sign: int) -> None:
+    """White images under filters of the largest weights: from 2**29.97 to 2**32.2."""
+    ops, window, weight = Lanes(48), Window(1, taps[0] + 1, taps[1] + 1, taps), sign * ((1 << 17) - 1)
+    x = ops.take_rows(ops.prepare([b"\xff" * window.inputs]), [0])
+    convolved = ops.convolve(x, in_lanes(ops, [[weight]] * window.taps, 1 << 17), ops.from_rows([[0.0]]), window)
+    result, _ = ops.max_pool(convolved, Window(1, 2, 2, 2))
+    assert ops.to_rows(result) == [[255.0 * weight * window.taps]]
+    assert ops.to_rows(convolved) == [[255.0 * weight * window.taps] * 4]
 
 
 @given(windows(), st.sampled_from(WIDTHS), st.data())

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from itertools import chain, compress
-from operator import add, mul
+from operator import add, getitem, mul
 
 from ...linalg import exact_dot
 from .. import lists
@@ -27,6 +27,7 @@ from .images import (
     Unread,
     blank_lane,
     channels_of,
+    dense,
     gather,
     in_chunks,
     interleaved,
@@ -34,6 +35,7 @@ from .images import (
     picked,
     slices_of,
     unread,
+    widened,
 )
 from .matrix import (
     NOTHING,
@@ -53,6 +55,7 @@ from .matrix import (
     longest_sum,
     size_in_range,
 )
+from .pooled import Convolved, Unpooled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,6 +85,10 @@ def _size_by_size(
     a power of two, or rows of floats.
     """
     mantissa, layout = math.frexp(scale)[0], ops.layout(width)
+    if alike(samples.sizes):
+        result = compute(samples, range(len(samples.sizes)))
+        if isinstance(result, Convolved) and size_in_range(mantissa, *result.sizes[0]) != NOTHING:
+            return LaneMatrix(ops.width, (len(samples.sizes), width), samples=result)
     raws, sizes = [blank_lane(ops) * width] * len(samples.sizes), [NOTHING] * len(samples.sizes)
     for _, numbers in samples.by_size():
         result = compute(samples.part(numbers), numbers)
@@ -158,8 +165,8 @@ def convolve(ops: Forms, x: Operand, weight: LaneMatrix, bias: LaneMatrix, windo
             offsets = [round(v / scale) for v in added]
             bound = longest_sum(by_filter.data) * bound + max(map(abs, offsets))
             if bound <= 1 << ops.capacity:
-                raws = MovedSums(ops, window).forward(lanes.raws(ops.layout(window.inputs)), by_filter.data, offsets)
-                return _result(ops, raws, outputs, scale, 0, bound)
+                mantissa, exponent = math.frexp(scale)
+                return Convolved(ops, window, lanes, by_filter.data, offsets, mantissa, (exponent, bound))
         return _convolved(_chosen_rows(ops, x, numbers), ops.to_rows(weight), added, window)
 
     samples = lanes_of(ops, x)
@@ -197,8 +204,12 @@ def convolve_inputs(ops: Forms, gradient: LaneMatrix, weight: LaneMatrix, window
 
 def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Window) -> LaneMatrix:
     """What ``lists.convolve_weights`` says."""
-    filters = window.filters_of(x.shape, gradient.shape)
-    if isinstance(x, Inputs) and window.stride == (1, 1):
+    filters, rows = window.filters_of(x.shape, gradient.shape), None
+    if isinstance(gradient, Unpooled) and isinstance(x, Inputs) and x.pixels:
+        rows = _weights_by_choices(ops, x, gradient, window, filters)
+    if rows is not None:
+        pass
+    elif isinstance(x, Inputs) and window.stride == (1, 1):
         rows = _weights_by_inputs(ops, x, gradient, window, filters)
     else:
         rows = _weights_by_gradient(ops, x, gradient, window, filters)
@@ -248,6 +259,66 @@ def _weights_by_gradient(ops: Forms, x: Operand, gradient: LaneMatrix, window: W
         for channel in range(window.channels)
         for tap in range(taps)
     ]
+
+
+def _weights_by_choices(ops: Forms, x: Inputs, gradient: Unpooled, window: Window, filters: int) -> Rows | None:
+    """Sums of what the window sees where a pooling has chosen, times the gradient of what came out of that."""
+    condensed, pooling, layout = gradient.condensed, gradient.choices.window, ops.layout(gradient.condensed.shape[1])
+    aligned = _in_one_unit(ops, condensed, x.exponents)
+    exponent, bound = _size(aligned)
+    unit, width, lane = math.ldexp(aligned.scale, exponent), condensed.shape[1], ops.width // 8
+    scalars = Block(aligned.data, unit, bound).fitted(layout, 1 << SCALAR_BITS)
+    at_once, seen = max(PATCHES_AT_ONCE // window.positions, 1), ops.layout(window.channels * pooling.taps)
+    sums, places = [[0] * seen.count for _ in range(filters)], gradient.choices.places()
+    images = [dense(entry, window.inputs) for entry in x.entries]
+    for first in range(0, len(images), at_once):
+        chunk = images[first : first + at_once]
+        seen_by_place = _seen_by_place(window, pooling, chunk, lane)
+        by_filter = _by_filter(ops, scalars.data[first : first + at_once], scalars.bound, width, filters)
+        if longest_sum(used for _, used in by_filter) * x.largest > 1 << ops.capacity:
+            return None
+        start = first * pooling.positions
+        for total, (ints, used), where in zip(sums, by_filter, places):
+            chosen = compress(where[start : start + len(ints)], ints)
+            patches = map(getitem, compress(seen_by_place, ints), chosen)
+            total[:] = map(add, total, seen.unpack([sum(map(mul, patches, used))]))
+    scale, channels, below = x.scale * scalars.scale, window.channels, pooling.kernel[0]
+    return [
+        [scale * total[(x * below + y) * channels + channel] for total in sums]
+        for channel in range(channels)
+        for y in range(window.kernel[0])
+        for x in range(window.kernel[1])
+    ]
+
+
+def _seen_by_place(window: Window, pooling: Window, images: Sequence[bytes], lane: int) -> list[tuple[int, ...]]:
+    """For each position of a pooling's window what ``window`` sees of pixels at each place of that: column by column,
+    each from above, the channels of a pixel side by side.
+
+    It is what is seen from all places together (as ``pooling`` has it), without what comes before this one. So columns
+    are as high as that, and something else may follow.
+    """
+    (rows, columns), (height, width), (step_y, step_x) = window.padded, pooling.kernel, pooling.stride
+    first, channels = (-window.padding[0], -window.padding[1]), window.channels
+    raw = _framed(window, images, window.image, first, window.padded, b"\0")
+    key, cell = ("places", len(images), lane, pooling.kernel), channels * height
+    if key not in window.plans:
+        window.plans[key] = [
+            ((n * rows + y * step_y) * columns + x * step_x) * cell * lane
+            for n in range(len(images))
+            for y in range(pooling.output[0])
+            for x in range(pooling.output[1])
+        ]
+    below = bytearray(len(raw) * height)
+    for row in range(height):
+        part = raw[row * columns * channels :]
+        for channel in range(channels):
+            start = row * channels + channel
+            below[start : start + len(part) // channels * cell : cell] = part[channel::channels]
+    lanes, size, from_bytes = bytes(widened(below, 1, lane)), width * cell * lane, int.from_bytes
+    seen = [from_bytes(lanes[i : i + size], "little") for i in window.plans[key]]
+    shifts = [8 * lane * channels * (x * height + y) for y in range(step_y) for x in range(step_x)]
+    return list(zip(seen, *[[patch >> shift for patch in seen] for shift in shifts[1:]]))
 
 
 def _in_one_unit(ops: Forms, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Samples:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .matrix import Operand
 
-LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
+LANES_AT_ONCE = 6400
 
 Slices = list[slice]
 
@@ -68,6 +68,27 @@ class Unread(Samples):
     def raws(self, layout: Layout) -> list[bytes]:
         """The bytes of each row's lanes, with the layout's bias added."""
         return self._raws
+
+
+class Pixels(Samples):
+    """Samples whose rows are still bytes, one a number. They become lanes when somebody asks for ``data``."""
+
+    __slots__ = ("_data", "layout", "rows")
+
+    def __init__(self, rows: list[Any], layout: Layout, scale: float, sizes: list[Size]) -> None:
+        self.rows = rows
+        self.layout = layout
+        self.scale = scale
+        self.sizes = sizes
+        self._data: list[int] | None = None
+
+    @property
+    def data(self) -> list[int]:  # type: ignore[override]
+        """One int a row."""
+        if self._data is None:
+            width = self.layout.bytes
+            self._data = [int.from_bytes(widened(row, 1, width), "little") for row in self.rows]
+        return self._data
 
 
 def in_chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -121,6 +142,14 @@ def _every(raw: bytes, cell: int, first: int, step: int) -> bytes:
     for byte in range(cell):
         result[byte::cell] = raw[first * cell + byte :: step * cell]
     return bytes(result)
+
+
+def widened(raw: bytes | bytearray, cell: int, wider: int) -> bytearray:
+    """Cells of more bytes, which are 0 above the old ones."""
+    result = bytearray(len(raw) // cell * wider)
+    for byte in range(cell):
+        result[byte::wider] = raw[byte::cell]
+    return result
 
 
 def interleaved(raws: Sequence[bytes], cell: int) -> bytes:
@@ -235,27 +264,22 @@ def lanes_of(ops: Forms, x: Operand) -> Samples:
                     bound = min(bound, 1 << used) if row else 0
                 sizes.append((exponent, bound) if bound else NOTHING)
         return samples.resized(sizes)
-    dense = [_dense(entry, width) for entry in x.entries]
+    rows = [dense(entry, width) for entry in x.entries]
     scale, exponent = math.frexp(x.scale)
-    if any(type(row) is not bytearray for row in dense):
+    if any(type(row) is not bytearray for row in rows):
         bound = 1 << SCALAR_BITS
         sizes = [(exponent + entry.exponent, bound) if entry.growth else NOTHING for entry in x.entries]
-        return Samples(layout.pack(dense), scale, sizes)
-    data, lanes = [], bytearray(layout.size)
-    for row in dense:
-        lanes[:: layout.bytes] = row  # pixels: the lowest byte of each lane
-        data.append(int.from_bytes(lanes, "little"))
-    return Samples(data, scale, [(exponent, 255)] * len(dense))
+        return Samples(layout.pack(rows), scale, sizes)
+    return Pixels(rows, layout, scale, [(exponent, 255)] * len(rows))
 
 
-def _dense(entry: Entry, width: int) -> Any:
+def dense(entry: Entry, width: int) -> Any:
     """A row of inputs with its zeros put back; bytes stay bytes."""
     ints = entry.ints
     if entry.positions is None:
         return bytearray(ints) if isinstance(ints, bytes) else ints
     row: Any = bytearray(width) if isinstance(ints, bytes) else [0] * width
-    for k, v in zip(entry.positions, ints):
-        row[k] = v
+    any(map(row.__setitem__, entry.positions, ints))  # the fastest of loops: nothing that it gives is true
     return row
 
 
@@ -281,7 +305,7 @@ def channels_of(raws: Sequence[bytes], count: int) -> list[bytes]:
     return [b"".join([raw[i : i + size] for raw in raws]) for i in range(0, size * count, size)]
 
 
-def _joined(parts: Sequence[bytes], rows: int) -> list[bytes]:
+def joined(parts: Sequence[bytes], rows: int) -> list[bytes]:
     """The bytes of ``rows`` rows, each of which has its share of every part."""
     size = len(parts[0]) // rows
     return [b"".join([part[i : i + size] for part in parts]) for i in range(0, size * rows, size)]
@@ -299,13 +323,15 @@ def frames_of(ops: Forms, window: Window, count: int, lane: bytes | None = None)
 class MovedSums:
     """Sums of moved images times ints: the way forward of a convolution or a mean, and the way back to its input.
 
-    ``window`` is over the images as they are moved; a row may hold several that are treated alike.
+    ``window`` is over the images as they are moved; a row may hold several that are treated alike. ``pixels`` says that
+    the images to go forward are bytes, one a number, and no lanes.
     """
 
-    def __init__(self, ops: Forms, window: Window, images_a_row: int = 1) -> None:
+    def __init__(self, ops: Forms, window: Window, images_a_row: int = 1, pixels: bool = False) -> None:
         self.ops = ops
         self.window = window
         self.images_a_row = images_a_row
+        self.pixels = pixels
         self.frames = frames_of(ops, window, 1)
 
     def chunks(self, raws: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Frames]]:
@@ -320,37 +346,48 @@ class MovedSums:
 
     def forward(self, raws: Sequence[bytes], filters: Sequence[Sequence[int]], offsets: Sequence[int]) -> list[bytes]:
         """Rows of output lanes: for each filter its sum at every position, plus its offset."""
-        ops, window, groups = self.ops, self.window, self.frames.taps
-        reach, starts = self.frames.reach[1], range(0, window.channels * window.taps, window.taps)
-        factors = [
-            [
-                self.multiplier((ints[start + tap], reach - move) for tap, move in taps)
-                for start in starts
-                for phase in groups
-                for _, taps in phase
-            ]
-            for ints in filters
-        ]
+        factors, reach = self.factors(filters), self.frames.reach[1]
         result: list[bytes] = []
         for chunk, frames in self.chunks(raws):
-            images = self._moved_down(frames, chunk)
-            layout = ops.layout(frames.lanes + reach)
+            images = self.moved_down(frames, chunk)
+            layout = self.ops.layout(frames.lanes + reach)
             parts = []
             for ints, offset in zip(factors, offsets):
                 total = sum(map(mul, images, ints), layout.bias + offset * layout.ones)
                 parts.append(frames.cut(total.to_bytes(layout.size, "little")[reach * layout.bytes :]))
-            result += _joined(parts, len(chunk))
+            result += joined(parts, len(chunk))
         return result
 
-    def _moved_down(self, frames: Frames, raws: Sequence[bytes]) -> list[int]:
+    def factors(self, filters: Sequence[Sequence[int]]) -> list[list[int]]:
+        """For each filter the multipliers of the images that ``moved_down`` gives.
+
+        The lowest lanes of a sum of their products, as many as the window's reach, are none of the outputs.
+        """
+        reach, starts = self.frames.reach[1], range(0, self.window.channels * self.window.taps, self.window.taps)
+        return [
+            [
+                self.multiplier((ints[start + tap], reach - move) for tap, move in taps)
+                for start in starts
+                for phase in self.frames.taps
+                for _, taps in phase
+            ]
+            for ints in filters
+        ]
+
+    def moved_down(self, frames: Frames, raws: Sequence[bytes]) -> list[int]:
         """For each channel, phase and row of the kernel the image, so moved that its lane is at the window's corner."""
-        row, bias, images = frames.grid[1] * frames.bytes, self.ops.layout(frames.lanes).bias, []
+        width, bias, images, blank = self.ops.width // 8, self.ops.layout(frames.lanes).bias, [], blank_lane(self.ops)
+        if self.pixels:
+            bias, blank = 0, b"\0"
+        whole = frames_of(self.ops, self.window, frames.count, blank)
+        row = frames.grid[1] * len(blank)
         for raw in channels_of(raws, self.window.channels):
-            for phase, groups in zip(frames.phases(raw), frames.taps):
-                padded = phase + blank_lane(self.ops) * (frames.reach[0] * frames.grid[1])
+            for phase, groups in zip(whole.phases(raw), frames.taps):
+                padded = phase + blank * (frames.reach[0] * frames.grid[1])
                 for down, _ in groups:
                     part = padded[down * row : down * row + len(phase)]
-                    images.append(int.from_bytes(part, "little") - bias)
+                    lanes = widened(part, 1, width) if self.pixels else part
+                    images.append(int.from_bytes(lanes, "little") - bias)
         return images
 
     def backward(self, raws: Sequence[bytes], channels: Sequence[Sequence[int]]) -> list[bytes]:
@@ -380,5 +417,5 @@ class MovedSums:
             for by_phase in factors:
                 totals = [sum(map(mul, o, ints), layout.bias) for o, ints in zip(operands, by_phase)]
                 parts.append(frames.joined([total.to_bytes(layout.size, "little") for total in totals]))
-            result += _joined(parts, len(chunk))
+            result += joined(parts, len(chunk))
         return result

@@ -177,6 +177,7 @@ class Samples:
 class LaneMatrix:
     """A matrix in one or more of its forms. ``lane_width`` (bits) is that of the engine it belongs to."""
 
+    condensed: LaneMatrix | None = None  # one of fewer numbers, with the same sum in each channel: see ``pooled``
     __slots__ = (
         *("columns", "even", "floats", "gates", "lane_width", "positive", "product", "rows", "samples", "scalars"),
         "shape",

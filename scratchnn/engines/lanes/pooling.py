@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 
 from ..sliding_window import Window
-from .images import Frames, MovedSums, blank_lane, frames_of, lanes_of, unread
+from .images import Frames, MovedSums, Unread, blank_lane, frames_of, lanes_of, unread
 from .matrix import SCALAR_BITS, Forms, LaneMatrix, Samples, size_in_range
+from .pooled import Choices, Convolved, Unpooled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     from .matrix import Operand
 
@@ -60,13 +62,19 @@ def _views(frames: Frames, raw: bytes, less: int) -> list[int]:
     return [views[tap] for tap in sorted(views)]
 
 
-def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[list[int]]]:
-    """What ``lists.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far.
+def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, Any]:
+    """What ``lists.max_pool`` says; for each row, and each tap but the first, the mask of those not chosen so far. What
+    is still to be convolved has ``Choices``.
 
     Lanes are made positive and smaller than half of what they could hold. So each has a bit to spare at its top: set
     in one of two rows before they are subtracted, it is left standing where that row's lane was not the smaller one.
     """
     window.require_inputs("max_pool", x.shape[1])
+    if isinstance(x, LaneMatrix) and isinstance(x.samples, Convolved):
+        pooled = x.samples.pooled(window)
+        if pooled is not None:
+            samples, places = pooled
+            return LaneMatrix(ops.width, (x.shape[0], window.channels * window.positions), samples=samples), places
     outputs, width = window.channels * window.positions, ops.width
     quarter = 1 << (width - 2)
     # Below the limit, not at it: the lowest number is for the padding.
@@ -92,24 +100,39 @@ def max_pool(ops: Forms, x: Operand, window: Window) -> tuple[LaneMatrix, list[l
     return LaneMatrix(ops.width, (x.shape[0], outputs), samples=largest_ones), choices
 
 
-def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: list[list[int]], window: Window) -> LaneMatrix:
+def max_pool_inputs(ops: Forms, gradient: LaneMatrix, choices: Any, window: Window) -> LaneMatrix:
     """What ``lists.max_pool_inputs`` says."""
     window.require_outputs("max_pool_inputs", gradient.shape[1], window.channels)
     window.require_choices(gradient.shape[0], len(choices))
+    if isinstance(choices, Choices):
+        return Unpooled(
+            ops.width,
+            (gradient.shape[0], window.inputs),
+            ops.own(gradient),
+            choices,
+            lambda: _spread(ops, gradient, choices.masks(ops.layout(gradient.shape[1])), window),
+        )
+    grid = ops.layout(frames_of(ops, window.one_channel, window.channels).lanes)
+    samples = _spread(ops, gradient, (_chosen(kept, grid.bias - grid.ones) for kept in choices), window)
+    return LaneMatrix(ops.width, (gradient.shape[0], window.inputs), samples=samples)
+
+
+def _spread(ops: Forms, gradient: LaneMatrix, masks: Iterable[Sequence[int]], window: Window) -> Samples:
+    """The rows of a gradient, each number where it belongs. The masks are those of ``_chosen`` for each row."""
     frames, width = frames_of(ops, window.one_channel, window.channels), gradient.shape[1]
     groups = [[(tap, down * frames.grid[1] + move) for down, taps in p for tap, move in taps] for p in frames.taps]
     growth = max(map(len, groups))
     # What comes next would look up how large the numbers are, and round them. Here there are fewer of them.
     samples = lanes_of(ops, gradient).fitted(ops.layout(width), min(1 << SCALAR_BITS, (1 << ops.capacity) // growth))
     grid = ops.layout(frames.lanes)
-    half, everywhere, size, raws = grid.bias >> 1, grid.bias - grid.ones, grid.size, []
-    for row, kept in zip(_placed(ops, frames, samples, width), choices):
+    half, size, raws = grid.bias >> 1, grid.size, []
+    for row, chosen in zip(_placed(ops, frames, samples, width), masks):
         difference = (row + half) ^ half
-        gated = [((difference & mask) ^ half) - half for mask in _chosen(kept, everywhere)]
+        gated = [((difference & mask) ^ half) - half for mask in chosen]
         totals = [sum([gated[tap] << (ops.width * move) for tap, move in group], grid.bias) for group in groups]
         raws.append(frames.joined([total.to_bytes(size, "little") for total in totals]))
     sizes = [(exponent, bound * growth) for exponent, bound in samples.sizes]
-    return unread(ops, raws, window.inputs, samples.scale, sizes)
+    return Unread(raws, ops.layout(window.inputs).bias, samples.scale, sizes)
 
 
 def _placed(ops: Forms, frames: Frames, samples: Samples, width: int) -> list[int]:
