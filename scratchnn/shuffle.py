@@ -25,7 +25,11 @@ def shuffle(*sequences: MutableSequence[Any], rng: Random) -> None:
     if len(set(lengths)) > 1:
         raise ValueError(f"shuffling in step needs sequences of one length, got lengths {lengths}")
     for last in range((lengths[0] if lengths else 0) - 1, 0, -1):
-        chosen = rng.randrange(last + 1)
+        # rng.randrange(last + 1), in less than half its time: as many bits as last + 1 has, until they fit
+        bits = (last + 1).bit_length()
+        chosen = rng.getrandbits(bits)
+        while chosen > last:
+            chosen = rng.getrandbits(bits)
         for sequence in sequences:
             sequence[last], sequence[chosen] = sequence[chosen], sequence[last]
 

@@ -103,6 +103,17 @@ def test_the_order_of_a_seed_never_changes() -> None:
     assert shuffled_indices(8, random.Random(0)) == [4, 1, 5, 2, 0, 3, 7, 6]
 
 
+@given(count=st.integers(0, 300), seed=st.integers(0, 2**32))
+def test_each_place_gets_what_randrange_draws(count: int, seed: int) -> None:
+    ours, theirs = random.Random(seed), random.Random(seed)
+    things = list(range(count))
+    for last in range(count - 1, 0, -1):
+        chosen = theirs.randrange(last + 1)
+        things[last], things[chosen] = things[chosen], things[last]
+    assert shuffled_indices(count, ours) == things
+    assert ours.getstate() == theirs.getstate()
+
+
 def test_the_global_generator_is_left_alone() -> None:
     before = random.getstate()
     shuffle([1, 2, 3, 4, 5], rng=random.Random(0))

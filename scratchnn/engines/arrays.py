@@ -150,11 +150,15 @@ class ArrayEngine(Engine):
 
     def random_mask(self, shape: Shape, rate: float, rng: Random) -> Array:
         words, limit = drawn_words(shape[0] * shape[1], rate, rng)
-        numbers: Any = unpack(f"<{shape[0] * shape[1]}i", words)
+        numbers: Any
         if sys.byteorder == "little" and words:
             numbers = memoryview(bytearray(words)).cast("i")
+        else:
+            numbers = unpack(f"<{shape[0] * shape[1]}i", words)
         drawn = self.xp.reshape(self.xp.asarray(numbers, dtype=self.xp.int32, device=self.device), shape)
-        return self.xp.where(drawn < limit, self._zero, self._array(1.0 / (1.0 - rate)))
+        mask = self.xp.astype(drawn >= limit, self._kind)  # a choice between two numbers would take three times as long
+        mask *= 1.0 / (1.0 - rate)
+        return mask
 
     # --- functions for formulas ---------------------------------------------------------------------------------
 
