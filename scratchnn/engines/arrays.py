@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial, wraps
 from importlib import import_module
+from math import isfinite
 from random import Random
 from struct import unpack
 from typing import Any
@@ -119,6 +120,8 @@ class ArrayEngine(Engine):
             self._zero = self._array(0.0)
         except Exception as error:  # every library has errors of its own for a device that it has not
             raise ArgumentError(f"{self.name} cannot compute on the device {shown(device)}: {error}") from None
+        self._dtype = self._zero.dtype  # what matrices say they have: comparing that with itself takes no time
+        self._lowest = self._array(-self._largest)
         self._settings = {"dtype": self._kind, "device": self.device}
         self._row_of_ones = self._array([[1.0]])
         self._here = _Here()
@@ -205,7 +208,7 @@ class ArrayEngine(Engine):
 
     def _as_array(self, x: Any) -> Array:
         """A number of a formula as an array of no dimension; what is an array stays as it is."""
-        return x if getattr(x, "dtype", None) == self._kind else self._array(x)
+        return x if getattr(x, "dtype", None) == self._dtype else self._array(x)
 
     # --- data ---------------------------------------------------------------------------------------------------
 
@@ -221,7 +224,7 @@ class ArrayEngine(Engine):
     def take_rows(self, prepared: tuple[Array, float], indices: Iterable[int]) -> Array:
         array, factor = prepared
         batch = self._rows_of(array, indices)
-        if batch.dtype != self._kind:
+        if batch.dtype != self._dtype:
             batch = self.xp.astype(batch, self._kind)
             batch *= factor  # nobody else has it
         return batch
@@ -260,7 +263,7 @@ class ArrayEngine(Engine):
 
     @_quiet
     def affine(self, x: Array, weight: Array, bias: Array) -> Array:
-        if x.shape[1] != weight.shape[0] or self.shape(bias) != (1, weight.shape[1]):
+        if x.shape[1] != weight.shape[0] or bias.shape != (1, weight.shape[1]):
             came = f"{self.shape(x)}, {self.shape(weight)} and {self.shape(bias)}"
             raise ValueError(f"affine needs (n x k), (k x m) and (1 x m), got {came}")
         product = x @ weight
@@ -304,7 +307,7 @@ class ArrayEngine(Engine):
             ) from error
         if not hasattr(found, "shape"):  # the same number everywhere
             return self.xp.full(wanted, float(found), **self._settings)
-        if found.dtype != self._kind:
+        if found.dtype != self._dtype:
             found = self.xp.astype(found, self._kind)
         return found if found.shape == wanted else self.xp.broadcast_to(found, wanted)
 
@@ -323,11 +326,12 @@ class ArrayEngine(Engine):
     @_quiet
     def relu(self, m: Array) -> tuple[Array, Array]:
         positive = self.xp.maximum(m, self._zero)
-        return positive, positive != 0.0  # NaN passes, so that it is not hidden
+        return positive, self.xp.astype(positive != 0.0, self._kind)  # NaN passes, so that it is not hidden
 
+    @_quiet
     def gate(self, m: Array, mask: Array) -> Array:
         self._alike("gate", m, mask)
-        return self.xp.where(mask, m, self._zero)
+        return m * mask  # a choice, which no processor can foresee, would take several times as long
 
     @_quiet
     def hadamard(self, a: Array, b: Array) -> Array:
@@ -378,9 +382,9 @@ class ArrayEngine(Engine):
             raise ValueError("softmax and its relatives need at least one number a row, got an empty row")
         shifted = m - self.xp.max(m, axis=1, keepdims=True)
         exponentials = self.xp.exp(shifted)
-        sums = self.sum_columns(exponentials)
+        sums = exponentials @ self._ones(m.shape[1]).T
         exponentials /= sums
-        logs = self.maximum(shifted, -self._largest)
+        logs = self.xp.maximum(shifted, self._lowest)
         logs -= self.xp.log(sums)
         return exponentials, logs
 
@@ -393,11 +397,13 @@ class ArrayEngine(Engine):
     @_quiet
     def dot(self, a: Array, b: Array) -> float:
         self._alike("dot", a, b)
-        count = a.shape[0] * a.shape[1]
-        return float(self.xp.vecdot(self.xp.reshape(a, (count,)), self.xp.reshape(b, (count,))))
+        count = (a.shape[0] * a.shape[1],)
+        return float(self.xp.reshape(a, count) @ self.xp.reshape(b, count))
 
+    @_quiet
     def all_finite(self, m: Array) -> bool:
-        return bool(self.xp.all(self.xp.isfinite(m)))
+        # A sum that is finite has nothing else in it. Of numbers that are finite it may be infinite, too.
+        return isfinite(float(self.xp.sum(m))) or bool(self.xp.all(self.xp.isfinite(m)))
 
     # --- images -------------------------------------------------------------------------------------------------
 
