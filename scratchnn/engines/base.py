@@ -51,8 +51,8 @@ class Engine:
 
     Numbers that run away are not hidden: an infinite one, or NaN, comes out again (``relu`` and ``max_pool`` let it
     pass), or the engine raises ``OverflowError`` if it cannot hold it, as one that computes with whole numbers cannot.
-    But exp, log and log-softmax stay finite, ``where`` and ``gate`` drop what they do not choose, and ``argmax_rows``
-    may pass over NaN. No operation warns.
+    But exp, log and log-softmax stay finite, ``where`` drops what it does not choose, so may ``gate``, and
+    ``argmax_rows`` may pass over NaN. No operation warns.
     """
 
     name = ""  # under which ``find_engine`` knows it, and which a model shows
