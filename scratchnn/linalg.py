@@ -378,6 +378,13 @@ def _exponentials(row: Sequence[float]) -> tuple[float, Vector, float]:
     return largest, exponentials, math.fsum([*exponentials, -1.0])
 
 
+def _logarithms(row: Sequence[float], largest: float, correction: float) -> Vector:
+    """entry - largest - correction for every entry, where no difference is below the most negative double."""
+    if min(row) - largest >= -LARGEST:  # nearly always so, and looked at once
+        return [v - largest - correction for v in row]
+    return [max(v - largest, -LARGEST) - correction for v in row]
+
+
 def logsumexp(row: Sequence[float]) -> float:
     """log(Σ eᵛ) over a row of at least one number, all of them finite."""
     largest, _, rest = _exponentials(row)
@@ -395,12 +402,11 @@ def log_softmax(row: Sequence[float]) -> Vector:
     """log(softmax(row)) without ever computing a softmax that underflows. What is infinitely far below the largest
     entry gets the most negative double, not -inf."""
     largest, _, rest = _exponentials(row)
-    correction = math.log1p(rest)
-    return [max(v - largest, -LARGEST) - correction for v in row]
+    return _logarithms(row, largest, math.log1p(rest))
 
 
 def softmax_and_log(row: Sequence[float]) -> tuple[Vector, Vector]:
     """(softmax(row), log_softmax(row)) for the price of one: what cross-entropy and its gradient need."""
     largest, exponentials, rest = _exponentials(row)
-    total, correction = 1.0 + rest, math.log1p(rest)
-    return [e / total for e in exponentials], [max(v - largest, -LARGEST) - correction for v in row]
+    total = 1.0 + rest
+    return [e / total for e in exponentials], _logarithms(row, largest, math.log1p(rest))

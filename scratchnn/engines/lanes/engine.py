@@ -261,10 +261,9 @@ class Lanes(Forms, Engine):
         one_unit, least, known = one_unit and self.learning, scalars.least, plans.known
         if one_unit:  # the rows of a gradient will be added up
             least += min(bits_of(x.shape[0]), max(self.capacity - least - TABLE_BITS, 0))
-        if not often:
-            fast = self._times_alike(scalars, least, plans, rows)
-            if fast is not None:
-                return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
+        fast = self._times_alike(scalars, least, plans, rows, often)
+        if fast is not None:
+            return LaneMatrix(self.width, (x.shape[0], width), samples=fast)
         if isinstance(scalars, Inputs):
             operands: Any = [
                 (None if often else entry.gather, entry.ints, entry.growth, entry.exponent, entry)
@@ -384,7 +383,9 @@ class Lanes(Forms, Engine):
                 data[number], sizes[number] = row, size
         return Samples(data, product.scale, sizes)
 
-    def _times_alike(self, scalars: Inputs | Scalars, least: int, plans: Plans, rows: Block) -> Samples | None:
+    def _times_alike(
+        self, scalars: Inputs | Scalars, least: int, plans: Plans, rows: Block, often: bool
+    ) -> Samples | None:
         """The product where one plan is for all rows, which most often is so; None where it is not."""
         exponents, growths = scalars.exponents, scalars.growths
         if not alike(exponents) or exponents[0] is None:
@@ -401,7 +402,8 @@ class Lanes(Forms, Engine):
         if isinstance(scalars, Scalars):
             data = self._sums(table, base, scalars.rows, offset, plans.width)
         else:
-            data = self._picked_sums(table, base, scalars.entries, scalars.ints(), offset, plans.width)
+            ints = None if often else scalars.ints()
+            data = self._picked_sums(table, base, scalars.entries, ints, offset, plans.width)
         if self.learning or 0 not in data:
             return Samples(data, plans.scale, [size] * len(data))
         return Samples(data, plans.scale, [size if row else NOTHING for row in data])
@@ -421,12 +423,15 @@ class Lanes(Forms, Engine):
         table: Sequence[int],
         base: int,
         entries: Sequence[Entry],
-        ints: Sequence[Sequence[int]],
+        ints: Sequence[Sequence[int]] | None,
         offset: int,
         width: int,
     ) -> list[int]:
-        """The same for entries, which pick their rows out of the table; ``ints`` are theirs."""
+        """The same for entries, which pick their rows out of the table; ``ints`` are theirs, or None for pixels that
+        are read again and again."""
         starts = [offset - base * entry.total for entry in entries] if base else repeat(offset)
+        if ints is None:
+            return [entry.product(table, start) for entry, start in zip(entries, starts)]
         return [
             sum(map(mul, pick(table) if (pick := entry.gather) else table, row), start)
             for entry, row, start in zip(entries, ints, starts)

@@ -20,7 +20,7 @@ builds) when an operation first asks for it:
 from __future__ import annotations
 
 import math
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter, mul
 from struct import iter_unpack
 
@@ -634,7 +634,7 @@ def largest_size(row: Sequence[float]) -> float:
 
 def largest_in(rows: Iterable[Sequence[float]]) -> float:
     """The same of all numbers of all rows."""
-    return max(map(largest_size, rows), default=0.0)
+    return largest_size(list(chain.from_iterable(rows)))
 
 
 def run_away(largest: float) -> LaneOverflowError:

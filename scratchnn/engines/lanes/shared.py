@@ -101,14 +101,16 @@ class SharedLanes(Lanes):
         table: Sequence[int],
         base: int,
         entries: Sequence[Entry],
-        ints: Sequence[Sequence[int]],
+        ints: Sequence[Sequence[int]] | None,
         offset: int,
         width: int,
     ) -> list[int]:
         compute, count = super()._picked_sums, len(entries)
-        if not self._pays(sum(map(len, ints)), count, width):
+        if not self._pays(sum([len(entry.ints) for entry in entries]), count, width):
             return compute(table, base, entries, ints, offset, width)
-        return self._divided(count, width, lambda own: compute(table, base, entries[own], ints[own], offset, width))
+        return self._divided(
+            count, width, lambda own: compute(table, base, entries[own], ints and ints[own], offset, width)
+        )
 
     def _planned(self, planned: Sequence[tuple[int, list[int], int, int, Any]], often: bool, width: int) -> list[int]:
         compute, count = super()._planned, len(planned)
