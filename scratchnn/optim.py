@@ -103,6 +103,12 @@ class Optimizer(Computing):
         """The value that a step starts from."""
         return parameter.value
 
+    def _decayed(self, parameter: Any) -> Matrix:
+        """(1 - lr·weight_decay)·w: where a step starts that has the weight's decay besides."""
+        if not self.weight_decay:
+            return parameter.value
+        return self.ops.scale(parameter.value, 1.0 - self.lr * self.weight_decay)
+
     def _move(self, parameters: Sequence[Any], directions: Sequence[Matrix]) -> None:
         """value - lr·direction for all parameters, or for none if one of them overflows."""
         values = []
@@ -118,8 +124,8 @@ class Optimizer(Computing):
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w - lr·v, where v is the gradient or a running mix of gradients.
 
-    With ``weight_decay`` d the gradient becomes g + d·w. With ``momentum`` m, v ← m·v + g (v starts as the first g);
-    with ``nesterov`` the step goes along g + m·v instead of v (Sutskever et al. 2013).
+    With ``weight_decay`` d the gradient becomes g + d·w; without momentum that is (1 - lr·d)·w - lr·g, which needs no sum
+    of two matrices more. With ``momentum`` m, v ← m·v + g (v starts as the first g); with ``nesterov`` the step goes along g + m·v instead of v (Sutskever et al. 2013).
     """
 
     takes = ("momentum", "nesterov")
@@ -139,18 +145,22 @@ class SGD(Optimizer):
         self.velocities = []
 
     def step(self, parameters: Sequence[Any]) -> None:
-        ops = self.ops
-        directions = [self._decayed_gradient(p) for p in parameters]
-        if self.momentum:
-            if self.velocities:
-                self.velocities = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
-            else:
-                self.velocities = [ops.scale(g, 1.0) for g in directions]
-            if self.nesterov:
-                directions = [ops.add_scaled(g, v, self.momentum) for g, v in zip(directions, self.velocities)]
-            else:
-                directions = self.velocities
-        self._move(parameters, directions)
+        self._move(parameters, self._directions(parameters))
+
+    def _directions(self, parameters: Sequence[Any]) -> list[Matrix]:
+        if not self.momentum:
+            return [parameter.gradient for parameter in parameters]
+        ops, gradients = self.ops, [self._decayed_gradient(parameter) for parameter in parameters]
+        if self.velocities:
+            self.velocities = [ops.add_scaled(g, v, self.momentum) for g, v in zip(gradients, self.velocities)]
+        else:
+            self.velocities = [ops.scale(g, 1.0) for g in gradients]
+        if self.nesterov:
+            return [ops.add_scaled(g, v, self.momentum) for g, v in zip(gradients, self.velocities)]
+        return self.velocities
+
+    def _shrunk(self, parameter: Any) -> Matrix:
+        return parameter.value if self.momentum else self._decayed(parameter)
 
     def matrices(self) -> list[Matrix]:
         return self.velocities
@@ -322,9 +332,7 @@ class AdamW(Adam):
         return parameter.gradient
 
     def _shrunk(self, parameter: Any) -> Matrix:
-        if not self.weight_decay:
-            return parameter.value
-        return self.ops.add_scaled(parameter.value, parameter.value, -self.lr * self.weight_decay)
+        return self._decayed(parameter)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

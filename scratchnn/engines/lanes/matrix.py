@@ -86,7 +86,10 @@ class Block:
     def scaled(self, factor: float) -> Block:
         """The same lanes in another unit."""
         data = [-row for row in self.data] if factor < 0 else self.data
-        return in_range(Block(data, self.scale * abs(factor), self.bound))
+        block = in_range(Block(data, self.scale * abs(factor), self.bound))
+        if block.data is self.data:  # and so are what is left of them when they are rounded
+            block.tables = self.tables
+        return block
 
     def fitted(self, layout: Layout, allowed: int) -> Block:
         """The same lanes with a bound of at most ``allowed``: rounded to fewer bits where there are too many."""
