@@ -124,8 +124,9 @@ class Optimizer(Computing):
 class SGD(Optimizer):
     """Stochastic gradient descent: w ← w - lr·v, where v is the gradient or a running mix of gradients.
 
-    With ``weight_decay`` d the gradient becomes g + d·w; without momentum that is (1 - lr·d)·w - lr·g, which needs no sum
-    of two matrices more. With ``momentum`` m, v ← m·v + g (v starts as the first g); with ``nesterov`` the step goes along g + m·v instead of v (Sutskever et al. 2013).
+    With ``weight_decay`` d the gradient becomes g + d·w; without momentum that is (1 - lr·d)·w - lr·g, which needs no
+    sum of two matrices more. With ``momentum`` m, v ← m·v + g (v starts as the first g); with ``nesterov`` the step
+    goes along g + m·v instead of v (Sutskever et al. 2013).
     """
 
     takes = ("momentum", "nesterov")

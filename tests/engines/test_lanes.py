@@ -641,6 +641,21 @@ def test_a_product_reads_the_rows_that_a_step_has_left_alone_in_the_unit_of_the_
                 assert ops.to_rows(ops.matmul(eye, LaneMatrix(ops.width, (3, 2), rows=before.rows))) == read
 
 
+@pytest.mark.parametrize("factor", [0.75, 1.0, -0.5, 0.0])
+def test_a_product_reads_a_weight_that_has_another_unit_as_it_is(ops: Lanes, factor: float) -> None:
+    rng = random.Random(9)
+    eye = ops.from_rows([[float(i == k) for k in range(40)] for i in range(40)])
+    weight = ops.rows_of(ops.from_rows(matrices_of(rng, 40, 3)))
+    matrix = LaneMatrix(ops.width, (40, 3), rows=weight)
+    ops.matmul(eye, matrix)  # leaves a table
+    matrix = ops.scale(matrix, factor)
+    x, g = [bytes(int(k < 5) for k in range(40))], ops.from_rows(matrices_of(rng, 1, 3))
+    for _ in range(2):
+        told, rows = ops.to_rows(ops.matmul(eye, matrix)), ops.to_rows(matrix)
+        assert_close(told, rows, size(matrix))
+        matrix = ops.add_scaled(matrix, ops.matmul_tn(ops.prepare(x), g), -0.25)
+
+
 def test_a_step_rounds_no_gradient_of_few_bits(ops: Lanes) -> None:
     gradient = LaneMatrix(ops.width, (1, 2), samples=Samples([3 + (-1 << ops.width)], 0.5, [(0, 3)]))
     product = ops.matmul_tn(ops.prepare([[1.0]], 1.0 / 255.0), gradient)

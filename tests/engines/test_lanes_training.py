@@ -16,6 +16,7 @@ import pytest
 from scratchnn import Model, linalg
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.matrix import LaneMatrix, Samples
+from scratchnn.optim import SGD, Adaptive
 
 
 @pytest.fixture(params=[None, *WIDTHS], ids=lambda width: f"lanes-{width or 'default'}")
@@ -284,3 +285,59 @@ def test_every_update_of_a_run_is_within_its_rounding(ops: Lanes, seed: int) -> 
         assert all(
             math.isclose(a, b, rel_tol=0, abs_tol=largest * 2.0**-12) for p, q in zip(told, after) for a, b in zip(p, q)
         )
+
+
+@pytest.mark.parametrize("momentum", [0.3, 0.9, 0.999])
+def test_every_velocity_of_a_run_is_within_its_rounding(ops: Lanes, momentum: float) -> None:
+    """m·v + xᵀ·g for gradients whose sizes come and go, over more steps than a unit can shrink in one go."""
+    rng = Random(int(1000 * momentum))
+    for _ in range(4):
+        inputs, columns, count = rng.choice([1, 5, 40]), rng.choice([1, 3, 17]), rng.choice([1, 4, 32])
+        velocity: LaneMatrix = ops.from_rows([[0.0] * columns] * inputs)
+        size = 1.0
+        for _ in range(60):
+            if rng.random() < 0.5:
+                data: list[Any] = [bytes(rng.choices([0, 0, 255, rng.randrange(256)], k=inputs)) for _ in range(count)]
+                x = ops.prepare(data, 1.0 / 255.0)
+            else:
+                x = ops.prepare([[rng.gauss(0.0, 1.0) for _ in range(inputs)] for _ in range(count)])
+            size *= 10.0 ** rng.choice([0, 0, 0, 0, -4, 4])
+            g = ops.from_rows([[rng.gauss(0.0, size) for _ in range(columns)] for _ in range(count)])
+            before = ops.to_rows(velocity)
+            velocity = ops.add_scaled(ops.matmul_tn(x, g), velocity, momentum)
+            rows, gradients = x.to_rows(), ops.to_rows(g)
+            bound = count * max(abs(v) for row in rows for v in row) * max(abs(v) for row in gradients for v in row)
+            kept = momentum * max(abs(v) for row in before for v in row)  # its factor is rounded where units change
+            product = linalg.matmul_tn(rows, gradients)
+            for now, old, added in zip(ops.to_rows(velocity), before, product):
+                wanted = [momentum * v + w for v, w in zip(old, added)]
+                assert now == pytest.approx(wanted, rel=0.0, abs=bound * 2.0**-12 + kept * 2.0**-15)
+
+
+@pytest.mark.parametrize("how", [
+    {"momentum": 0.0}, {"momentum": 0.0, "weight_decay": 0.1}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True},
+    {"momentum": 0.9, "weight_decay": 0.1}, {"optimizer": "adam"}, {"optimizer": "rmsprop"},
+], ids=str)  # fmt: skip
+def test_looking_at_gradients_changes_no_training(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = table(100, 8, 3)
+    learn, weights = SGD.step, []
+    for look in (False, True):
+        model = Model(8, 12, 2, seed=1)
+        if look:
+            for rule in (SGD, Adaptive):
+                monkeypatch.setattr(rule, "step", looking(rule.step))
+        model.fit(X, y, epochs=3, **how)
+        weights.append(model.weights)
+    assert SGD.step is not learn
+    assert weights[0] == weights[1]
+
+
+def looking(step: Any) -> Any:
+    """A step before which somebody looks at all gradients."""
+
+    def look_and_step(rule: Any, parameters: Any) -> None:
+        for parameter in parameters:
+            rule.ops.to_rows(parameter.gradient)
+        step(rule, parameters)
+
+    return look_and_step

@@ -541,9 +541,12 @@ class Lanes(Forms, Engine):
             return self._added_as_floats(a.floats, b.floats, factor)
         if a.samples is not None or b.samples is not None:
             return self._added_row_by_row(a, b, factor)
-        # Only into a weight: what is kept of gradients must not depend on whether somebody has looked at them.
-        if b.product is not None and b.rows is None and a.product is None and self.rows_of(a).bound:
-            block = self._stepped(self.rows_of(a), *b.product, factor, b.shape[1])
+        # Into a weight, or into what is kept of earlier gradients, which becomes smaller by another unit. A product
+        # goes this way also where somebody has looked at its numbers: that must not change anything.
+        into, product, size = (a, b.product, factor) if a.product is None else (b, a.product, 1.0)
+        if product is not None and self.rows_of(into).bound:
+            rows = self.rows_of(into)
+            block = self._stepped(rows if into is a else rows.scaled(factor), *product, size, b.shape[1])
             if block is not None:
                 return LaneMatrix(self.width, a.shape, rows=block)
         along_columns = b.columns is not None and b.rows is None
@@ -744,7 +747,7 @@ class Lanes(Forms, Engine):
             rows = [[factor * v for v in row] for row in m.floats]
             largest_in(rows)
             return self.from_rows(rows)
-        if m.product is not None and m.rows is None:
+        if m.product is not None:
             x, samples = m.product
             return LaneMatrix(self.width, m.shape, product=(x, samples.scaled(factor)))
         lanes, columns = [block and block.scaled(factor) for block in (m.rows, m.columns)]
