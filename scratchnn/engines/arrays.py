@@ -297,7 +297,11 @@ class ArrayEngine(Engine):
 
     @_quiet
     def map(self, f: Callable[..., Any], *matrices: Array) -> Array:
-        wanted = self._common_shape(matrices)
+        wanted = matrices[0].shape
+        for m in matrices:
+            if m.shape != wanted:
+                wanted = self._common_shape(matrices)
+                break
         try:
             found = f(*matrices)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -313,11 +317,8 @@ class ArrayEngine(Engine):
 
     def _common_shape(self, matrices: Sequence[Array]) -> Shape:
         """The shape of all, where one row counts for every row, and one column for every column."""
-        shapes = [m.shape for m in matrices]
-        if shapes.count(shapes[0]) == len(shapes):
-            return shapes[0]  # type: ignore[no-any-return]
         rows = columns = 1
-        for r, c in shapes:
+        for r, c in (m.shape for m in matrices):
             if r != 1 != rows != r or c != 1 != columns != c:
                 self._require(False, "map needs matrices of one shape", *matrices)
             rows, columns = rows if r == 1 else r, columns if c == 1 else c

@@ -88,6 +88,9 @@ class ParameterLayer(Layer):
             self._draw(Random(0))
         return [getattr(self, name) for name in self._shapes]
 
+    def changing_parameters(self) -> list[Parameter]:
+        return self.parameters() if self.trainable else []  # no other layer is inside, and every batch asks
+
     def parameter_shapes(self) -> list[tuple[int, int]]:
         return list(self._shapes.values())
 

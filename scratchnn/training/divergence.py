@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import TrainingDiverged
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
-# Rows of the last batch that are looked at once more when a run ends: more than a usual batch has. All of a batch of
+# Rows of the last batch that are looked at once more when a run ends: as many as a usual batch has. All of a batch of
 # 512 would cost half as much as its step, and all rows at once, with which some train, a second way forward.
-LOOKED_AT = 64
+LOOKED_AT = 32
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
 
 

@@ -168,7 +168,7 @@ class Trainer:
         self.optimizer.step(self.parameters)
         correct = None
         if self.count_correct is not None:
-            correct = self.count_correct(outputs, [self.data.targets[i] for i in indices])
+            correct = self.count_correct(outputs, [*map(self.data.targets.__getitem__, indices)])
         self.run.count(value, len(indices), correct)
 
     def check(self) -> None:
