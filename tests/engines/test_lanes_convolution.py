@@ -586,6 +586,7 @@ def test_matrices_that_do_not_fit_are_refused() -> None:
 def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypatch: Any) -> None:
     window, x, gradient = Window(2, 6, 5, 3, (2, 1), 1), random_rows(7, 60), random_rows(7, 45, 1)
     weight, pixels = random_rows(18, 3, 2), [bytes(Random(i).choices([0, 5, 255], k=60)) for i in range(7)]
+    pixels[2:4] = [bytes(60), bytes(40) + pixels[3][40:]]  # black, and mostly so
     plain = Window(2, 6, 5, 3)
     results = []
     for at_once in (1, 100, 10000):
@@ -595,12 +596,18 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
         m, g, w = ops.from_rows(x), ops.from_rows(gradient), ops.from_rows(weight)
         inputs = ops.take_rows(ops.prepare(pixels), range(7))
         short = ops.from_rows([row[:36] for row in gradient])
+        pooling, biases = Window(3, 4, 3, (2, 1), (2, 1)), ops.from_rows([[1.0, 2.0, 3.0]])
+        pooled, choices = ops.max_pool(ops.convolve(inputs, w, biases, plain), pooling)
+        back = ops.max_pool_inputs(ops.from_rows([row[:18] for row in gradient]), choices, pooling)
         results.append(
             [
                 ops.to_rows(ops.convolve(m, w, ops.from_rows([[1.0, 2.0, 3.0]]), window)),
                 ops.to_rows(ops.convolve_inputs(g, w, window)),
                 ops.to_rows(ops.average_pool(m, window)),
                 ops.to_rows(ops.convolve_weights(inputs, short, plain)),
+                ops.to_rows(pooled),
+                ops.to_rows(ops.convolve_weights(inputs, back, plain)),
+                ops.to_rows(back),
             ]
         )
     assert results[0] == results[1] == results[2]

@@ -27,7 +27,6 @@ from .images import (
     Unread,
     blank_lane,
     channels_of,
-    dense,
     gather,
     in_chunks,
     interleaved,
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from .matrix import Operand
 
 PATCHES_AT_ONCE = 4096  # so many patches are kept in memory at once
+_ANY_BIT = b"\0" + b"\1" * 255  # 1 for each byte that is not 0
 ENOUGH_BITS = 11  # with fewer bits on either side of a product it is computed with floats
 
 
@@ -237,7 +237,7 @@ def _weights_by_gradient(ops: Forms, x: Operand, gradient: LaneMatrix, window: W
     exponent, bound = _size(aligned)
     scalars = Block(aligned.data, math.ldexp(aligned.scale, exponent), bound).fitted(ops.layout(width), 1 << bits)
     chunks = [_by_filter(ops, chunk, scalars.bound, width, filters) for chunk in in_chunks(scalars.data, chunk_size)]
-    growth = max([longest_sum(used for _, used in chunk) for chunk in chunks], default=0)
+    growth = max(map(longest_sum, chunks), default=0)
     allowed, bound = (1 << ops.capacity) // max(growth, 1), max([bound for _, bound in lanes.sizes], default=0)
     if allowed < min(bound, 1 << ENOUGH_BITS):
         return None
@@ -249,9 +249,9 @@ def _weights_by_gradient(ops: Forms, x: Operand, gradient: LaneMatrix, window: W
     sums = [[0] * seen.count for _ in range(filters)]
     for raws, chunk in zip(in_chunks(lanes.raws(ops.layout(window.inputs)), chunk_size), chunks):
         patches = _patches_seen(window, raws, blank_lane(ops))
-        for total, (ints, used) in zip(sums, chunk):
+        for total, ints in zip(sums, chunk):
             # The bias that is still in the patches goes out of the whole sum at once.
-            row = sum(map(mul, compress(patches, ints), used)) - seen.bias * sum(used)
+            row = sum(map(mul, compress(patches, ints), filter(None, ints))) - seen.bias * sum(ints)
             total[:] = map(add, total, seen.unpack([row]))
     scale = lanes.scale * scalars.scale
     return [
@@ -264,24 +264,26 @@ def _weights_by_gradient(ops: Forms, x: Operand, gradient: LaneMatrix, window: W
 def _weights_by_choices(ops: Forms, x: Inputs, gradient: Unpooled, window: Window, filters: int) -> Rows | None:
     """Sums of what the window sees where a pooling has chosen, times the gradient of what came out of that."""
     condensed, pooling, layout = gradient.condensed, gradient.choices.window, ops.layout(gradient.condensed.shape[1])
+    at_once, seen = max(PATCHES_AT_ONCE // pooling.positions, 1), ops.layout(window.channels * pooling.taps)
+    bits = min(SCALAR_BITS, ops.capacity - bits_of(at_once * pooling.positions * x.largest))
+    if bits < ENOUGH_BITS:
+        return None
     aligned = _in_one_unit(ops, condensed, x.exponents)
     exponent, bound = _size(aligned)
-    unit, width, lane = math.ldexp(aligned.scale, exponent), condensed.shape[1], ops.width // 8
-    scalars = Block(aligned.data, unit, bound).fitted(layout, 1 << SCALAR_BITS)
-    at_once, seen = max(PATCHES_AT_ONCE // window.positions, 1), ops.layout(window.channels * pooling.taps)
-    sums, places = [[0] * seen.count for _ in range(filters)], gradient.choices.places()
-    images = [dense(entry, window.inputs) for entry in x.entries]
+    scalars = Block(aligned.data, math.ldexp(aligned.scale, exponent), bound).fitted(layout, 1 << bits)
+    numbers = channels_of(layout.raws(scalars.data), filters)
+    places, images, lane = gradient.choices.places(), x.dense_rows(), layout.bytes
+    sums = [[0] * seen.count for _ in range(filters)]
     for first in range(0, len(images), at_once):
-        chunk = images[first : first + at_once]
-        seen_by_place = _seen_by_place(window, pooling, chunk, lane)
-        by_filter = _by_filter(ops, scalars.data[first : first + at_once], scalars.bound, width, filters)
-        if longest_sum(used for _, used in by_filter) * x.largest > 1 << ops.capacity:
-            return None
+        runs, seen_by_place = _seen_by_place(window, pooling, images[first : first + at_once], lane)
         start = first * pooling.positions
-        for total, (ints, used), where in zip(sums, by_filter, places):
-            chosen = compress(where[start : start + len(ints)], ints)
+        in_places = [slice(start + one, start + end) for one, end in runs]
+        in_lanes = [slice(lane * run.start, lane * run.stop) for run in in_places]
+        for total, raw, where in zip(sums, numbers, places):
+            ints = layout.numbers(b"".join(map(raw.__getitem__, in_lanes)), scalars.bound)
+            chosen = compress(b"".join(map(where.__getitem__, in_places)), ints)
             patches = map(getitem, compress(seen_by_place, ints), chosen)
-            total[:] = map(add, total, seen.unpack([sum(map(mul, patches, used))]))
+            total[:] = map(add, total, seen.unpack([sum(map(mul, patches, filter(None, ints)))]))
     scale, channels, below = x.scale * scalars.scale, window.channels, pooling.kernel[0]
     return [
         [scale * total[(x * below + y) * channels + channel] for total in sums]
@@ -291,20 +293,23 @@ def _weights_by_choices(ops: Forms, x: Inputs, gradient: Unpooled, window: Windo
     ]
 
 
-def _seen_by_place(window: Window, pooling: Window, images: Sequence[bytes], lane: int) -> list[tuple[int, ...]]:
-    """For each position of a pooling's window what ``window`` sees of pixels at each place of that: column by column,
-    each from above, the channels of a pixel side by side.
+def _seen_by_place(
+    window: Window, pooling: Window, images: Sequence[Any], lane: int
+) -> tuple[list[Pair], list[tuple[int, ...]]]:
+    """(the positions of a pooling's window where not all is black, as pairs of a first and an end; for each of them
+    what ``window`` sees of pixels at each place of that).
 
-    It is what is seen from all places together (as ``pooling`` has it), without what comes before this one. So columns
-    are as high as that, and something else may follow.
+    What is seen stands column by column, each from above, the channels of a pixel side by side. It is what is seen from
+    all places together (as ``pooling`` has it), without what comes before this one. So columns are as high as that, and
+    something else may follow.
     """
     (rows, columns), (height, width), (step_y, step_x) = window.padded, pooling.kernel, pooling.stride
     first, channels = (-window.padding[0], -window.padding[1]), window.channels
     raw = _framed(window, images, window.image, first, window.padded, b"\0")
-    key, cell = ("places", len(images), lane, pooling.kernel), channels * height
-    if key not in window.plans:
-        window.plans[key] = [
-            ((n * rows + y * step_y) * columns + x * step_x) * cell * lane
+    key, cell = ("places", len(images)), channels * height
+    if key not in pooling.plans:
+        pooling.plans[key] = [
+            ((n * rows + y * step_y) * columns + x * step_x) * cell
             for n in range(len(images))
             for y in range(pooling.output[0])
             for x in range(pooling.output[1])
@@ -315,10 +320,32 @@ def _seen_by_place(window: Window, pooling: Window, images: Sequence[bytes], lan
         for channel in range(channels):
             start = row * channels + channel
             below[start : start + len(part) // channels * cell : cell] = part[channel::channels]
-    lanes, size, from_bytes = bytes(widened(below, 1, lane)), width * cell * lane, int.from_bytes
-    seen = [from_bytes(lanes[i : i + size], "little") for i in window.plans[key]]
+    starts, size, from_bytes = pooling.plans[key], width * cell, int.from_bytes
+    bright = bytes(map(_any_of_next(below, size).__getitem__, starts)).translate(_ANY_BIT)
+    lanes, size = bytes(widened(below, 1, lane)), size * lane
+    seen = [from_bytes(lanes[i : i + size], "little") for i in [lane * i for i in compress(starts, bright)]]
     shifts = [8 * lane * channels * (x * height + y) for y in range(step_y) for x in range(step_x)]
-    return list(zip(seen, *[[patch >> shift for patch in seen] for shift in shifts[1:]]))
+    return _runs(bright), list(zip(seen, *[[patch >> shift for patch in seen] for shift in shifts[1:]]))
+
+
+def _any_of_next(raw: bytes | bytearray, count: int) -> bytes:
+    """For each byte all bits that it, or any of the following ones up to ``count`` altogether, has."""
+    bits, done = int.from_bytes(raw, "little"), 1
+    while done < count:
+        more = min(done, count - done)
+        bits |= bits >> (8 * more)
+        done += more
+    return bits.to_bytes(len(raw), "little")
+
+
+def _runs(flags: bytes) -> list[Pair]:
+    """(first, end) of each run of ones among ones and zeros."""
+    runs, start = [], flags.find(1)
+    while start >= 0:
+        end = flags.find(0, start)
+        runs.append((start, end if end >= 0 else len(flags)))
+        start = flags.find(1, runs[-1][1])
+    return runs
 
 
 def _in_one_unit(ops: Forms, gradient: LaneMatrix, exponents: Sequence[int | None]) -> Samples:
@@ -333,15 +360,15 @@ def _in_one_unit(ops: Forms, gradient: LaneMatrix, exponents: Sequence[int | Non
     return Samples(rows, samples.scale, [(exponent, largest_of(bounds))] * len(rows))
 
 
-def _by_filter(
-    ops: Forms, rows: Sequence[int], bound: int, width: int, filters: int
-) -> list[tuple[list[int], list[int]]]:
-    """For each filter the numbers of its gradient, image after image, and those of them that are not zero."""
+def _by_filter(ops: Forms, rows: Sequence[int], bound: int, width: int, filters: int) -> list[list[int]]:
+    """For each filter the numbers of its gradient, image after image."""
     flat, positions = ops.layout(width).unpack(rows, bound), width // filters
     lists = []
     for first in range(0, width, positions):
-        ints = list(chain.from_iterable([flat[i : i + positions] for i in range(first, len(flat), width)]))
-        lists.append((ints, list(filter(None, ints))))
+        ints: list[int] = []
+        for start in range(first, len(flat), width):
+            ints += flat[start : start + positions]
+        lists.append(ints)
     return lists
 
 

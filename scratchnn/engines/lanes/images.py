@@ -19,7 +19,7 @@ from operator import mul
 
 from ..sliding_window import Window
 from .layout import Layout
-from .matrix import NOTHING, SCALAR_BITS, Entry, FloatRows, Forms, Inputs, LaneMatrix, Samples, Size, alike
+from .matrix import NOTHING, SCALAR_BITS, FloatRows, Forms, Inputs, LaneMatrix, Samples, Size, alike
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -264,23 +264,13 @@ def lanes_of(ops: Forms, x: Operand) -> Samples:
                     bound = min(bound, 1 << used) if row else 0
                 sizes.append((exponent, bound) if bound else NOTHING)
         return samples.resized(sizes)
-    rows = [dense(entry, width) for entry in x.entries]
+    rows = x.dense_rows()
     scale, exponent = math.frexp(x.scale)
     if any(type(row) is not bytearray for row in rows):
         bound = 1 << SCALAR_BITS
         sizes = [(exponent + entry.exponent, bound) if entry.growth else NOTHING for entry in x.entries]
         return Samples(layout.pack(rows), scale, sizes)
     return Pixels(rows, layout, scale, [(exponent, 255)] * len(rows))
-
-
-def dense(entry: Entry, width: int) -> Any:
-    """A row of inputs with its zeros put back; bytes stay bytes."""
-    ints = entry.ints
-    if entry.positions is None:
-        return bytearray(ints) if isinstance(ints, bytes) else ints
-    row: Any = bytearray(width) if isinstance(ints, bytes) else [0] * width
-    any(map(row.__setitem__, entry.positions, ints))  # the fastest of loops: nothing that it gives is true
-    return row
 
 
 def unread(ops: Forms, raws: list[bytes], width: int, scale: float, sizes: list[Size]) -> LaneMatrix:

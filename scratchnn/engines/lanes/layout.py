@@ -128,13 +128,20 @@ class Layout:
 
     def unpack(self, rows: Sequence[int], bound: int | None = None) -> list[int]:
         """All lanes of all rows, one after the other; a known ``bound`` on their size makes it faster."""
+        return self.numbers(b"".join(self.raws(rows)), bound)
+
+    def raws(self, rows: Iterable[int]) -> list[bytes]:
+        """The bytes of each row's lanes, in two's complement."""
         size, bias = self.size, self.bias
-        raw = b"".join([((row + bias) ^ bias).to_bytes(size, "little") for row in rows])
+        return [((row + bias) ^ bias).to_bytes(size, "little") for row in rows]
+
+    def numbers(self, raw: bytes, bound: int | None = None) -> list[int]:
+        """What stands in lanes, in two's complement, one after the other; a known ``bound`` makes it faster."""
         bound = self.limit if bound is None else bound
         word, typecode = (2, "h") if bound < 1 << 15 else (4, "i") if bound < 1 << 31 else (8, "q")
         if word == self.bytes:
             return _numbers(raw, typecode)
-        words = bytearray(word * self.count * len(rows))
+        words = bytearray(len(raw) // self.bytes * word)
         for byte in range(min(word, self.bytes)):
             words[byte::word] = raw[byte :: self.bytes]
         if word > self.bytes:

@@ -336,6 +336,15 @@ class Entry:
             row += v * sum(pick(table))
         return row
 
+    def dense(self, width: int) -> Any:
+        """The row of ``width`` ints with its zeros put back; bytes stay bytes."""
+        ints = self.ints
+        if self.positions is None:
+            return bytearray(ints) if isinstance(ints, bytes) else ints
+        row: Any = bytearray(width) if isinstance(ints, bytes) else [0] * width
+        any(map(row.__setitem__, self.positions, ints))  # the fastest of loops: nothing that it gives is true
+        return row
+
     def _where(self, marks: bytes | bytearray) -> tuple[int, ...]:
         """The positions of those pixels that have a 1 among the marks, one for each of the 256 numbers of a pixel."""
         return tuple(compress(self._positions, self.ints.translate(marks)))
@@ -344,8 +353,9 @@ class Entry:
 class Inputs:
     """Rows of small ints that multiply, an ``Entry`` each: its numbers times ``scale`` are the row. Read-only."""
 
-    __slots__ = ("_lists", "entries", "given", "largest", "least", "row_sum", "scale", "shape")
+    __slots__ = ("_dense", "_lists", "entries", "given", "largest", "least", "row_sum", "scale", "shape")
 
+    _dense: list[Any]
     _lists: list[Sequence[int]]
     given: list[Sequence[float]] | None  # the rows that the ints stand for, where these may be rounded
 
@@ -379,6 +389,14 @@ class Inputs:
         except AttributeError:
             self._lists = [row.tolist() if hasattr(row, "tolist") else row for row in [e.ints for e in self.entries]]
             return self._lists
+
+    def dense_rows(self) -> list[Any]:
+        """The ints of each row with its zeros put back; bytes stay bytes. Put back when they are first asked for."""
+        try:
+            return self._dense
+        except AttributeError:
+            self._dense = [entry.dense(self.shape[1]) for entry in self.entries]
+            return self._dense
 
     @property
     def growths(self) -> list[int]:
