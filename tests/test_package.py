@@ -60,7 +60,7 @@ FLOORS: dict[int, set[str]] = {
         "lending",
         *("engines.base", "engines.finding", "engines.lists", "engines.arrays", "engines.sliding_window"),
         *("engines.lanes.engine", "engines.lanes.matrix", "engines.lanes.layout", "engines.lanes.shared"),
-        *("engines.lanes.formulas", "engines.short_rows"),
+        *("engines.lanes.formulas", "engines.lanes.reading", "engines.short_rows"),
         *("engines.lanes.convolution", "engines.lanes.pooling", "engines.lanes.images", "engines.lanes.pooled"),
         *("saving.atomic", "saving.safe_pickle", "training.interruption"),
     },

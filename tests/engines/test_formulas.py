@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scratchnn import linalg
+from scratchnn.engines.lanes import reading
 from scratchnn.engines.lanes.engine import CHEAPER_PAIRS, Lanes
-from scratchnn.engines.lanes.formulas import FUNCTIONS, MOST_KNOWN, MOST_PARTS, Formulas, leak, read
+from scratchnn.engines.lanes.formulas import FUNCTIONS, MOST_KNOWN, MOST_PARTS, Formulas, gathered, leak, read
 from scratchnn.engines.lanes.layout import ROUNDING, Layout
 from scratchnn.engines.lanes.matrix import FormulaMatrix
 from scratchnn.engines.lists import LISTS
@@ -300,6 +301,88 @@ def test_a_step_that_has_run_away_says_so(odd: float) -> None:
     along[3][4] = odd
     with pytest.raises(OverflowError):
         ops.add_scaled(as_lanes(ops, rows_of(Random(9))), ops.map(lambda v: 2.0 * v, ops.from_rows(along)), -0.1)
+
+
+SQRT, WHERE = FUNCTIONS["sqrt"], FUNCTIONS["where"]
+STEPS: list[Callable[[Any, Any], Any]] = [
+    lambda a, b: a / (1.25 * SQRT(b) + 1e-8),
+    lambda a, b: 0.9 * a + 0.1 * (b * b),
+    lambda a, b: (a + 2.0) * 3.0 - b / 5,
+    lambda a, b: -(1.0 / (0.5 + b * 4.0)) * (7.0 - a),
+    lambda a, b: 2 * (3.0 / b) - (a - 1) * (a - 1) * 0.5,
+    lambda a, b: WHERE((a > 0.5) & (2.0 * b <= 3.0), 4.0 * a, abs(-b) ** 2 + 1e-3),
+    lambda a, b: SQRT(0.25 * b) * (a * 0.5),
+]
+
+
+@pytest.mark.parametrize("number", range(len(STEPS)))
+@pytest.mark.parametrize("units", [(None, None), (0.37, None), (1e-9, 3e-7)])
+def test_constants_that_are_put_together_change_a_last_bit_at_most(number: int, units: Any) -> None:
+    rng, step = Random(number), STEPS[number]
+    expression = gathered(read(step, 2), units, -1.7e5)  # type: ignore[arg-type]
+    rows = [[rng.uniform(0.1, 2.0) / (unit or 1.0) for _ in range(50)] for unit in units]
+    values = Formulas().function(expression, [None, None])(rows)
+    expected = [-1.7e5 * step(a * (units[0] or 1.0), b * (units[1] or 1.0)) for a, b in zip(*rows)]
+    assert values == pytest.approx(expected, rel=1e-12, abs=1e-9)
+
+
+def test_a_step_of_adam_has_one_multiplication() -> None:
+    expression = gathered(read(STEPS[0], 2), [0.37, None], 0.01)  # type: ignore[arg-type]
+    formulas = Formulas()
+    formulas.function(expression, [None, None])
+    assert "[(c0 * (a0 / (sqrt(a1) + c1))) for" in next(iter(formulas.known))
+
+
+@pytest.mark.parametrize("constant", [1e-280, 1e280, 5e-324, math.inf, math.nan])
+def test_constants_out_of_range_stay_where_they_are(constant: float) -> None:
+    assert gathered(read(lambda v: v / (1e9 * v + constant), 1), [None], 1e-3) is None  # type: ignore[arg-type]
+    assert gathered(read(lambda v: constant * v, 1), [1e-9], 1e-200) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.25])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_a_step_reads_is_the_same_whether_or_not_it_was_computed_before(
+    seed: int, start: float, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(reading, "NUMBERS_AT_ONCE", 3 * COLUMNS)
+    ops, rng, found = learning(), Random(seed), []
+    weight = rows_of(rng)
+    means, squares, gradient = ([row if rng.random() < 0.5 else [0.0] * COLUMNS for row in rows_of(rng)] for _ in "msg")
+    squares = [[v * v for v in row] for row in squares]
+    for look in (False, True):
+        m, g = as_lanes(ops, means), as_lanes(ops, gradient)
+        new = ops.map(lambda s, g: 0.999 * s + 0.001 * (g * g) + start, ops.from_rows(squares), g)
+        if look:
+            ops.to_rows(new)
+        step = ops.map(lambda m, s: m / (1.5 * SQRT(s) + 0.1), m, new)
+        moved = ops.add_scaled(as_lanes(ops, weight), step, -0.001)
+        assert step.unread and not new.unread
+        again = ops.map(lambda s, g: 0.999 * s + 0.001 * (g * g), new, as_lanes(ops, gradient))
+        found.append((ops.to_rows(moved), ops.to_rows(new), ops.to_rows(again)))
+    assert found[0] == found[1]
+    plain = linalg.map(lambda s, g: 0.999 * s + 0.001 * (g * g) + start, squares, ops.to_rows(as_lanes(ops, gradient)))
+    assert found[0][1] == plain
+    assert found[0][2] == linalg.map(
+        lambda s, g: 0.999 * s + 0.001 * (g * g), plain, ops.to_rows(as_lanes(ops, gradient))
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain"),
+    [
+        (lambda a, b: b * b + 0.25, lambda a, b: b * b + 0.25),  # of constants alone, where b is 0
+        (lambda a, b: a + WHERE(b > 0.0, SQRT(b), 3.0), lambda a, b: a + (math.sqrt(b) if b > 0.0 else 3.0)),
+        (lambda a, b: WHERE(b > 0.0, 1.0 / (b * b), a), lambda a, b: 1.0 / (b * b) if b > 0.0 else a),
+        (lambda a, b: a * b, lambda a, b: a * b),
+    ],
+)
+def test_inputs_that_are_0_in_some_rows_are_constants_there(formula: Any, plain: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(reading, "NUMBERS_AT_ONCE", 2 * COLUMNS)
+    ops, rng = learning(), Random(5)
+    a = rows_of(rng)
+    b = [[abs(v) for v in row] if i % 3 else [0.0] * COLUMNS for i, row in enumerate(rows_of(rng))]
+    result = ops.to_rows(ops.map(formula, as_lanes(ops, a), ops.from_rows(b)))
+    assert result == linalg.map(plain, ops.to_rows(as_lanes(ops, a)), b)
 
 
 # --- packing what was rounded ----------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ from .matrix import (
     unit_for,
     usual,
 )
+from .reading import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +98,6 @@ SHRUNK_BITS = 3  # how many times weights may halve before they get a finer unit
 EXACT_BITS = 51  # a whole number up to 2**51 is found again after a float has been multiplied and divided by a unit
 FEW_ROWS = 32  # a weight of no more rows has tables without a bias, which would have to be taken off every result
 MOST_ROUNDED = 48  # bits of a lane, up to which a double that was rounded has it in its low bytes
-NUMBERS_AT_ONCE = 2048  # that a formula is computed of: their lists stay in a processor's cache
 CHEAPER_PAIRS = 16  # the product of a pair of rows costs as much as so many numbers of a gradient
 MOST_CANCELLED = 16  # how many times larger terms may be than their sum before its last bits are lost
 SHORT_ROW = 32  # so many lanes are computed with as fast, or nearly so, whether they are wide or narrow
@@ -137,7 +137,7 @@ class Lanes(Forms, Engine):
             raise ValueError(f"lanes of this engine can be {WIDTHS} bits wide, got {width!r}")
         super().__init__(48 if width is None else width)
         self.forced = width is not None
-        self._formulas = Formulas()
+        self.formulas = Formulas()
         self._everywhere: dict[int, list[int]] = {}  # the positions in a row of inputs, by its width
 
     @classmethod
@@ -642,17 +642,22 @@ class Lanes(Forms, Engine):
             return None
         # Numbers that somebody has looked at are floats by now, and give the same step.
         what, of = (step.expression, step.matrices) if step.unread else (Expression("a0"), [step])
-        layout, changed, steps = self.layout(width), [], []
-        compute, alive = self._reading(Expression("({0} * {1} + {2})", what, ratio, ROUNDING), of, step.shape)
-        if len(alive) < step.shape[0] and list(compute(None)) != [[ROUNDING]]:  # where all is 0, the step is not
+        layout = self.layout(width)
+        numbers: list[int] = []
+        changed, steps = [], []
+        reading = Reading(self, what, of, step.shape)
+        reading.rounded(ratio)
+        alive = reading.alive()
+        if len(alive) < step.shape[0] and reading.nothing() != ROUNDING:  # where all is 0, the step is not
             alive = range(step.shape[0])
-        for values in compute(alive):
+        for some, values in reading.parts(alive):
             rows = layout.pack_small(values)
             if rows is None:
                 return None
+            numbers += some
             steps += rows
         data = list(first.data)
-        for i, row in zip(alive, steps):
+        for i, row in zip(numbers, steps):
             if row:
                 data[i] += row
                 changed.append(i)
@@ -792,56 +797,7 @@ class Lanes(Forms, Engine):
 
     def _computed(self, expression: Expression, matrices: Sequence[Operand], shape: Shape) -> Rows:
         """The rows of what a formula gives."""
-        width = shape[1]
-        compute, alive = self._reading(expression, matrices, shape)
-        if len(alive) == shape[0]:
-            return [values[i : i + width] for values in compute(alive) for i in range(0, len(values), width)]
-        (nothing,) = compute(None)
-        rows, numbers = [nothing * width] * shape[0], iter(alive)
-        for values in compute(alive):
-            for i in range(0, len(values), width):
-                rows[next(numbers)] = values[i : i + width]
-        return rows
-
-    def _reading(
-        self, expression: Expression, matrices: Sequence[Operand], shape: Shape
-    ) -> tuple[Callable[[Sequence[int] | None], Iterable[list[float]]], Sequence[int]]:
-        """(what computes a formula for some rows, the rows that are not 0 in all of its matrices).
-
-        It gives numbers one after the other, those of some rows at a time: what is read and made for these stays in the
-        processor's cache. Given None, it gives the formula's value where all is 0.
-        """
-        readers = [self._reader(m) for m in matrices]
-        formula = self._formulas.function(expression, [unit for unit, _, _ in readers])
-        at_once = max(NUMBERS_AT_ONCE // shape[1], 1)
-
-        def compute(rows: Sequence[int] | None) -> Iterable[list[float]]:
-            if rows is None:
-                yield formula([[0.0]] * len(readers))
-                return
-            for first in range(0, len(rows), at_once):
-                yield formula([take(rows[first : first + at_once]) for _, _, take in readers])
-
-        alive: Sequence[int] = range(shape[0])
-        if self.learning:  # rows of a weight whose input was always 0, such as a pixel that is always black
-            alive = [i for i, numbers in enumerate(zip(*(row_by_row for _, row_by_row, _ in readers))) if any(numbers)]
-        return compute, alive
-
-    def _reader(self, m: Operand) -> tuple[float | None, Sequence[Any], Callable[[Sequence[int]], Sequence[Any]]]:
-        """(unit, something that is true for each row unless it is all 0, what gives the numbers of some rows in that
-        unit, one after the other): what ``to_rows`` gives. The unit None stands for 1."""
-        layout, flat = self.layout(m.shape[1]), chain.from_iterable
-        if isinstance(m, LaneMatrix) and self.own(m).floats is None:
-            if m.samples is None:
-                lanes, bound = self.rows_of(m), self.rows_of(m).bound
-                data, unit = lanes.data, lanes.scale
-                return unit, data, lambda rows: layout.unpack([data[i] for i in rows], bound)
-            if alike(m.samples.sizes):
-                (exponent, bound), data = m.samples.sizes[0], m.samples.data
-                unit = math.ldexp(m.samples.scale, exponent)
-                return unit, data, lambda rows: layout.unpack([data[i] for i in rows], bound)
-        floats = self.to_rows(m)
-        return None, list(map(any, floats)), lambda rows: list(flat([floats[i] for i in rows]))
+        return Reading(self, expression, matrices, shape).rows()
 
     def _leaking(self, looked_at: Operand, m: Operand, slope: float) -> LaneMatrix | None:
         """m where ``looked_at`` is above 0, slope·m elsewhere; None where that would have to be computed in floats."""

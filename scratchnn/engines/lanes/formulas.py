@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST_KNOWN = 128  # compiled formulas that are kept
+LEAST_CONSTANT, MOST_CONSTANT = 1e-250, 1e250  # that are put together from others: further out bits would be lost
 MOST_PARTS = 150  # of an expression: Python reads no more than 200 parentheses inside each other
 
 
@@ -177,17 +178,112 @@ class Formulas:
         return Formulas, ()
 
     def function(
-        self, expression: Expression, units: Sequence[float | None]
+        self, expression: Expression, units: Sequence[float | None], living: Sequence[int] | None = None
     ) -> Callable[[Sequence[Sequence[Any]]], list[Any]]:
         """What makes the list of the expression's values of one column of numbers for each of its inputs; these are in
-        units, where None stands for 1."""
-        written = Written(expression, units)
+        units, where None stands for 1. With ``living`` it is given only the columns of these inputs: the others are 0.
+        """
+        if living is not None and len(living) < len(units):
+            found = with_zeros(expression, [i for i in range(len(units)) if i not in living])
+            if type(found) is not Expression:
+                return lambda columns: [found] * len(columns[0])
+            expression = found
+        written = Written(expression, units, living)
         function = self.known.get(written.source)
         if function is None:
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
             function = self.known[written.source] = eval(written.source, dict(_COMPUTING))
         return function(*written.constants)  # type: ignore[no-any-return]
+
+
+def with_zeros(expression: Expression, inputs: Sequence[int]) -> Any:
+    """The expression where these inputs are 0, and what is then made of constants alone is a constant:
+
+    c0 * a0 + c1 * (a1 * a1)    with 0 for a1 is    c0 * a0 + 0.0
+    """
+    zeros = {f"a{i}" for i in inputs}
+    known: dict[int, Any] = {}  # by the id of a part, which may be used more than once
+
+    def changed(part: Any) -> Any:
+        if type(part) is not Expression:
+            return part
+        if not part.parts:
+            return 0.0 if part.source in zeros else part
+        if id(part) not in known:
+            known[id(part)] = _computed(Expression(part.source, *map(changed, part.parts)))
+        return known[id(part)]
+
+    return changed(expression)
+
+
+def _computed(expression: Expression) -> Any:
+    """The number that an expression of nothing but constants is; others, and what cannot be computed, as they are."""
+    if any(type(part) is Expression for part in expression.parts):
+        return expression
+    constants = {f"c{i}": part for i, part in enumerate(expression.parts)}
+    try:
+        return eval(expression.source.format(*constants), dict(_COMPUTING), constants)
+    except (ArithmeticError, ValueError):
+        return expression
+
+
+def gathered(expression: Expression, units: Sequence[float | None], factor: float) -> Any:
+    """factor · expression, of numbers that are still to be multiplied by these units, with fewer operations: constants
+    are put together. So the last bit may be another. None if one of them would be out of range.
+
+        factor * (u * a0 / (c0 * sqrt(a1) + c1))    is    c2 * (a0 / (sqrt(a1) + c3))
+
+    where c2 is factor * u / c0, and c3 is c1 / c0.
+    """
+    known: dict[int, tuple[Any, Any]] = {}  # by the id of a part
+
+    def halves(part: Any) -> tuple[Any, Any]:
+        """(c, what is left) of a part, which is their product; nothing is left (None) of a constant."""
+        if type(part) is not Expression:
+            return part, None
+        if not part.parts:
+            return units[int(part.source[1:])] or 1.0, part
+        if id(part) not in known:
+            known[id(part)] = _gathered(part.source, [halves(inner) for inner in part.parts])
+        return known[id(part)]
+
+    try:
+        constant, rest = halves(expression)
+        return _product(_usual(constant * factor), rest)
+    except ArithmeticError:
+        return None
+
+
+def _gathered(source: str, parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """(c, what is left) of an operation on parts that are given so."""
+    if source == "(-{0})":
+        return -parts[0][0], parts[0][1]
+    if source in ("({0} * {1})", "({0} / {1})", "({0} + {1})", "({0} - {1})"):
+        (c, p), (d, q) = parts
+        if source == "({0} * {1})":
+            return _usual(c * d), p if q is None else _product(p, q)
+        if source == "({0} / {1})":
+            return _usual(c / d), p if q is None else Expression(source, 1.0 if p is None else p, q)
+        if p is not None and q is None:  # c·p + d  =  c·(p + d/c)
+            return c, Expression(source, p, d and _usual(d / c))
+        if p is None and q is not None:
+            return d, Expression(source, c and _usual(c / d), q)
+    return 1.0, Expression(source, *[_product(c, p) for c, p in parts])
+
+
+def _usual(constant: Any) -> Any:
+    """A constant; ``OverflowError`` if bits were lost of it."""
+    if not LEAST_CONSTANT < abs(constant) < MOST_CONSTANT:
+        raise OverflowError
+    return constant
+
+
+def _product(p: Any, q: Any) -> Any:
+    """The expression p * q, without what is 1 or missing."""
+    if q is None or p is None:
+        return p if q is None else q
+    return q if type(p) is float and p == 1.0 else Expression("({0} * {1})", p, q)
 
 
 class Written:
@@ -198,13 +294,16 @@ class Written:
         lambda c0: lambda A: [(a0 * (b0 * (c0 - b0))) for a0, a1 in zip(*A) for b0 in (sigmoid(a1),)]
     """
 
-    def __init__(self, expression: Expression, units: Sequence[float | None]) -> None:
+    def __init__(
+        self, expression: Expression, units: Sequence[float | None], living: Sequence[int] | None = None
+    ) -> None:
         self.constants: list[float] = []
         self.names: dict[int, str] = {}  # by the id of the part
         self.uses: dict[int, int] = {}
         self.loops: list[str] = []
         self._count(expression)
-        inputs = [f"a{i}" for i in range(len(units))]
+        living = range(len(units)) if living is None else living
+        inputs, units = [f"a{i}" for i in living], [units[i] for i in living]
         raw = [name if unit is None else f"r{name}" for name, unit in zip(inputs, units)]
         for name, unit in zip(inputs, units):
             if unit is not None:

@@ -246,9 +246,10 @@ class StoredMatrix(LaneMatrix):
 
 class FormulaMatrix(LaneMatrix):
     """What a formula gives. It becomes floats when somebody asks for these; an optimizer's step may be computed in the
-    unit of a weight at once. ``compute`` makes rows of floats of an expression and the matrices that go into it."""
+    unit of a weight at once. ``compute`` makes rows of floats of an expression and the matrices that go into it.
+    ``marks`` say for each row whether a number of it may not be 0, where that is known."""
 
-    __slots__ = ("_values", "compute", "expression", "matrices")
+    __slots__ = ("_values", "compute", "expression", "marks", "matrices")
 
     def __init__(
         self, lane_width: int, shape: Shape, compute: Callable[..., Rows], expression: Any, matrices: Sequence[Operand]
@@ -257,6 +258,7 @@ class FormulaMatrix(LaneMatrix):
         self.compute = compute
         self.expression = expression
         self.matrices: Sequence[Operand] = matrices
+        self.marks: Sequence[bool] | None = None
         super().__init__(lane_width, shape)
 
     @property
@@ -275,6 +277,10 @@ class FormulaMatrix(LaneMatrix):
     @floats.setter
     def floats(self, rows: Rows | None) -> None:
         self._values = rows
+
+    def computed(self, rows: Rows, marks: Sequence[bool]) -> None:
+        """Take the rows from somebody who had to compute all of them anyway."""
+        self._values, self.marks, self.matrices = rows, marks, ()
 
 
 class Entry:
