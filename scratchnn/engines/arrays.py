@@ -34,6 +34,8 @@ from .sliding_window import Window
 
 Array = Any
 
+ROWS_OF_ONES = 16  # lengths that are kept: those of batches, and of rows of a network's outputs
+
 # Coefficients of rational approximations of erf and erfc: W. J. Cody 1969, "Rational Chebyshev approximations for the
 # error function", Mathematics of Computation 23; from the largest power down.
 _SMALL = (1.85777706184603153e-1, 3.16112374387056560, 113.864154151050156, 377.485237685302021, 3209.37758913846947)
@@ -117,13 +119,13 @@ class ArrayEngine(Engine):
         limits = self.xp.finfo(self._kind)
         self._least, self._largest, self.epsilon = map(float, (limits.smallest_normal, limits.max, limits.eps))
         try:
-            self._zero = self._array(0.0)
+            self._zero = self._array([[0.0]])
         except Exception as error:  # every library has errors of its own for a device that it has not
             raise ArgumentError(f"{self.name} cannot compute on the device {shown(device)}: {error}") from None
         self._dtype = self._zero.dtype  # what matrices say they have: comparing that with itself takes no time
-        self._lowest = self._array(-self._largest)
+        self._lowest = self._array([[-self._largest]])
         self._settings = {"dtype": self._kind, "device": self.device}
-        self._row_of_ones = self._array([[1.0]])
+        self._rows_of_ones: dict[int, Array] = {}  # by their length
         self._here = _Here()
         numpy = sys.modules.get("numpy")  # others compute with it, too
         self._silence: Callable[[], Any] = nullcontext if numpy is None else partial(numpy.errstate, all="ignore")
@@ -372,10 +374,12 @@ class ArrayEngine(Engine):
 
     def _ones(self, count: int) -> Array:
         """A row of them."""
-        ones = self._row_of_ones  # another thread may put fewer there meanwhile
-        if ones.shape[1] < count:
-            ones = self._row_of_ones = self.xp.ones((1, count), **self._settings)
-        return ones[:, :count]
+        ones = self._rows_of_ones.get(count)
+        if ones is None:
+            if len(self._rows_of_ones) >= ROWS_OF_ONES:
+                self._rows_of_ones = {}
+            ones = self._rows_of_ones[count] = self.xp.ones((1, count), **self._settings)
+        return ones
 
     @_quiet
     def softmax_and_log(self, m: Array) -> tuple[Array, Array]:
@@ -399,7 +403,8 @@ class ArrayEngine(Engine):
     def dot(self, a: Array, b: Array) -> float:
         self._alike("dot", a, b)
         count = (a.shape[0] * a.shape[1],)
-        return float(self.xp.reshape(a, count) @ self.xp.reshape(b, count))
+        numbers = self.xp.reshape(a, count)
+        return float(numbers @ (numbers if b is a else self.xp.reshape(b, count)))
 
     @_quiet
     def all_finite(self, m: Array) -> bool:
