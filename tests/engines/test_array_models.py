@@ -36,7 +36,7 @@ from scratchnn import (
     Tanh,
     grid_search,
 )
-from scratchnn.engines.arrays import ArrayEngine
+from scratchnn.engines.arrays import ROWS_OF_ONES, ArrayEngine
 from scratchnn.errors import TrainingDiverged
 from tests.engines.test_vocabulary import require_copies
 from tests.plain import PLAIN
@@ -371,6 +371,25 @@ def test_a_row_gets_the_same_answer_alone_and_in_company(make: Any, build: Any, 
 
 
 # --- running away -----------------------------------------------------------------------------------------------------
+
+
+@on_all
+def test_numbers_are_finite_also_where_their_sum_is_not(make: Any) -> None:
+    ops = make()
+    large = 3e38 if ops.dtype == "float32" else 1.7e308
+    for rows in ([[large] * 4], [[large] * 3, [-large] * 3]):
+        assert ops.all_finite(ops.from_rows(rows))
+        for odd in (math.inf, -math.inf, math.nan):
+            assert not ops.all_finite(ops.from_rows([*rows, [odd] * len(rows[0])]))
+
+
+@on_all
+def test_sums_are_those_of_all_numbers_whatever_sizes_came_before(make: Any) -> None:
+    ops = make()
+    for size in (*range(1, 2 * ROWS_OF_ONES), 3, 1):
+        m = ops.from_rows([[1.0] * 2] * size)
+        assert ops.to_rows(ops.sum_rows(m)) == [[size, size]]
+        assert ops.to_rows(ops.sum_columns(ops.from_rows([[1.0] * size] * 2))) == [[size], [size]]
 
 
 @on_all
