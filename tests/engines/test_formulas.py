@@ -357,8 +357,11 @@ def test_what_a_step_reads_is_the_same_whether_or_not_it_was_computed_before(
         step = ops.map(lambda m, s: m / (1.5 * SQRT(s) + 0.1), m, new)
         moved = ops.add_scaled(as_lanes(ops, weight), step, -0.001)
         assert step.unread and not new.unread
-        again = ops.map(lambda s, g: 0.999 * s + 0.001 * (g * g), new, as_lanes(ops, gradient))
-        found.append((ops.to_rows(moved), ops.to_rows(new), ops.to_rows(again)))
+        assert look or new.doubles is not None
+        again = ops.to_rows(ops.map(lambda s, g: 0.999 * s + 0.001 * (g * g), new, as_lanes(ops, gradient)))
+        copied = ops.to_rows(copy.deepcopy(new))
+        found.append((ops.to_rows(moved), ops.to_rows(new), again))
+        assert copied == ops.to_rows(new) and new.doubles is None
     assert found[0] == found[1]
     plain = linalg.map(lambda s, g: 0.999 * s + 0.001 * (g * g) + start, squares, ops.to_rows(as_lanes(ops, gradient)))
     assert found[0][1] == plain

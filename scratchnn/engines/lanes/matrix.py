@@ -26,7 +26,7 @@ from struct import iter_unpack
 
 from ... import linalg
 from ...linalg import exact_dot
-from .layout import Layout, doubles_in, round_all
+from .layout import Layout, doubles_in, from_machine_doubles, round_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -247,9 +247,10 @@ class StoredMatrix(LaneMatrix):
 class FormulaMatrix(LaneMatrix):
     """What a formula gives. It becomes floats when somebody asks for these; an optimizer's step may be computed in the
     unit of a weight at once. ``compute`` makes rows of floats of an expression and the matrices that go into it.
-    ``marks`` say for each row whether a number of it may not be 0, where that is known."""
+    ``doubles`` are its rows, each as ``machine_doubles``, if they were computed for a formula that reads them; then
+    ``marks`` say for each whether a number of it may not be 0."""
 
-    __slots__ = ("_values", "compute", "expression", "marks", "matrices")
+    __slots__ = ("_values", "compute", "doubles", "expression", "marks", "matrices")
 
     def __init__(
         self, lane_width: int, shape: Shape, compute: Callable[..., Rows], expression: Any, matrices: Sequence[Operand]
@@ -258,18 +259,21 @@ class FormulaMatrix(LaneMatrix):
         self.compute = compute
         self.expression = expression
         self.matrices: Sequence[Operand] = matrices
-        self.marks: Sequence[bool] | None = None
+        self.doubles: Sequence[bytes] | None = None
+        self.marks: Sequence[bool] = ()
         super().__init__(lane_width, shape)
 
     @property
     def unread(self) -> bool:
         """Whether nobody has asked for its numbers yet."""
-        return self._values is None
+        return self._values is None and self.doubles is None
 
     @property
     def floats(self) -> Rows:
         """The rows."""
-        if self._values is None:
+        if self._values is None and self.doubles is not None:
+            self._values, self.doubles = [*map(from_machine_doubles, self.doubles)], None
+        elif self._values is None:
             self._values = self.compute(self.expression, self.matrices, self.shape)
             self.matrices = ()
         return self._values
@@ -278,9 +282,9 @@ class FormulaMatrix(LaneMatrix):
     def floats(self, rows: Rows | None) -> None:
         self._values = rows
 
-    def computed(self, rows: Rows, marks: Sequence[bool]) -> None:
+    def computed(self, doubles: Sequence[bytes], marks: Sequence[bool]) -> None:
         """Take the rows from somebody who had to compute all of them anyway."""
-        self._values, self.marks, self.matrices = rows, marks, ()
+        self.doubles, self.marks, self.matrices = doubles, marks, ()
 
 
 class Entry:

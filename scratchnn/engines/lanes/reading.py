@@ -16,7 +16,7 @@ import math
 from itertools import chain
 
 from .formulas import Expression, gathered
-from .layout import ROUNDING
+from .layout import ROUNDING, from_machine_doubles, machine_doubles
 from .matrix import FormulaMatrix, LaneMatrix, alike
 
 TYPE_CHECKING = False
@@ -92,14 +92,9 @@ class Reading:
         alive = self.alive()
         result = [[self.nothing()] * width if len(alive) < count else []] * count
         for rows, values in self.parts(alive):
-            put(result, rows, values, width)
+            for i, first in zip(rows, range(0, len(values), width)):
+                result[i] = values[first : first + width]
         return result
-
-
-def put(result: list[list[float]], rows: Sequence[int], values: list[float], width: int) -> None:
-    """Values, which stand one after the other, into some rows of a result."""
-    for i, first in zip(rows, range(0, len(values), width)):
-        result[i] = values[first : first + width]
 
 
 class _Reader:
@@ -109,17 +104,21 @@ class _Reader:
 
     def __init__(self, ops: Any, m: Operand) -> None:
         self.unit: float | None = None
-        lanes = _lanes_of(ops, m)
-        if lanes is not None:
+        flat = chain.from_iterable
+        self.take: Callable[[Sequence[int]], Sequence[float]]
+        marks: Sequence[bool] = ()
+        if isinstance(m, FormulaMatrix) and (doubles := m.doubles) is not None:
+            self.take = lambda rows: from_machine_doubles(b"".join([doubles[i] for i in rows]))
+            marks = m.marks
+        elif lanes := _lanes_of(ops, m):
             data, bound, self.unit = lanes
             unpack = ops.layout(m.shape[1]).unpack
-            marks: Sequence[bool] = list(map(bool, data)) if ops.learning else []
-            self.take: Callable[[Sequence[int]], Sequence[float]] = lambda rows: unpack([data[i] for i in rows], bound)
+            self.take = lambda rows: unpack([data[i] for i in rows], bound)
+            marks = list(map(bool, data)) if ops.learning else ()
         else:
-            floats, flat = ops.to_rows(m), chain.from_iterable
-            known = m.marks if isinstance(m, FormulaMatrix) else None
-            marks = (list(map(any, floats)) if known is None else known) if ops.learning else []
+            floats = ops.to_rows(m)
             self.take = lambda rows: list(flat([floats[i] for i in rows]))
+            marks = list(map(any, floats)) if ops.learning else ()
         self.marks: list[Sequence[bool]] = [marks]
 
     def living(self, rows: Sequence[int]) -> bool:
@@ -157,11 +156,13 @@ class _Unread:
         nothing = self.reading.nothing()
         if nothing:  # then no row is 0
             self.marks = [*self.marks, [True] * count]
-        self.rows = [[nothing] * width] * count
+        self.rows = [machine_doubles([nothing] * width)] * count
 
     def take(self, rows: Sequence[int]) -> Sequence[float]:
         values = self.reading.numbers(rows)
-        put(self.rows, rows, values, self.matrix.shape[1])
+        raw, size = machine_doubles(values), 8 * self.matrix.shape[1]
+        for i, first in zip(rows, range(0, len(raw), size)):
+            self.rows[i] = raw[first : first + size]
         return values
 
     def living(self, rows: Sequence[int]) -> bool:
