@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scratchnn.engines.lanes import convolution, images
+from scratchnn.engines.lanes import convolution, images, pooled
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.images import MovedSums
 from scratchnn.engines.lanes.matrix import Block, LaneMatrix, Samples
@@ -215,6 +215,15 @@ def test_the_largest_is_found_exactly(window: Window, width: int, data: Any) -> 
     assert ops.to_rows(result) == LISTS.max_pool_inputs(gradient, chosen, window)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="class")
+def few_are_many() -> Any:
+    """Small images are treated as large ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pooled, "FEW_LANES", 0)
+        yield
+
+
+@pytest.mark.usefixtures("few_are_many")
 @given(products(), st.booleans(), st.data())
 def test_a_pooling_behind_a_convolution_gives_what_it_gives_of_its_rows(
     case: tuple[Lanes, Window, Ints], of_pixels: bool, data: Any
@@ -251,6 +260,7 @@ def test_a_pooling_behind_a_convolution_gives_what_it_gives_of_its_rows(
     assert ops.to_rows(back) == ops.to_rows(back_of_rows)
 
 
+@pytest.mark.usefixtures("few_are_many")
 @pytest.mark.parametrize("taps", [(4, 8), (5, 7), (6, 6), (8, 9), (11, 13)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_sums_of_pixels_do_not_leave_lanes_that_are_narrower(taps: tuple[int, int], sign: int) -> None:
@@ -583,7 +593,9 @@ def test_matrices_that_do_not_fit_are_refused() -> None:
 # --- the same whatever the size of a batch ---------------------------------------------------------------------------
 
 
-def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypatch: Any) -> None:
+@pytest.mark.parametrize("few", [0, 1024])
+def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypatch: Any, few: int) -> None:
+    monkeypatch.setattr(pooled, "FEW_LANES", few)
     window, x, gradient = Window(2, 6, 5, 3, (2, 1), 1), random_rows(7, 60), random_rows(7, 45, 1)
     weight, pixels = random_rows(18, 3, 2), [bytes(Random(i).choices([0, 5, 255], k=60)) for i in range(7)]
     pixels[2:4] = [bytes(60), bytes(40) + pixels[3][40:]]  # black, and mostly so
@@ -597,7 +609,7 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
         inputs = ops.take_rows(ops.prepare(pixels), range(7))
         short = ops.from_rows([row[:36] for row in gradient])
         pooling, biases = Window(3, 4, 3, (2, 1), (2, 1)), ops.from_rows([[1.0, 2.0, 3.0]])
-        pooled, choices = ops.max_pool(ops.convolve(inputs, w, biases, plain), pooling)
+        largest, choices = ops.max_pool(ops.convolve(inputs, w, biases, plain), pooling)
         back = ops.max_pool_inputs(ops.from_rows([row[:18] for row in gradient]), choices, pooling)
         results.append(
             [
@@ -605,7 +617,7 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
                 ops.to_rows(ops.convolve_inputs(g, w, window)),
                 ops.to_rows(ops.average_pool(m, window)),
                 ops.to_rows(ops.convolve_weights(inputs, short, plain)),
-                ops.to_rows(pooled),
+                ops.to_rows(largest),
                 ops.to_rows(ops.convolve_weights(inputs, back, plain)),
                 ops.to_rows(back),
             ]

@@ -85,13 +85,12 @@ def _size_by_size(
     a power of two, or rows of floats.
     """
     mantissa, layout = math.frexp(scale)[0], ops.layout(width)
-    if alike(samples.sizes):
-        result = compute(samples, range(len(samples.sizes)))
-        if isinstance(result, Convolved) and size_in_range(mantissa, *result.sizes[0]) != NOTHING:
-            return LaneMatrix(ops.width, (len(samples.sizes), width), samples=result)
     raws, sizes = [blank_lane(ops) * width] * len(samples.sizes), [NOTHING] * len(samples.sizes)
     for _, numbers in samples.by_size():
-        result = compute(samples.part(numbers), numbers)
+        every = len(numbers) == len(sizes)
+        result = compute(samples if every else samples.part(numbers), numbers)
+        if every and isinstance(result, Convolved) and size_in_range(mantissa, *result.sizes[0]) != NOTHING:
+            return LaneMatrix(ops.width, (len(sizes), width), samples=result)
         if not isinstance(result, Samples):
             result = ops.pack(result, mantissa, width)
         for i, raw, (exponent, bound) in zip(numbers, result.raws(layout), result.sizes):

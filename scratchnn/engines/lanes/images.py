@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .matrix import Operand
 
-LANES_AT_ONCE = 6400
+LANES_AT_ONCE = 2000
 
 Slices = list[slice]
 

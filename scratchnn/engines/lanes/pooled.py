@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 MOST_PLACES = 256  # in the window of a pooling: their numbers are kept as bytes
+FEW_LANES = 1024  # with fewer outputs of a filter, it takes longer to get ready than is saved
 NARROW = 32  # bits of a lane that mostly holds what a small filter makes of pixels
 
 
@@ -63,7 +64,8 @@ class Convolved(Unread):
         self.sizes = [size] * len(images.sizes)
         self.bias = ops.layout(len(filters) * window.positions).bias
         self.lanes = ops  # which lanes they are computed in
-        if isinstance(images, Pixels) and size[1] < 1 << (NARROW - 2):
+        many = len(self.sizes) * window.positions >= FEW_LANES
+        if isinstance(images, Pixels) and size[1] < 1 << (NARROW - 2) and many:
             if "narrow" not in window.plans:
                 window.plans["narrow"] = Forms(NARROW)
             self.lanes = window.plans["narrow"]
@@ -109,21 +111,25 @@ class Convolved(Unread):
         quarter = 1 << (self.lanes.width - 2)
         if window.padding != (0, 0) or window.kernel != window.stride or self.window.stride != (1, 1):
             return None
-        if not self.sizes or self.sizes[0][1] >= quarter or window.taps > MOST_PLACES:
+        if len(self.sizes) * self.window.positions < FEW_LANES:
+            return None
+        if self.sizes[0][1] >= quarter or window.taps > MOST_PLACES:
             return None
         lanes, both, count = self.lanes, _both(self.window, window), len(self.filters)
         moved, width = self._moved(both), lanes.width
-        factors = [moved.factors(_shifted(ints, self.window, window, both)) for ints in self.filters]
-        used = [[list(map(bool, ints)) for ints in of_filter] for of_filter in factors]
-        factors = [[list(filter(None, ints)) for ints in of_filter] for of_filter in factors]
+        plan = _multipliers(moved, self.window, window)
+        factors = [
+            [(used, [sum([ints[k] << shift for k, shift in taps]) for taps in groups]) for used, groups in plan]
+            for ints in self.filters
+        ]
         reach, raws, choices = moved.frames.reach[1], [], Choices(len(self.sizes), lanes, both)
         for chunk, frames in moved.chunks(self._rows):
             images, layout, parts = moved.moved_down(frames, chunk), lanes.layout(frames.lanes + reach), []
             top, lowest, kept_here = layout.bias, layout.bias >> 1, []
-            for of_filter, picks, offset in zip(factors, used, self.offsets):
+            for of_filter, offset in zip(factors, self.offsets):
                 start, kept, largest = lowest + offset * layout.ones, [], 0
-                for number, (ints, pick) in enumerate(zip(of_filter, picks)):
-                    sums = sum(map(mul, compress(images, pick), ints), start)
+                for number, (used, ints) in enumerate(of_filter):
+                    sums = sum(map(mul, compress(images, used), ints), start)
                     if number:  # as in ``pooling.max_pool``
                         difference = (largest | top) - sums
                         flags = difference & top
@@ -158,19 +164,44 @@ def _both(window: Window, pooling: Window) -> Window:
     return found
 
 
-def _shifted(ints: Sequence[int], window: Window, pooling: Window, both: Window) -> list[list[int]]:
-    """For each place in the pooling's window the filter that gives the number there, with zeros around it."""
+def _multipliers(moved: MovedSums, window: Window, pooling: Window) -> Sequence[tuple[list[bool], list[Any]]]:
+    """For each place in the pooling's window (which images have a part in the number there, for each of these the
+    numbers of the filter's ints, and the bits to shift each by, that are the multiplier of that image)."""
+    both, width = moved.window, moved.ops.width
+    key = "multipliers", width
+    if key not in both.plans:
+        both.plans[key] = [
+            _groups(moved, _placed(window, both, y, x), width)
+            for y in range(pooling.kernel[0])
+            for x in range(pooling.kernel[1])
+        ]
+    plan: Sequence[tuple[list[bool], list[Any]]] = both.plans[key]
+    return plan
+
+
+def _placed(window: Window, both: Window, y: int, x: int) -> list[int | None]:
+    """For each tap of the window ``both`` the number of the filter's int there, if it is moved down by y and right by
+    x; None around it."""
     (height, width), (rows, columns) = window.kernel, both.kernel
-    result = []
-    for y in range(pooling.kernel[0]):
-        for x in range(pooling.kernel[1]):
-            placed = [0] * (window.channels * rows * columns)
-            for k in range(window.channels * height):
-                channel, row = divmod(k, height)
-                start = (channel * rows + y + row) * columns + x
-                placed[start : start + width] = ints[k * width : (k + 1) * width]
-            result.append(placed)
-    return result
+    placed: list[int | None] = [None] * (window.channels * both.taps)
+    for k in range(window.channels * height):
+        channel, row = divmod(k, height)
+        start = (channel * rows + y + row) * columns + x
+        placed[start : start + width] = range(k * width, (k + 1) * width)
+    return placed
+
+
+def _groups(moved: MovedSums, placed: Sequence[int | None], width: int) -> tuple[list[bool], list[Any]]:
+    """One of the pairs of ``_multipliers``."""
+    used, groups, reach, both = [], [], moved.frames.reach[1], moved.window
+    for start in range(0, both.channels * both.taps, both.taps):
+        for phase in moved.frames.taps:
+            for _, taps in phase:
+                found = [(placed[start + tap], width * (reach - move)) for tap, move in taps]
+                found = [(k, shift) for k, shift in found if k is not None]
+                used.append(bool(found))
+                groups += [found] if found else []
+    return used, groups
 
 
 class Choices:
