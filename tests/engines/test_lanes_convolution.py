@@ -603,6 +603,7 @@ def test_results_do_not_depend_on_how_many_images_are_computed_at_once(monkeypat
     results = []
     for at_once in (1, 100, 10000):
         monkeypatch.setattr(images, "LANES_AT_ONCE", at_once)
+        monkeypatch.setattr(pooled, "PHASES_AT_ONCE", at_once)
         monkeypatch.setattr(convolution, "PATCHES_AT_ONCE", at_once)
         ops = Lanes(48)
         m, g, w = ops.from_rows(x), ops.from_rows(gradient), ops.from_rows(weight)

@@ -324,9 +324,9 @@ class MovedSums:
         self.pixels = pixels
         self.frames = frames_of(ops, window, 1)
 
-    def chunks(self, raws: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Frames]]:
-        """Some rows at a time, and the frames of their images."""
-        for chunk in in_chunks(raws, LANES_AT_ONCE // (self.frames.lanes * self.images_a_row)):
+    def chunks(self, raws: Sequence[bytes], at_once: int | None = None) -> Iterator[tuple[Sequence[bytes], Frames]]:
+        """Some rows at a time, and the frames of their images; ``at_once`` lanes of a channel, or ``LANES_AT_ONCE``."""
+        for chunk in in_chunks(raws, (at_once or LANES_AT_ONCE) // (self.frames.lanes * self.images_a_row)):
             yield chunk, frames_of(self.ops, self.window, len(chunk) * self.images_a_row)
 
     def multiplier(self, pairs: Iterable[tuple[int, int]]) -> int:
