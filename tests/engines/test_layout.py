@@ -168,6 +168,19 @@ def test_shift_divides_and_rounds_half_up(case: tuple[Layout, list[list[int]]], 
     assert layout.shift(in_ints(rows, layout.width), shift) == in_ints(wanted, layout.width)
 
 
+@given(matrices(), st.data())
+def test_rescale_divides_multiplies_and_divides(case: tuple[Layout, list[list[int]]], data: Any) -> None:
+    layout, rows = case
+    early = data.draw(st.integers(0, layout.width - 1))
+    largest = max([abs(v) for row in rows for v in row], default=0) >> early
+    most = layout.limit // (largest + 1)
+    multiplier = data.draw(st.sampled_from([1, -1, most, -most]) | st.integers(-most, most))
+    shift = data.draw(st.integers(0, layout.width - 1))
+    wanted = in_ints(rows, layout.width)
+    wanted = layout.shift([row * multiplier for row in layout.shift(wanted, early)], shift)
+    assert layout.rescale(in_ints(rows, layout.width), early, multiplier, shift) == wanted
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_shift_of_the_extremes(width: int) -> None:
     layout, rows = extremes(width)

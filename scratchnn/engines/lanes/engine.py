@@ -699,17 +699,16 @@ class Lanes(Forms, Engine):
         shift -= twos
         if not multiplier or not bound or shift > (bound * multiplier).bit_length():
             return [0] * len(data), 0
+        early = 0
         if bound * multiplier > layout.limit and shift > 0:
             early = min(((bound * multiplier) >> self.capacity).bit_length(), shift)
-            data, bound, shift = layout.shift(data, early), (bound >> early) + 1, shift - early
+            bound, shift = (bound >> early) + 1, shift - early
         if shift < 0:
             multiplier, shift = multiplier << -shift, 0
+        bound *= multiplier
         if ratio < 0:
             multiplier = -multiplier
-        if multiplier != 1:
-            data = [row * multiplier for row in data]
-            bound *= abs(multiplier)
-        return (layout.shift(data, shift), (bound >> shift) + 1) if shift else (data, bound)
+        return layout.rescale(data, early, multiplier, shift), (bound >> shift) + 1 if shift else bound
 
     # --- element by element ----------------------------------------------------------------------------------------
 

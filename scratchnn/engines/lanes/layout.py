@@ -201,6 +201,19 @@ class Layout:
         add, keep, subtract = self.shifting(shift)
         return [((row + add) >> shift & keep) - subtract for row in rows]
 
+    def rescale(self, rows: Iterable[int], early: int, multiplier: int, shift: int) -> list[int]:
+        """Every lane divided by 2**early, times the multiplier, divided by 2**shift, rounded as ``shift`` does it: what
+        three passes over the rows would give."""
+        if multiplier == 1 or not 0 < shift <= self.width - 2 or early > self.width - 2:
+            rows = self.shift(rows, early) if early else rows
+            return self.shift([row * multiplier for row in rows] if multiplier != 1 else rows, shift)
+        add, keep, subtract = self.shifting(shift)
+        if not early:
+            return [((row * multiplier + add) >> shift & keep) - subtract for row in rows]
+        first, kept, taken = self.shifting(early)
+        add -= taken * multiplier
+        return [((((row + first) >> early & kept) * multiplier + add) >> shift & keep) - subtract for row in rows]
+
     def _outside(self, bits: int) -> tuple[int, int]:
         """(add, mask) such that ``(row + add) & mask`` is 0 if every lane is from -2**bits to 2**bits - 1."""
         # A lane below -2**bits leaves a negative number in its lane: its high bits are then set, too.
