@@ -6,6 +6,8 @@ Images and their windows are written out here: what convolution and pooling are,
 from __future__ import annotations
 
 import math
+from itertools import chain
+from operator import mul
 
 from .. import linalg
 from ..linalg import Vector, column_sums, inner_product, rows_times_columns, shape, total
@@ -221,14 +223,18 @@ class Lists(Engine):
         return m
 
     def softmax_and_log(self, m: Matrix) -> tuple[Matrix, Matrix]:
-        pairs = [linalg.softmax_and_log(row) for row in m]
-        return [softmax for softmax, _ in pairs], [log for _, log in pairs]
+        softmaxes, logs = [], []
+        for row in m:
+            softmax, log = linalg.softmax_and_log(row)
+            softmaxes.append(softmax)
+            logs.append(log)
+        return softmaxes, logs
 
     def dot(self, a: Matrix, b: Matrix) -> float:
         """Rounded once: the same on every Python."""
         if shape(a) != shape(b):
             raise ValueError(f"dot needs two matrices of the same shape, got {shape(a)} and {shape(b)}")
-        return total([x * y for p, q in zip(a, b) for x, y in zip(p, q)])
+        return total(list(map(mul, chain.from_iterable(a), chain.from_iterable(b))))
 
     def all_finite(self, m: Matrix) -> bool:
         return all(map(math.isfinite, linalg.flatten(m)))

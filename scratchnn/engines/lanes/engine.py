@@ -515,7 +515,7 @@ class Lanes(Forms, Engine):
     def sum_rows(self, m: Operand) -> LaneMatrix:
         count, width = m.shape
         if isinstance(m, LaneMatrix) and m.floats is not None:
-            largest_in(m.floats)
+            self.largest(m)  # refuses what has run away
             return self.from_rows([[math.fsum(column) for column in zip(*m.floats)] or [0.0] * width])
         samples = self.samples_of(m)
         if alike(samples.sizes) and samples.sizes[0][1] * count <= 1 << self.capacity:  # the common case

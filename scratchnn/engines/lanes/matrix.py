@@ -182,8 +182,8 @@ class LaneMatrix:
 
     condensed: LaneMatrix | None = None  # one of fewer numbers, with the same sum in each channel: see ``pooled``
     __slots__ = (
-        *("columns", "even", "floats", "gates", "lane_width", "positive", "product", "rows", "samples", "scalars"),
-        "shape",
+        *("columns", "even", "floats", "gates", "lane_width", "largest_float", "positive", "product", "rows"),
+        *("samples", "scalars", "shape"),
     )
 
     def __init__(
@@ -203,6 +203,7 @@ class LaneMatrix:
         self.columns = columns
         self.samples = samples
         self.scalars: Scalars | None = None
+        self.largest_float: float | None = None  # the largest size among the floats, once it has been looked up
         self.positive = False  # whether it is known that no number is negative
         self.even: tuple[Block, list[float]] | None = None  # the rows, each divided by its size, and these sizes
         self.product = product  # the two sides of xᵀ·b
@@ -853,17 +854,24 @@ class Forms:
         m = self.own(m)
         if m.samples is None:
             if m.floats is not None:
-                m.samples = self.pack(m.floats, 1.0, m.shape[1], one_unit and self.learning)
+                largest = self.largest(m) if one_unit and self.learning else None
+                m.samples = self.pack(m.floats, 1.0, m.shape[1], largest)
             else:
                 rows = self.rows_of(m)
                 scale, exponent = math.frexp(rows.scale)
                 m.samples = Samples(rows.data, scale, [(exponent, rows.bound)] * len(rows.data))
         return m.samples
 
-    def pack(self, floats: Rows, scale: float, width: int, one_unit: bool = False) -> Samples:
-        """Rows of floats in units of ``scale`` and powers of two."""
+    def largest(self, m: LaneMatrix) -> float:
+        """The largest size among the floats of a matrix, as ``largest_size`` has it; looked up once."""
+        if m.largest_float is None:
+            m.largest_float = largest_in(m.floats or [])
+        return m.largest_float
+
+    def pack(self, floats: Rows, scale: float, width: int, largest_of_all: float | None = None) -> Samples:
+        """Rows of floats in units of ``scale`` and powers of two: each in its own, or all in that of the largest."""
         mantissa = math.frexp(scale)[0]
-        sizes_of_rows = [largest_in(floats)] * len(floats) if one_unit else map(largest_size, floats)
+        sizes_of_rows = map(largest_size, floats) if largest_of_all is None else [largest_of_all] * len(floats)
         largest = [size / mantissa for size in sizes_of_rows]
         exponents = [exponent_for(size, ROW_BITS, self.exponent_step) for size in largest]
         factors = [math.ldexp(1.0 / mantissa, -exponent) for exponent in exponents]
@@ -878,7 +886,7 @@ class Forms:
             bits, one_unit = self.scalar_bits(width), one_unit and self.learning
             if m.floats is not None:
                 if one_unit:
-                    exponents = [exponent_for(largest_in(m.floats), bits, self.exponent_step)] * count
+                    exponents = [exponent_for(self.largest(m), bits, self.exponent_step)] * count
                     factors = [math.ldexp(1.0, -exponent) for exponent in exponents[:1]] * count
                 else:
                     exponents = [exponent_for(largest_size(row), bits, self.exponent_step) for row in m.floats]
