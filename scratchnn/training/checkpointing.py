@@ -16,7 +16,6 @@ from ..optim import CosineSchedule, OneCycleSchedule, Schedule, described, make_
 from ..saving.records import pack_matrix, require_plain
 from .callbacks import BestWeights, Callback, Run
 from .checkpoint import Checkpoint, generator_state, pack, pack_order, set_generator_state
-from .divergence import LOOKED_AT
 from .snapshot import generators_of
 from .standing import Standing
 from .trainer import PROBED, Trainer
@@ -51,7 +50,7 @@ class Checkpointing(Callback):
     def on_batch_end(self, subject: Any, run: Run) -> None:
         stopped = subject.stop_training
         if run.batch < run.batches and (stopped or self.checkpoint.due(run.batch)):
-            self._trainer.require_usable_weights(LOOKED_AT if stopped else PROBED)
+            self._trainer.require_usable_weights(None if stopped else PROBED)
             self._save(run)
 
     def on_epoch_end(self, subject: Any, run: Run) -> None:

@@ -9,9 +9,6 @@ from typing import Any
 from ..errors import TrainingDiverged
 
 RUNAWAY = 1e12  # a step that makes the loss of its own batch so many times worse was no step of learning
-# Rows of the last batch that are looked at once more when a run ends: as many as a usual batch has. All of a batch of
-# 512 would cost half as much as its step, and all rows at once, with which some train, a second way forward.
-LOOKED_AT = 32
 LARGEST_LOSS = 1e300  # such a loss, times the rows of an epoch, would be infinite
 
 
@@ -70,11 +67,11 @@ class Divergence:
             batch,
         )
 
-    def require_usable_weights(self, run: Any, rows: int = LOOKED_AT) -> None:
+    def require_usable_weights(self, run: Any, rows: int | None = None) -> None:
         """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used.
 
-        Its finite loss was that of the weights before it. So its batch, or the first ``rows`` of a larger one, goes
-        through the network once more: the loss has to be finite, and not beyond all measure worse.
+        Its finite loss was that of the weights before it. So its batch, or the first ``rows`` of it, goes through the
+        network once more: the loss has to be finite, and not beyond all measure worse.
         """
         number = self._not_finite()
         if number is not None:

@@ -17,7 +17,7 @@ from ..optim import Optimizer, clip_gradient_norm
 from ..preprocessing.weighting import step_share
 from ..shuffle import shuffle
 from .callbacks import Callback, History, Run
-from .divergence import LOOKED_AT, Divergence, finite_loss
+from .divergence import Divergence, finite_loss
 
 PROBED = 8  # rows of the last batch that are looked at before something may be saved
 
@@ -241,9 +241,9 @@ class Trainer:
         if first is not None and (reason is None or isinstance(reason, GeneratorExit)):
             raise first
 
-    def require_usable_weights(self, rows: int = LOOKED_AT) -> None:
-        """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used; at
-        most so many rows of its batch are looked at."""
+    def require_usable_weights(self, rows: int | None = None) -> None:
+        """``TrainingDiverged``, and the weights of before the last step, unless what that step made can be used; so
+        many rows of its batch are looked at, or all."""
         self.divergence.require_usable_weights(self.run, rows)
 
     def _tell(self, event: str, callbacks: Sequence[Any] | None = None) -> None:
