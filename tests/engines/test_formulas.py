@@ -370,6 +370,20 @@ def test_what_a_step_reads_is_the_same_whether_or_not_it_was_computed_before(
     )
 
 
+def test_a_matrix_that_two_formulas_of_a_step_read_is_unpacked_once(monkeypatch: Any) -> None:
+    ops, rng, unpacked = learning(), Random(4), []
+    value, g, squares = (as_lanes(ops, rows_of(rng)) for _ in "vgs")
+    layout = ops.layout(COLUMNS)
+    monkeypatch.setattr(layout, "unpack", lambda *of: unpacked.append(of) or type(layout).unpack(layout, *of))
+    new = ops.map(lambda s, g: abs(s) + g * g, squares, g)
+    step = ops.map(lambda g, s: g / (SQRT(s) + 0.1), g, new)
+    moved = ops.add_scaled(value, step, -0.001)
+    assert step.unread and len(unpacked) == 2
+    ops.to_rows(new)  # now another one is computed alone
+    again = ops.add_scaled(value, ops.map(lambda g, s: g / (SQRT(s) + 0.1), g, new), -0.001)
+    assert ops.to_rows(again) == ops.to_rows(moved)
+
+
 @pytest.mark.parametrize(
     ("formula", "plain"),
     [

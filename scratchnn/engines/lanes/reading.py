@@ -35,11 +35,19 @@ class Reading:
 
     marks: list[Sequence[bool]]
 
-    def __init__(self, ops: Any, expression: Expression, matrices: Sequence[Operand], shape: Shape) -> None:
+    def __init__(
+        self,
+        ops: Any,
+        expression: Expression,
+        matrices: Sequence[Operand],
+        shape: Shape,
+        known: dict[int, _Reader | _Unread] | None = None,
+    ) -> None:
+        known = {} if known is None else known  # what reads a matrix, by its id: each is read once
         self.ops = ops
         self.expression = expression
         self.shape = shape
-        self.readers: list[_Reader | _Unread] = [_reader(ops, m) for m in matrices]
+        self.readers: list[_Reader | _Unread] = [_reader(ops, m, known) for m in matrices]
         self.units = [reader.unit for reader in self.readers]
         self.marks = [own for reader in self.readers for own in reader.marks]
         self._known: dict[tuple[int, ...], Any] = {}  # formulas, by the inputs that are not 0
@@ -105,21 +113,28 @@ class _Reader:
     def __init__(self, ops: Any, m: Operand) -> None:
         self.unit: float | None = None
         flat = chain.from_iterable
-        self.take: Callable[[Sequence[int]], Sequence[float]]
+        self._take: Callable[[Sequence[int]], Sequence[float]]
+        self._taken: tuple[Any, Sequence[float]] = None, ()  # last: some rows, and their numbers
         marks: Sequence[bool] = ()
         if isinstance(m, FormulaMatrix) and (doubles := m.doubles) is not None:
-            self.take = lambda rows: from_machine_doubles(b"".join([doubles[i] for i in rows]))
+            self._take = lambda rows: from_machine_doubles(b"".join([doubles[i] for i in rows]))
             marks = m.marks
         elif lanes := _lanes_of(ops, m):
             data, bound, self.unit = lanes
             unpack = ops.layout(m.shape[1]).unpack
-            self.take = lambda rows: unpack([data[i] for i in rows], bound)
+            self._take = lambda rows: unpack([data[i] for i in rows], bound)
             marks = list(map(bool, data)) if ops.learning else ()
         else:
             floats = ops.to_rows(m)
-            self.take = lambda rows: list(flat([floats[i] for i in rows]))
+            self._take = lambda rows: list(flat([floats[i] for i in rows]))
             marks = list(map(any, floats)) if ops.learning else ()
         self.marks: list[Sequence[bool]] = [marks]
+
+    def take(self, rows: Sequence[int]) -> Sequence[float]:
+        """The numbers of some rows, one after the other; for two formulas at once if both ask for the same rows."""
+        if self._taken[0] is not rows:
+            self._taken = rows, self._take(rows)
+        return self._taken[1]
 
     def living(self, rows: Sequence[int]) -> bool:
         """Whether one of the rows may not be 0."""
@@ -148,9 +163,9 @@ class _Unread:
 
     unit = None
 
-    def __init__(self, ops: Any, m: FormulaMatrix) -> None:
+    def __init__(self, ops: Any, m: FormulaMatrix, known: dict[int, _Reader | _Unread]) -> None:
         self.matrix = m
-        self.reading = Reading(ops, m.expression, m.matrices, m.shape)
+        self.reading = Reading(ops, m.expression, m.matrices, m.shape, known)
         self.marks: list[Sequence[bool]] = self.reading.marks
         count, width = m.shape
         nothing = self.reading.nothing()
@@ -174,5 +189,9 @@ class _Unread:
         self.matrix.computed(self.rows, list(map(any, zip(*self.marks))))
 
 
-def _reader(ops: Any, m: Operand) -> _Reader | _Unread:
-    return _Unread(ops, m) if isinstance(m, FormulaMatrix) and ops.own(m).unread else _Reader(ops, m)
+def _reader(ops: Any, m: Operand, known: dict[int, _Reader | _Unread]) -> _Reader | _Unread:
+    found = known.get(id(m))
+    if found is None:
+        unread = isinstance(m, FormulaMatrix) and ops.own(m).unread
+        found = known[id(m)] = _Unread(ops, m, known) if unread else _Reader(ops, m)  # type: ignore[arg-type]
+    return found
