@@ -747,7 +747,7 @@ def test_a_product_that_would_leave_too_few_bits_goes_through_floats(ops: Lanes)
     result = ops.affine(ops.prepare(x), ops.from_rows(w), ops.from_rows(b))
     assert ops.to_rows(sound(ops, result)) == [[pytest.approx(1e60, rel=2.0**-29)]]
     wide = ops.width - 22
-    many = Inputs([Entry(None, None, [1 << 16, -1], 0)], 2, 1.0, 1 << 16, 1 << 17, 18 + wide)  # as with many columns
+    many = Inputs([Entry([1 << 16, -1], 0)], 2, 1.0, 1 << 16, 1 << 17, 18 + wide)  # as with many columns
     result = ops.affine(many, ops.from_rows([[3.0, 1.0], [0.5, 0.1]]), ops.from_rows([[0.25, 0.0]]))
     wanted = [3.0 * (1 << 16) - 0.5 + 0.25, (1 << 16) - 0.1]
     assert ops.to_rows(sound(ops, result)) == [pytest.approx(wanted, rel=0, abs=2.0**-29 * max(wanted))]
@@ -1082,7 +1082,9 @@ def test_pixels_that_are_counted_together_are_still_the_same_row() -> None:
     rows = [bytes(rng.choices([0, 0, 255, 254, rng.randrange(256)], k=300)) for _ in range(5)]
     ops = Lanes().tuned_for(Lanes().prepare(rows), 5)
     x = ops.take_rows(ops.prepare(rows), range(5))
+    picked = [list(entry.gather(range(300))) for entry in x.entries]
     before = [(entry.positions, bytes(entry.ints)) for entry in x.entries]
+    assert picked == [list(positions) for positions, _ in before]
     weight, gradient = matrices_of(rng, 300, 3), ops.from_rows(matrices_of(rng, 5, 3))
     apart = ops.to_rows(ops.matmul(x, ops.from_rows(weight)))
     assert any(entry.split()[3] for entry in x.entries), "no pixel occurs often"

@@ -295,20 +295,29 @@ class Entry:
     there. ``total`` is their sum, ``growth`` the sum of their sizes.
     """
 
-    __slots__ = ("_gather", "_positions", "_split", "exponent", "growth", "ints", "total")
+    __slots__ = ("_gather", "_positions", "_split", "_whole", "exponent", "growth", "ints", "total")
 
-    def __init__(self, gather: Any, positions: Any, ints: Any, exponent: int) -> None:
-        self._gather = gather
-        self._positions = positions
+    def __init__(self, ints: Any, exponent: int, whole: tuple[Any, Sequence[int]] | None = None) -> None:
         self.ints = ints
         self.exponent = exponent
         self.total = sum(ints)
         self.growth = self.total if type(ints) is bytes else sum(map(abs, ints))
+        self._whole = whole  # (the row with its zeros, the positions in it: 0, 1, 2, ...), ...
+        self._positions: Any = None  # ... until somebody asks which of these are not zero
+        self._gather: Any = None
         self._split: tuple[Any, Any, Any, Sequence[Any]] | None = None
+
+    def find_positions(self) -> None:
+        """Look up where the numbers stand, and let go of the row with its zeros."""
+        row, everywhere = self._whole or ((), ())
+        self._positions, self._whole = tuple(compress(everywhere, row)), None
+        self._gather = _gather(self._positions)
 
     @property
     def positions(self) -> Any:
         """Where the numbers stand, or None."""
+        if self._whole is not None:
+            self.find_positions()
         if self._split is None or not self._split[3]:
             return self._positions
         _, rare, _, groups = self._split  # nothing is held in memory twice
@@ -317,6 +326,9 @@ class Entry:
     @property
     def gather(self) -> Any:
         """What picks the positions out of a list, or None."""
+        if self._whole is not None:  # of a row that is read once, faster than to find its positions first
+            row, _ = self._whole
+            return lambda table: compress(table, row)
         return self._gather if self._split is None or not self._split[3] else _gather(self.positions)
 
     def split(self) -> tuple[Any, Any, Any, Sequence[Any]]:
@@ -324,7 +336,7 @@ class Entry:
         that are the brightest and occur often: what they multiply can be added up first, and multiplied once."""
         if self._split is None:
             often = []
-            if self._positions and len(self.ints) >= LONG_ROW:
+            if self.positions and len(self.ints) >= LONG_ROW:
                 brightest = max(self.ints)
                 often = [v for v in range(brightest, max(brightest - SHADES, 0), -1) if self.ints.count(v) >= OFTEN]
             if not often:
@@ -604,10 +616,12 @@ def usual(width: int, bits: int) -> int:
 def _entry(row: Any, exponent: int, everywhere: Sequence[int]) -> Entry:
     """The entry of a row of ints: without a gather and positions if few of the ints are zero."""
     if len(row) - row.count(0) > SPARSE * len(row):
-        return Entry(None, None, row, exponent)
-    positions = tuple(compress(everywhere, row))
-    ints = row.translate(None, b"\0") if type(row) is bytes else list(filter(None, row))
-    return Entry(_gather(positions), positions, ints, exponent)
+        return Entry(row, exponent)
+    if type(row) is bytes:
+        return Entry(row.translate(None, b"\0"), exponent, (row, everywhere))
+    entry = Entry(list(filter(None, row)), exponent, (row, everywhere))
+    entry.find_positions()  # at once: a list of ints would take too much memory while it waits
+    return entry
 
 
 def _gather(positions: tuple[int, ...]) -> Callable[[Sequence[int]], Sequence[int]]:
