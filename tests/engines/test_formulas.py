@@ -370,6 +370,17 @@ def test_what_a_step_reads_is_the_same_whether_or_not_it_was_computed_before(
     )
 
 
+def test_a_weight_that_shrinks_before_its_step_stays_in_lanes() -> None:
+    ops, rng = learning(), Random(9)
+    weight, along = ops.from_rows(rows_of(rng)), rows_of(rng)
+    ops.rows_of(weight)  # as for a product
+    step = ops.map(lambda v: 2.0 * v, ops.from_rows(along))
+    moved = ops.add_scaled(ops.scale(weight, 0.99), step, -0.001)
+    assert moved.rows is not None and moved.floats is None and step.unread
+    for row, w, a in zip(ops.to_rows(moved), ops.to_rows(weight), along):
+        assert row == pytest.approx([0.99 * p - 0.002 * q for p, q in zip(w, a)], rel=0.0, abs=2.0 * moved.rows.scale)
+
+
 def test_a_matrix_that_two_formulas_of_a_step_read_is_unpacked_once(monkeypatch: Any) -> None:
     ops, rng, unpacked = learning(), Random(4), []
     value, g, squares = (as_lanes(ops, rows_of(rng)) for _ in "vgs")

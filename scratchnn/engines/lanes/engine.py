@@ -747,7 +747,7 @@ class Lanes(Forms, Engine):
     def scale(self, m: Operand, factor: float) -> LaneMatrix:
         """Another unit for the same lanes."""
         m = self.own(m)
-        if m.floats is not None:
+        if m.floats is not None and m.rows is None:  # a weight that has been multiplied is lanes, and stays so
             rows = [[factor * v for v in row] for row in m.floats]
             largest_in(rows)
             return self.from_rows(rows)
