@@ -354,10 +354,10 @@ class Lanes(Forms, Engine):
         growths, least = layout.unpack([sum(sizes)], terms << bits), usual(terms, bits)
         if not self.learning and (0 in growths or max(growths).bit_length() > least):
             return None
-        rows, added = self.rows_of(weight), None if bias is None else self.rows_of(bias)
-        plans = self._plans(rows, samples.scale, added, width)
+        by_column, added = self.columns_of(weight), None if bias is None else self.rows_of(bias)
+        plans = self._plans(by_column, samples.scale, added, width)
         least = max(least, max(growths).bit_length())
-        factors, size = plans.turned(rows, self.columns_of(weight), least, exponents[0])
+        factors, size = plans.turned(by_column, terms, least, exponents[0])
         if factors is None:
             return None
         turned = self._sums([*columns, layout.ones], 0, factors, 0, count)
@@ -956,47 +956,48 @@ class Plans:
         found = self.known[bits, own] = self._plan(rows, bits, own + self.exponent)
         return found
 
-    def turned(self, rows: Block, columns: Block, bits: int, own: int) -> tuple[list[list[int]] | None, Size]:
-        """The same for a product that is computed with a lane for each of its rows: for each column of the weight its
-        ints and that of the bias, and the size of the result. None where ``plan`` has no table."""
+    def turned(self, columns: Block, terms: int, bits: int, own: int) -> tuple[list[list[int]] | None, Size]:
+        """The same for a product that is computed with a lane for each of its rows: for each of the weight's
+        ``columns``, which have so many lanes, its ints and that of the bias, and the size of the result. None where
+        ``plan`` has no table."""
         found = self.known_turned.get((bits, own))
         if found is None:
-            found = self.known_turned[bits, own] = self._turned(rows, columns, bits, own + self.exponent)
+            found = self.known_turned[bits, own] = self._turned(columns, terms, bits, own + self.exponent)
         return found
 
-    def _turned(self, rows: Block, columns: Block, bits: int, exponent: int) -> tuple[list[list[int]] | None, Size]:
-        shift, offset, size = self._rounding(rows, bits, exponent)
+    def _turned(self, columns: Block, terms: int, bits: int, exponent: int) -> tuple[list[list[int]] | None, Size]:
+        shift, offset, size = self._rounding(columns.bound, bits, exponent)
         if shift is None:
             return None, size
-        layout = self.ops.layout(len(rows.data))
-        ints = layout.unpack(layout.shift(columns.data, shift), shifted_bound(rows.bound, shift))
+        layout = self.ops.layout(terms)
+        ints = layout.unpack(layout.shift(columns.data, shift), shifted_bound(columns.bound, shift))
         offsets = self.ops.layout(self.width).unpack([offset])
-        return [[*row, added] for row, added in zip(in_rows(ints, (self.width, len(rows.data))), offsets)], size
+        return [[*row, added] for row, added in zip(in_rows(ints, (self.width, terms)), offsets)], size
 
     def _plan(self, rows: Block, bits: int, exponent: int) -> tuple[list[int] | None, int, int, Size]:
-        shift, offset, size = self._rounding(rows, bits, exponent)
+        shift, offset, size = self._rounding(rows.bound, bits, exponent)
         if shift is None:
             return None, 0, 0, NOTHING
         ops = self.ops
         base = ops.layout(self.width).coarse_bias(shift) if shift and len(rows.data) > FEW_ROWS else 0
         return ops._table(rows, shift, self.width), base, offset, size
 
-    def _rounding(self, rows: Block, bits: int, exponent: int) -> tuple[int | None, int, Size]:
-        """(how many bits the weight loses, the bias in units of the result, the size of the result); None where too few
-        bits would be left, or numbers are too small to count."""
+    def _rounding(self, weight: int, bits: int, exponent: int) -> tuple[int | None, int, Size]:
+        """(how many bits a weight with this bound loses, the bias in units of the result, the size of the result); None
+        where too few bits would be left, or numbers are too small to count."""
         ops, bias, capacity = self.ops, self.bias, self.ops.capacity
         allowed = (1 << capacity) >> bits
         if bias is not None:
-            product = times_power(rows.bound * self.scale, exponent + bits)  # no entry of x·weight is larger
+            product = times_power(weight * self.scale, exponent + bits)  # no entry of x·weight is larger
             largest = product + bias.bound * bias.scale
             if not product > SMALLEST or not largest <= LARGEST:
                 return None, 0, NOTHING
             # The sum is counted in units of the product: they must be coarse enough for the bias as well.
             allowed = int(0.98 * allowed * (product / largest))
         shift = 0
-        if rows.bound > allowed:
-            shift = (rows.bound // allowed).bit_length() if allowed else ops.width
-        bound, offset = shifted_bound(rows.bound, shift), 0
+        if weight > allowed:
+            shift = (weight // allowed).bit_length() if allowed else ops.width
+        bound, offset = shifted_bound(weight, shift), 0
         if shift and bound < 1 << LEAST_BITS:
             return None, 0, NOTHING
         exponent += shift
@@ -1006,6 +1007,6 @@ class Plans:
             (offset,), extra = ops._rescaled(bias.data, bias.bound, ratio, self.width)
             bound += extra
         size = size_in_range(self.scale, exponent, bound)
-        if size == NOTHING and rows.bound:
+        if size == NOTHING and weight:
             return None, 0, NOTHING
         return shift, offset, size

@@ -167,12 +167,17 @@ class Layout:
         ``bound`` on their numbers makes it faster."""
         # With a bias of its own a small number is below 256**used, and only so many bytes of it have to be moved.
         used = self.bytes if bound is None else min(self.bytes, bound.bit_length() // 8 + 1)
-        lanes, step, cell, size = bytearray(turned.size * self.count), turned.size, turned.bytes, self.size
+        size, own, step, cell = self.size, self.bytes, turned.size, turned.bytes
+        lanes = bytearray(step * self.count)
         bias, after = self.ones << (8 * used - 1), turned.ones << (8 * used - 1)
-        for first, row in zip(range(0, step, cell), rows):
-            raw = (row + bias).to_bytes(size, "little")
-            for byte in range(used):
-                lanes[first + byte :: step] = raw[byte :: self.bytes]
+        raw = b"".join([(row + bias).to_bytes(size, "little") for row in rows])
+        for byte in range(used):
+            if len(rows) <= self.count:
+                for row in range(len(rows)):
+                    lanes[row * cell + byte :: step] = raw[row * size + byte : (row + 1) * size : own]
+            else:
+                for lane in range(self.count):
+                    lanes[lane * step + byte : (lane + 1) * step : cell] = raw[lane * own + byte :: size]
         from_bytes = int.from_bytes
         starts = [step * lane for lane in range(self.count)]
         return [from_bytes(lanes[i : i + step], "little") - after for i in starts]
