@@ -160,8 +160,13 @@ def tiny(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) 
     report.in_short("tiny", " / ".join(row[-1] for row in table))
 
 
+def _summed(ops: Any, layer: Any, x: Any) -> Any:
+    return ops.sum_rows(layer.forward(x))
+
+
 def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Namespace) -> None:
-    """The two halves of training the first layer of a convolutional network, Conv2D(1, 8, 3)."""
+    """The two halves of training the first layer of a convolutional network, Conv2D(1, 8, 3). What comes forward is
+    added up over the images, because lanes compute it when it is read."""
     side = math.isqrt(data.inputs)
     report.heading(f"Conv2D(1, 8, 3) on images of {side} x {side}: forward, and the gradient of its weight")
     if side * side != data.inputs or side < 3:
@@ -176,7 +181,7 @@ def convolution(data: Data, sizes: Sizes, report: Report, options: argparse.Name
         layer.use(ops)
         x = ops.take_rows(prepared, range(count))
         gradient = layer.forward(x)  # any numbers will do, as long as they are not zero
-        runs[str(ops.name)] = count, partial(layer.forward, x), partial(layer.backward, gradient, False)
+        runs[str(ops.name)] = count, partial(_summed, ops, layer, x), partial(layer.backward, gradient, False)
     weight, outputs = layer.weight.value, [list(row) for row in gradient]
     loop = if_installed(lambda: NumpyLoop(data.X[:2], side, weight, outputs))
     if loop:
