@@ -19,7 +19,7 @@ from scratchnn.engines.lanes import convolution, images, pooled
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
 from scratchnn.engines.lanes.images import MovedSums
 from scratchnn.engines.lanes.matrix import Block, LaneMatrix, Samples
-from scratchnn.engines.lanes.pooled import Choices, Convolved
+from scratchnn.engines.lanes.pooled import Choices, Convolved, Unpooled
 from scratchnn.engines.lists import LISTS
 from scratchnn.engines.sliding_window import Window
 from scratchnn.layers import Layer, Linear, ReLU
@@ -261,6 +261,21 @@ def test_a_pooling_behind_a_convolution_gives_what_it_gives_of_its_rows(
 
 
 @pytest.mark.usefixtures("few_are_many")
+@pytest.mark.parametrize("seen", [(2, 5, 4), (1, 8, 5), (5, 4, 2)])
+def test_a_pooling_may_see_other_images_than_the_convolution_made(seen: tuple[int, int, int]) -> None:
+    """As behind a layer that only says so: the rows stay as they are."""
+    ops, window, pooling = Lanes(48), Window(1, 5, 6, 2), Window(*seen, 2, 2)
+    x = ops.take_rows(ops.prepare([bytes(Random(i).choices(range(256), k=30)) for i in range(3)]), range(3))
+    convolved = ops.convolve(x, ops.from_rows(random_rows(4, 2)), ops.from_rows([[0.0, 0.0]]), window)
+    result, choices = ops.max_pool(convolved, pooling)
+    expected, chosen = LISTS.max_pool(ops.to_rows(convolved), pooling)
+    assert ops.to_rows(result) == expected
+    gradient = [[float(i) for i in range(1, pooling.channels * pooling.positions + 1)]] * 3
+    back = ops.max_pool_inputs(ops.from_rows(gradient), choices, pooling)
+    assert ops.to_rows(back) == LISTS.max_pool_inputs(gradient, chosen, pooling)
+
+
+@pytest.mark.usefixtures("few_are_many")
 @pytest.mark.parametrize("taps", [(4, 8), (5, 7), (6, 6), (8, 9), (11, 13)])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_sums_of_pixels_do_not_leave_lanes_that_are_narrower(taps: tuple[int, int], sign: int) -> None:
@@ -271,6 +286,17 @@ def test_sums_of_pixels_do_not_leave_lanes_that_are_narrower(taps: tuple[int, in
     result, _ = ops.max_pool(convolved, Window(1, 2, 2, 2))
     assert ops.to_rows(result) == [[255.0 * weight * window.taps]]
     assert ops.to_rows(convolved) == [[255.0 * weight * window.taps] * 4]
+
+
+def test_a_gradient_of_many_positions_does_not_leave_its_lanes() -> None:
+    """A white image, and 10 000 of the largest numbers: 2**39.3, where a lane ends at 2**39."""
+    ops, window, pooling = Lanes(40), Window(1, 200, 200, 1), Window(1, 200, 200, 2, 2)
+    x = ops.take_rows(ops.prepare([b"\xff" * window.inputs]), [0])
+    _, choices = ops.max_pool(ops.convolve(x, ops.from_rows([[1.0]]), ops.from_rows([[0.0]]), window), pooling)
+    gradient = in_lanes(ops, [[1 << 18] * pooling.positions], 1 << 18)
+    back = ops.max_pool_inputs(gradient, choices, pooling)
+    assert isinstance(back, Unpooled)
+    assert ops.to_rows(ops.convolve_weights(x, back, window)) == [[255.0 * pooling.positions * 2.0**18]]
 
 
 @given(windows(), st.sampled_from(WIDTHS), st.data())

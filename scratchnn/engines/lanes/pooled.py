@@ -108,8 +108,10 @@ class Convolved(Unread):
 
     def pooled(self, window: Window) -> tuple[Samples, Choices] | None:
         """The largest number in each of the pooling's windows, with what its way back needs; None where windows overlap
-        or the like."""
+        or the like, or see other images in the rows than the convolution made."""
         quarter = 1 << (self.lanes.width - 2)
+        if (window.channels, window.image) != (len(self.filters), self.window.output):
+            return None
         if window.padding != (0, 0) or window.kernel != window.stride or self.window.stride != (1, 1):
             return None
         if len(self.sizes) * self.window.positions < FEW_LANES:
