@@ -339,6 +339,30 @@ def check_lane_for_each_row(ops: Lanes, learning: bool, rng: random.Random) -> N
     assert product(ops) == wanted
 
 
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("first", ["forward", "back"])
+def test_a_weight_is_read_by_its_rows_and_by_its_columns(first: str, learning: bool) -> None:
+    """Both ways of a product without a bias follow plans of their own, whichever was there first."""
+    rng, ops = random.Random(3), Lanes(48)
+    ops.learning = learning
+    x = [[4.0] * 100, *([rng.random() * (k % 7 == 0) for k in range(100)] for _ in range(39))]
+    g = matrices_of(rng, 40, 3)
+    rows = matrices_of(rng, 100, 3)
+    weight = ops.from_rows(rows)
+
+    def samples(m: Rows) -> LaneMatrix:
+        return LaneMatrix(ops.width, (len(m), len(m[0])), samples=ops.samples_of(ops.from_rows(m)))
+
+    ways: dict[str, Any] = {
+        "forward": lambda: (ops.matmul(samples(x), weight), linalg.matmul(x, rows)),
+        "back": lambda: (ops.matmul_nt(samples(g), weight), linalg.matmul_nt(g, rows)),
+    }
+    for way in (first, *ways):
+        told, wanted = ways[way]()
+        for row, expected in zip(ops.to_rows(told), wanted):
+            assert row == pytest.approx(expected, rel=0.0, abs=2.0**-11)
+
+
 @given(engines, sizes, sizes, st.floats(-1e6, 1e6), st.data())
 def test_sums_are_precise(ops: Lanes, n: int, m: int, factor: float, data: Any) -> None:
     a, b = data.draw(matrices(n, m)), data.draw(matrices(n, m))

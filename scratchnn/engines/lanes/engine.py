@@ -317,7 +317,7 @@ class Lanes(Forms, Engine):
     def _plans(self, weight: Block, scale: float, bias: Block | None, width: int) -> Plans:
         """The plans for products with a weight, which are kept with it."""
         plans: Plans | None = weight.plans
-        if plans is None or not plans.fit(scale, bias):
+        if plans is None or not plans.fit(scale, bias, width):
             plans = weight.plans = Plans(self, scale, weight.scale, bias, width)
         return plans
 
@@ -943,9 +943,10 @@ class Plans:
         self.known: dict[tuple[int, int], Any] = {}
         self.known_turned: dict[tuple[int, int], Any] = {}
 
-    def fit(self, scale: float, bias: Block | None) -> bool:
-        """Whether they are for inputs of this scale, and this bias."""
-        return self.of[0] == scale and self.of[1] is bias
+    def fit(self, scale: float, bias: Block | None, width: int) -> bool:
+        """Whether they are for inputs of this scale, this bias, and results of this width: the columns of a weight are
+        the rows of another one where a gradient goes back."""
+        return self.of[0] == scale and self.of[1] is bias and self.width == width
 
     def plan(self, rows: Block, bits: int, own: int) -> tuple[list[int] | None, int, int, Size]:
         """The plan for rows whose sizes add up to less than 2**bits, with units of 2**own, times the weight ``rows``.
