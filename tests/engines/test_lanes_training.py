@@ -15,7 +15,7 @@ import pytest
 
 from scratchnn import Model, linalg
 from scratchnn.engines.lanes.engine import WIDTHS, Lanes
-from scratchnn.engines.lanes.matrix import LaneMatrix, Samples
+from scratchnn.engines.lanes.matrix import Block, LaneMatrix, Samples
 from scratchnn.optim import SGD, Adaptive
 
 
@@ -312,6 +312,13 @@ def test_every_velocity_of_a_run_is_within_its_rounding(ops: Lanes, momentum: fl
             for now, old, added in zip(ops.to_rows(velocity), before, product):
                 wanted = [momentum * v + w for v, w in zip(old, added)]
                 assert now == pytest.approx(wanted, rel=0.0, abs=bound * 2.0**-12 + kept * 2.0**-15)
+
+
+def test_a_velocity_that_shrinks_to_nothing_leaves_the_gradient(ops: Lanes) -> None:
+    velocity = LaneMatrix(ops.width, (2, 1), rows=Block([1 << 20, 3], 1e-255, 1 << 20))
+    gradient = ops.matmul_tn(ops.prepare([[1.0, 0.5]]), ops.from_rows([[1e-3]]))
+    told = ops.to_rows(ops.add_scaled(gradient, velocity, 1e-6))
+    assert told == [[pytest.approx(1e-3, rel=2.0**-14)], [pytest.approx(5e-4, rel=2.0**-14)]]
 
 
 @pytest.mark.parametrize("how", [

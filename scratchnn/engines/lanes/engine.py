@@ -339,8 +339,9 @@ class Lanes(Forms, Engine):
                                                                                         8
             (1, 3, 5) * 7 + (2, 4, 6) * 8 + (1, 1, 1) * 9  =  (32, 62, 92)
 
-        These are the sums that ``_times`` computes row by row, of the same ints, to the last bit. None where rows would
-        follow different plans, or a plan that has no lanes.
+        These are the sums that ``_times`` computes row by row, of the same ints, to the last bit; but a gradient on its
+        way back keeps bits here that would leave room for a sum of its rows. None where rows would follow different
+        plans, or a plan that has no lanes.
         """
         (count, terms), width, bits = x.shape, weight.shape[1], self.scalar_bits(x.shape[1])
         samples, layout = self.samples_of(x), self.layout(count)
@@ -544,9 +545,10 @@ class Lanes(Forms, Engine):
         # Into a weight, or into what is kept of earlier gradients, which becomes smaller by another unit. A product
         # goes this way also where somebody has looked at its numbers: that must not change anything.
         into, product, size = (a, b.product, factor) if a.product is None else (b, a.product, 1.0)
-        if product is not None and self.rows_of(into).bound:
-            rows = self.rows_of(into)
-            block = self._stepped(rows if into is a else rows.scaled(factor), *product, size, b.shape[1])
+        if product is not None:
+            rows = self.rows_of(into) if into is a else self.rows_of(into).scaled(factor)
+            # What is 0, or has become so small, has no unit that could mean anything.
+            block = self._stepped(rows, *product, size, b.shape[1]) if rows.bound else None
             if block is not None:
                 return LaneMatrix(self.width, a.shape, rows=block)
         along_columns = b.columns is not None and b.rows is None
@@ -640,7 +642,8 @@ class Lanes(Forms, Engine):
         ratio, width = factor / first.scale, step.shape[1]
         if self.width > MOST_ROUNDED or not SMALLEST < abs(ratio) < LARGEST or not first.bound:
             return None
-        # Numbers that somebody has looked at are floats by now, and give the same step.
+        # Numbers that somebody has looked at are floats by now. They give the same step, but where the last bit of a
+        # double, which is another if constants are put together, decides how a number is rounded to a unit.
         what, of = (step.expression, step.matrices) if step.unread else (Expression("a0"), [step])
         layout = self.layout(width)
         numbers: list[int] = []

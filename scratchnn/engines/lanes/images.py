@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .matrix import Operand
 
-LANES_AT_ONCE = 2000
+LANES_AT_ONCE = 2000  # so many lanes of one channel are computed with at once; fewer cost more overhead
 
 Slices = list[slice]
 
