@@ -261,10 +261,21 @@ def test_a_pooling_behind_a_convolution_gives_what_it_gives_of_its_rows(
 
 
 @pytest.mark.usefixtures("few_are_many")
-@pytest.mark.parametrize("seen", [(2, 5, 4), (1, 8, 5), (5, 4, 2)])
-def test_a_pooling_may_see_other_images_than_the_convolution_made(seen: tuple[int, int, int]) -> None:
-    """As behind a layer that only says so: the rows stay as they are."""
-    ops, window, pooling = Lanes(48), Window(1, 5, 6, 2), Window(*seen, 2, 2)
+@pytest.mark.parametrize(
+    ("step", "pooling"),
+    [
+        (1, Window(2, 5, 4, 2, 2)),  # it sees other images than the convolution made, as behind a layer that says so
+        (1, Window(1, 8, 5, 2, 2)),
+        (1, Window(5, 4, 2, 2, 2)),
+        (1, Window(2, 4, 5, 2, 2, 1)),
+        (1, Window(2, 4, 5, 2, 1)),
+        (2, Window(2, 2, 3, 2, 2)),
+        ((1, 2), Window(2, 4, 3, 2, 2)),
+    ],
+    ids=lambda of: f"{of.channels}x{of.image}-{of.stride}-{of.padding}" if isinstance(of, Window) else str(of),
+)
+def test_a_pooling_that_is_not_computed_with_the_convolution_is_right(step: Any, pooling: Window) -> None:
+    ops, window = Lanes(48), Window(1, 5, 6, 2, step)
     x = ops.take_rows(ops.prepare([bytes(Random(i).choices(range(256), k=30)) for i in range(3)]), range(3))
     convolved = ops.convolve(x, ops.from_rows(random_rows(4, 2)), ops.from_rows([[0.0, 0.0]]), window)
     result, choices = ops.max_pool(convolved, pooling)
