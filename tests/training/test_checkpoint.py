@@ -77,6 +77,7 @@ KINDS: dict[str, dict[str, Callable[[], Any]]] = {
     "adagrad": {"optimizer": lambda: "adagrad"},
     "clipped, on a plateau": {"clip_norm": lambda: 0.5, "schedule": lambda: ReduceOnPlateau(patience=0)},
     "stopped early": {"callbacks": lambda: [EarlyStopping(patience=1)], "lr": lambda: 2.0},
+    "decay alone": {"momentum": lambda: 0.0, "weight_decay": lambda: 0.05},
     "full batch": {"batch_size": lambda: None},
 }
 
