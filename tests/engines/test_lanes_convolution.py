@@ -6,7 +6,9 @@ largest result fills its lane to the last unit: a bound that is too small by one
 
 from __future__ import annotations
 
+import copy
 import math
+import pickle
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -683,3 +685,22 @@ def test_training_follows_floats() -> None:
     assert history.loss == pytest.approx(expected.loss, rel=1e-3)
     for ours, other in zip(lanes.network.parameters(), floats.network.parameters()):
         assert_near(lanes.ops.to_rows(ours.value), other.value, 2e-3)
+
+
+@pytest.mark.parametrize("predicts", [False, True])
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(("behind", "width"), [
+    (lambda: [Conv2D(2, 3, 3)], 108),
+    (lambda: [ReLU(), Conv2D(2, 3, 3), MaxPool2D(2)], 27),
+    (lambda: [MaxPool2D(2), Conv2D(2, 3, 2)], 27),
+    (lambda: [MaxPool2D(2), Conv2D(2, 3, 3, padding=1), AvgPool2D(2)], 12),
+], ids=["convolution", "both", "pooling", "means"])  # fmt: skip
+def test_a_model_is_copied_just_after_it_has_learned(behind: Any, width: int, again: Any, predicts: bool) -> None:
+    rng = Random(4)
+    X, y = [bytes(rng.randrange(256) for _ in range(64)) for _ in range(40)], [k % 3 for k in range(40)]
+    layers = [Conv2D(1, 2, 3, padding=1), *behind(), Flatten(), Linear(width, 3)]
+    model = Model.from_layers(layers, input_shape=(1, 8, 8), seed=1)
+    model.fit(X, y, epochs=1, batch_size=16)
+    if predicts:
+        model.predict(X)
+    assert again(model).predict_proba(X) == model.predict_proba(X)

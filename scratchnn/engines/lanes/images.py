@@ -48,6 +48,9 @@ class Unread(Samples):
         self.sizes = sizes
         self._data: list[int] | None = None
 
+    def __reduce__(self) -> Any:  # the slot of ``Samples`` is a property here: a copy is what it stands for
+        return Samples, (self.data, self.scale, self.sizes)
+
     @property
     def data(self) -> list[int]:  # type: ignore[override]
         """One int a row."""
@@ -81,6 +84,9 @@ class Pixels(Samples):
         self.scale = scale
         self.sizes = sizes
         self._data: list[int] | None = None
+
+    def __reduce__(self) -> Any:  # the slot of ``Samples`` is a property here: a copy is what it stands for
+        return Samples, (self.data, self.scale, self.sizes)
 
     @property
     def data(self) -> list[int]:  # type: ignore[override]
