@@ -2,8 +2,8 @@
 
 Pure functions, and the stable exp, log and softmax. Operations on matrices check the shapes they are given and return
 a new matrix; ``rows_times_columns`` checks nothing. Nothing here knows what a layer is, though some say which gradient
-they are used for. The engine ``lists`` computes with these functions; only ``dot`` and the softmax family take vectors
-here where engines take matrices.
+they are used for. The engine ``lists`` computes with these functions. Of those that engines have by the same name, only
+``dot`` and the softmax family take vectors here, where engines take matrices.
 
     >>> matmul([[1.0, 2.0]], [[3.0], [4.0]])
     [[11.0]]
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up, see ``product``
+    Dot = Callable[[Any, Any], float]  # a dot product: engines differ in how they add up; ``product`` below is one
 
 Vector = list[float]
 Matrix = list[list[float]]
@@ -76,8 +76,8 @@ def transpose(m: Matrix) -> Matrix:
 
 
 def exact_dot(a: Iterable[float], b: Iterable[float], *more: float) -> float:
-    """The sum of the products of two vectors, and of what there is more, rounded once: the same on every Python.
-    Infinite or NaN where that is, as ``total``."""
+    """The sum of the products of two vectors, and of the numbers ``more``: each product is rounded, and then their sum,
+    once, so that it is the same on every Python. Infinite or NaN where that sum is, as ``total`` has it."""
     return total([*map_each(mul, a, b), *more])
 
 
@@ -105,7 +105,8 @@ def matmul(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
 
 
 def matmul_tn(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
-    """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix. The gradient of a weight matrix."""
+    """aᵀ·b for ``a`` (k x m) and ``b`` (k x n): an m x n matrix (t: transposed, n: not). With a layer's inputs and the
+    gradient of its outputs it is the gradient of its weight."""
     first, second = shape(a), shape(b)
     if first[0] != second[0]:
         raise ValueError(f"matmul_tn needs as many rows left and right, got {_say(first)} and {_say(second)}")
@@ -113,7 +114,8 @@ def matmul_tn(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
 
 
 def matmul_nt(a: Matrix, b: Matrix, product: Dot = inner_product) -> Matrix:
-    """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. The gradient of a layer's input."""
+    """a·bᵀ for ``a`` (m x k) and ``b`` (n x k): an m x n matrix. With the gradient of a layer's outputs and its
+    weight it is the gradient of its inputs."""
     first, second = shape(a), shape(b)
     if first[1] != second[1]:
         raise ValueError(f"matmul_nt needs as many columns left and right, got {_say(first)} and {_say(second)}")
@@ -379,7 +381,8 @@ def _exponentials(row: Sequence[float]) -> tuple[float, Vector, float]:
 
 
 def _logarithms(row: Sequence[float], largest: float, correction: float) -> Vector:
-    """entry - largest - correction for every entry, where no difference is below the most negative double."""
+    """entry - largest - correction for every entry, where ``correction`` is log1p of the rest; a difference below the
+    most negative double counts as that."""
     if min(row) - largest >= -LARGEST:  # nearly always so, and looked at once
         return [v - largest - correction for v in row]
     return [max(v - largest, -LARGEST) - correction for v in row]
@@ -399,8 +402,8 @@ def softmax(row: Sequence[float]) -> Vector:
 
 
 def log_softmax(row: Sequence[float]) -> Vector:
-    """log(softmax(row)) without ever computing a softmax that underflows. What is infinitely far below the largest
-    entry gets the most negative double, not -inf."""
+    """log(softmax(row)), but never as the log of a softmax, which may have become 0. What is infinitely far below the
+    largest entry gets the most negative double, not -inf."""
     largest, _, rest = _exponentials(row)
     return _logarithms(row, largest, math.log1p(rest))
 
