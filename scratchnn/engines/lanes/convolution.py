@@ -206,12 +206,11 @@ def convolve_weights(ops: Forms, x: Operand, gradient: LaneMatrix, window: Windo
     filters, rows = window.filters_of(x.shape, gradient.shape), None
     if isinstance(gradient, Unpooled) and isinstance(x, Inputs) and x.pixels:
         rows = _weights_by_choices(ops, x, gradient, window, filters)
-    if rows is not None:
-        pass
-    elif isinstance(x, Inputs) and window.stride == (1, 1):
-        rows = _weights_by_inputs(ops, x, gradient, window, filters)
-    else:
-        rows = _weights_by_gradient(ops, x, gradient, window, filters)
+    if rows is None:
+        if isinstance(x, Inputs) and window.stride == (1, 1):
+            rows = _weights_by_inputs(ops, x, gradient, window, filters)
+        else:
+            rows = _weights_by_gradient(ops, x, gradient, window, filters)
     if rows is None:
         rows = lists.convolve_weights(ops.to_rows(x), ops.to_rows(gradient), window, exact_dot)
     return ops.from_rows(rows)

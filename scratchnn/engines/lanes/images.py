@@ -48,9 +48,6 @@ class Unread(Samples):
         self.sizes = sizes
         self._data: list[int] | None = None
 
-    def __reduce__(self) -> Any:  # the slot of ``Samples`` is a property here: a copy is what it stands for
-        return Samples, (self.data, self.scale, self.sizes)
-
     @property
     def data(self) -> list[int]:  # type: ignore[override]
         """One int a row."""
@@ -84,9 +81,6 @@ class Pixels(Samples):
         self.scale = scale
         self.sizes = sizes
         self._data: list[int] | None = None
-
-    def __reduce__(self) -> Any:  # the slot of ``Samples`` is a property here: a copy is what it stands for
-        return Samples, (self.data, self.scale, self.sizes)
 
     @property
     def data(self) -> list[int]:  # type: ignore[override]

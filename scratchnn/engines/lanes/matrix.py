@@ -120,6 +120,9 @@ class Samples:
         self.scale = scale
         self.sizes = sizes
 
+    def __reduce__(self) -> Any:  # ``data`` of some kinds is made when it is asked for: a copy has it
+        return Samples, (self.data, self.scale, self.sizes)
+
     def bits(self, layout: Layout) -> list[int]:
         """How many bits the largest lane of each row has; looked up once."""
         try:
