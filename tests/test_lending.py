@@ -50,9 +50,18 @@ def results(lender: Lending) -> dict[int, int]:
 
 class Pretended(Executor):
     """``workers`` that take turns as ``rng`` has it, from the front of the queue or (``last``) from its end. Each does
-    ``tasks`` before another takes its place, or any number."""
+    ``tasks`` before another takes its place, or any number. They work in a thread, or when they are told to."""
 
-    def __init__(self, workers: int, rng: Random, *, last: bool = False, tasks: int = 0, fails: float = 0.0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        rng: Random,
+        *,
+        last: bool = False,
+        tasks: int = 0,
+        fails: float = 0.0,
+        by_itself: bool = True,
+    ) -> None:
         self.names = list(range(workers))
         self.next_name = workers
         self.places: dict[Any, dict[Any, Any]] = {}
@@ -61,8 +70,9 @@ class Pretended(Executor):
         self.waiting: list[Any] = []
         self.sizes: list[int] = []
         self.news: Queue[bool] = Queue()
-        self.thread = threading.Thread(target=self._work, daemon=True)
-        self.thread.start()
+        self.thread = threading.Thread(target=self._work, daemon=True) if by_itself else None
+        if self.thread:
+            self.thread.start()
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         sent = pickle.dumps((function, arguments))
@@ -74,31 +84,59 @@ class Pretended(Executor):
 
     def _work(self) -> None:
         while self.news.get():
-            sent, future = self.waiting.pop(-1 if self.last else 0)
-            if not future.set_running_or_notify_cancel():
-                continue
-            place = self.rng.randrange(len(self.names))
-            name = self.names[place]
-            if self.rng.random() < self.fails:
-                self.names[place], self.next_name = self.next_name, self.next_name + 1
-                future.set_exception(CancelledError("it died"))
-                continue
-            HERE.worker, HERE.places = ("there", name), self.places.setdefault(name, {})
+            self.work_once()
+
+    def work_once(self) -> None:
+        """Have a worker take a task that waits."""
+        sent, future = self.waiting.pop(-1 if self.last else 0)
+        if not future.set_running_or_notify_cancel():
+            return
+        place = self.rng.randrange(len(self.names))
+        name = self.names[place]
+        if self.rng.random() < self.fails:
+            self.names[place], self.next_name = self.next_name, self.next_name + 1
+            future.set_exception(CancelledError("it died"))
+            return
+        HERE.worker, HERE.places = ("there", name), self.places.setdefault(name, {})
+        try:
             function, arguments = pickle.loads(sent)
-            try:
-                future.set_result(pickle.loads(pickle.dumps(function(*arguments))))
-            except ValueError as error:
-                future.set_exception(error)
-            self.done_by[name] = self.done_by.get(name, 0) + 1
-            if self.done_by[name] == self.tasks:
-                self.names[place], self.next_name = self.next_name, self.next_name + 1
+            future.set_result(pickle.loads(pickle.dumps(function(*arguments))))
+        except ValueError as error:
+            future.set_exception(error)
+        finally:
+            del HERE.worker, HERE.places
+        self.done_by[name] = self.done_by.get(name, 0) + 1
+        if self.done_by[name] == self.tasks:
+            self.names[place], self.next_name = self.next_name, self.next_name + 1
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self.news.put(False)
-        self.thread.join()
+        if self.thread:
+            self.thread.join()
         for places in self.places.values():
             for place in places.values():
                 place.hold()
+
+
+class Told:
+    """What a lender waits at, for workers that work when somebody waits: a few tasks, as ``rng`` has it, before the
+    first answer is read. So a run does not depend on how threads take turns."""
+
+    def __init__(self, executor: Pretended, rng: Random) -> None:
+        self.executor = executor
+        self.rng = rng
+        self.answers: list[Any] = []
+
+    def put(self, future: Any) -> None:
+        self.answers.append(future)
+
+    def get(self) -> Any:
+        for _ in range(self.rng.choice([0, 1, 2, 60])):
+            if self.executor.waiting:
+                self.executor.work_once()
+        while not self.answers:
+            self.executor.work_once()
+        return self.answers.pop(0)
 
 
 HERE = threading.local()
@@ -123,7 +161,9 @@ def test_every_worker_is_sent_the_value_about_once(workers: int, last: bool) -> 
     for seed in range(10):
         value = Counted(VALUE)
         jobs = [(k,) for k in range(60)]
-        with Pretended(workers, Random(seed), last=last) as executor, Lending(executor, value, add, jobs) as lender:
+        executor = Pretended(workers, Random(seed), last=last, by_itself=False)
+        with executor, Lending(executor, value, add, jobs) as lender:
+            lender._done = Told(executor, Random(seed))  # type: ignore[assignment]
             assert results(lender) == {k: sum(VALUE) + k for k in range(60)}
         asked = len(executor.places)
         # Chance decides who takes what here, so a worker may be sent a second one that was meant for another.
